@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Files and overrides, read and merged: the tree of what the user wrote, each value with its origin. The only
+// user of the TOML library. Never throws for bad content: that goes to Diagnostics.
+#pragma once
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/diagnostic.hpp"
+#include "config/value.hpp"
+
+namespace qvm::config {
+
+/// A text to read as TOML; `name` is what messages call it, `path` its absolute path (for relative paths in it).
+struct SourceText {
+    std::string name;
+    std::filesystem::path path;
+    std::string text;
+};
+
+/// One --set KEY=VALUE; KEY is a TOML dotted key.
+struct Override {
+    std::string text;  ///< "memory.size=2G", as given
+};
+
+struct Document {
+    Value root;  ///< always a table
+    /// The files read, absolute, in order of precedence (last wins); the first one gives the VM its name.
+    std::vector<std::filesystem::path> files;
+    /// The directory of the file that an origin names; relative paths in it are relative to this.
+    std::filesystem::path directory_of(const Origin& origin) const;
+    /// Origin::file name -> absolute path.
+    std::vector<std::pair<std::string, std::filesystem::path>> names;
+};
+
+/// Merges the texts in order, then the overrides: later wins, tables merge, scalars and arrays replace. Short
+/// forms (machine = "q35", memory = "4G", cpus = 4, ...) become tables before merging. A syntax error in a text
+/// is one diagnostic, and that text contributes nothing. A value given by --set is typed by its key where the
+/// key is known to be a string (serial=0123), else as TOML, else it is a string.
+Document load(const std::vector<SourceText>& texts, const std::vector<Override>& overrides, Diagnostics& diagnostics);
+
+/// Reads the files for load(). Throws SystemError (ExitCode::Invalid) when one cannot be read.
+std::vector<SourceText> read_files(const std::vector<std::string>& paths);
+
+}  // namespace qvm::config

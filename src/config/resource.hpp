@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A VM as a graph of resources: what a file means once all sugar is gone. Everything after lowering sees this.
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.hpp"
+#include "base/origin.hpp"
+#include "config/value.hpp"
+
+namespace qvm::config {
+
+/// Object: object-add. Chardev: chardev-add. Blockdev: blockdev-add. Netdev: netdev_add. Device: device_add.
+/// Host: something of this host that QEMU gets as a file descriptor.
+enum class Kind { Object, Chardev, Blockdev, Netdev, Device, Host };
+
+/// The name of the raw table: "object", "chardev", ..., "host".
+std::string_view table_name(Kind kind);
+
+struct ResourceId {
+    Kind kind = Kind::Device;
+    std::string id;
+    auto operator<=>(const ResourceId&) const = default;
+    /// "blockdev.root"
+    std::string to_string() const { return std::string(table_name(kind)) + '.' + id; }
+};
+
+/// How a file or descriptor of this host gets into the jail.
+enum class Entrance {
+    Fdset,  ///< opened here, add-fd, "/dev/fdset/N" in its place
+    Getfd,  ///< opened here, getfd, its name in its place
+    Copy,   ///< copied into the jail's own read-only file system, its path there in its place
+    Keep,   ///< a path that exists in the jail anyway (/dev/urandom, a firmware name QEMU finds itself)
+};
+
+enum class Access { ReadOnly, ReadWrite, WriteOnly };
+
+/// A member of a resource that names something of this host.
+struct HostUse {
+    /// Where in Resource::properties: member names and (decimal) array indexes.
+    std::vector<std::string> member;
+    Entrance entrance = Entrance::Fdset;
+    Access access = Access::ReadOnly;
+    std::filesystem::path path;  ///< absolute; empty if `host` names a resource
+    std::string host;            ///< the id of a [host.X] resource ("@X"), or empty
+    Origin origin;
+};
+
+/// A reference from one resource to another, found in a member.
+struct Reference {
+    std::vector<std::string> member;
+    ResourceId target;
+    Origin origin;
+};
+
+struct Resource {
+    ResourceId id;
+    /// QAPI's or qdev's own arguments, without the id (blockdev: without node-name, object and netdev: without
+    /// id): a table as written or lowered. Host: the table of its kind.
+    Value properties;
+    /// The same, typed as QEMU wants it: made by check(). Still with host paths and "@host" in it.
+    Json arguments;
+    std::vector<HostUse> host_uses;     ///< made by find_host_uses()
+    std::vector<Reference> references;  ///< made by check()
+    /// The table that made it: "disk.root", "blockdev.root".
+    std::string made_by;
+    Origin origin;  ///< of that table's header or key
+
+    /// The driver / qom-type / type, or "" when missing.
+    std::string driver() const;
+};
+
+/// A key with a plain value and where it was said; the origin is unknown for a default.
+template <class T>
+struct Setting {
+    T value{};
+    Origin origin;
+    bool given() const { return origin.known(); }
+};
+
+struct Machine {
+    Setting<std::string> type{"q35", {}};
+    Setting<std::vector<std::string>> accel{{"kvm", "tcg"}, {}};
+    Table properties;         ///< as written: pflash0, kernel-irqchip, ...
+    Json checked_properties;  ///< typed by check()
+};
+
+struct Cpu {
+    Setting<std::string> model{"max", {}};
+    Table properties;
+    Json checked_properties;
+};
+
+/// The complete -smp. Unset numbers are derived by lower(): threads 1, dies 1, sockets fills up.
+struct Smp {
+    unsigned cpus = 1, sockets = 1, dies = 1, cores = 1, threads = 1, maxcpus = 1;
+    Origin origin;
+};
+
+/// Direct kernel boot. Paths are absolute.
+struct Kernel {
+    Setting<std::filesystem::path> image;
+    std::optional<Setting<std::filesystem::path>> initrd;
+    std::optional<Setting<std::filesystem::path>> dtb;
+    Setting<std::string> append;
+};
+
+/// [global."driver"] and [option."group"]: a name and its properties.
+struct NamedTable {
+    std::string name;
+    Table properties;
+    Json arguments;  ///< typed by check()
+    Origin origin;
+};
+
+enum class OnReboot { Reset, Stop };
+enum class OnCrash { Stop, Pause, Restart };
+
+struct Lifecycle {
+    Setting<std::chrono::milliseconds> stop_timeout{std::chrono::seconds(30), {}};
+    Setting<OnReboot> on_reboot{OnReboot::Reset, {}};
+    Setting<OnCrash> on_crash{OnCrash::Stop, {}};
+};
+
+enum class JailMode { Strict, Off };
+
+/// Which QEMU, for one that is not installed in the usual places. Paths are absolute; empty means the default.
+struct QemuBinary {
+    Setting<std::string> binary;              ///< a path or a name to look up in PATH
+    std::filesystem::path loader;             ///< the ELF interpreter that runs it
+    std::vector<std::filesystem::path> library_path;
+    std::filesystem::path module_dir;         ///< QEMU_MODULE_DIR
+    std::vector<std::filesystem::path> data;  ///< -L
+};
+
+struct Vm {
+    Setting<std::string> name;
+    Machine machine;
+    Cpu cpu;
+    Smp smp;
+    Setting<std::uint64_t> memory{std::uint64_t{512} << 20U, {}};  ///< bytes
+    std::optional<Kernel> kernel;
+    std::vector<Resource> resources;  ///< in the order they were made; hosts among them
+    std::vector<NamedTable> globals;
+    std::vector<NamedTable> options;
+    Setting<unsigned> spare_pcie_ports{4, {}};
+    Lifecycle lifecycle;
+    Setting<JailMode> jail_mode{JailMode::Strict, {}};
+    QemuBinary qemu;
+    /// The id of the chardev that `qvm console` talks to, or empty: made by the console sugar, or the raw chardev
+    /// called "console" with a listening socket.
+    std::string console;
+
+    const Resource* find(const ResourceId& id) const;
+    Resource* find(const ResourceId& id);
+};
+
+}  // namespace qvm::config

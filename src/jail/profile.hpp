@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What each kind of process needs of a jail, as data.
+#pragma once
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "jail/spec.hpp"
+
+namespace qvm::jail {
+
+/// Where a program is and what it is made of; for one that is not installed in the usual places `loader` and
+/// `library_path` are given.
+struct Program {
+    std::filesystem::path binary;                    ///< absolute
+    std::filesystem::path loader;                    ///< empty: its own ELF interpreter
+    std::vector<std::filesystem::path> library_path; ///< empty: the system's
+    std::vector<std::filesystem::path> data;         ///< further read-only directories
+};
+
+/// The Spec of a QEMU system emulator without argv, descriptors, copies and stub: namespaces, libraries, modules,
+/// data directories, /dev/null, /dev/urandom, the seccomp allow-list, limits. `kvm`: with /dev/kvm.
+Spec qemu_profile(const Program& program, bool kvm);
+
+/// The Spec of passt(1), which builds a sandbox of its own: host network, no filter of ours.
+Spec passt_profile(const Program& program);
+
+}  // namespace qvm::jail

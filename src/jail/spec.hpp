@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A contained process as plain data: everything is decided before the clone; the child only makes system calls.
+// This library knows nothing of QEMU's protocol, of JSON or of TOML.
+#pragma once
+#include <sys/resource.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace qvm::jail {
+
+/// A directory or file of the host that appears in the jail at `target`, read-only unless `writable`.
+struct Bind {
+    std::string source;
+    std::string target;
+    bool writable = false;
+    bool executable = false;  ///< else mounted noexec
+    bool optional = false;    ///< left out when the source does not exist
+};
+
+/// A symbolic link in the jail's root ("/lib" -> "usr/lib").
+struct Symlink {
+    std::string target;
+    std::string path;
+};
+
+/// A file whose bytes are copied into the jail's root before it becomes read-only. `fd` is borrowed, readable.
+struct Copy {
+    int fd = -1;
+    std::string path;     ///< absolute, in the jail
+    std::string subject;  ///< what messages call it
+};
+
+/// A descriptor the process starts with: ours, borrowed, and its number there (3 and up).
+struct KeptFd {
+    int fd = -1;
+    int number = -1;
+};
+
+enum class Device { Null, Zero, Urandom, Kvm };
+
+struct Limit {
+    int resource = RLIMIT_CORE;
+    std::uint64_t value = 0;  ///< soft and hard
+};
+
+/// Which namespaces are new. User namespaces are always new unless started as root with a target uid (then the
+/// uid change replaces it where user namespaces are not available).
+struct Namespaces {
+    bool net = true;
+    bool pid = true;
+};
+
+/// What the stub, pid 1 of the jail, holds for as long as the process lives. All descriptors are borrowed and
+/// duplicated into the stub; none reaches the process.
+struct Stub {
+    int log = -1;                     ///< O_RDWR; stdout and stderr go here through a pipe; -1: to our stderr
+    int log_previous = -1;            ///< O_RDWR; takes over the log's content when that exceeds `log_limit`
+    std::uint64_t log_limit = std::uint64_t{1} << 20U;
+    int exit_report = -1;             ///< O_WRONLY; gets {"exited": CODE} or {"signaled": NUMBER} at the end
+    std::vector<int> held;            ///< kept open (a lock that lives as long as the process)
+};
+
+/// A finished seccomp program (see filter.hpp); empty: no filter.
+struct Filter {
+    std::vector<std::byte> program;  ///< struct sock_filter[]
+};
+
+struct Spec {
+    std::string name;                 ///< for messages and the host name in the jail
+    std::string executable;           ///< host path of what is executed, opened before the clone
+    std::vector<std::string> argv;    ///< argv[0] included; paths as seen in the jail
+    std::vector<std::string> env;     ///< "NAME=value"; nothing else is inherited
+    Namespaces namespaces;
+    std::vector<Bind> binds;
+    std::vector<Symlink> symlinks;
+    std::vector<Copy> copies;
+    std::vector<std::string> directories;  ///< empty directories to make
+    std::vector<std::string> tmpfs;        ///< writable, small
+    bool proc = false;                     ///< mount /proc (subset=pid where the kernel can)
+    std::vector<Device> devices;
+    std::vector<KeptFd> fds;
+    std::vector<Limit> limits;
+    Filter filter;
+    /// As root: the uid and gid of the host that the process has (never 0). As a user: ignored, it is our own.
+    std::optional<std::uint32_t> host_uid;
+    bool keep_capabilities_in_namespace = false;  ///< for programs that build a sandbox of their own (passt)
+    bool may_execute = false;         ///< false: exec works once, for `executable`, and never again
+    bool end_with_parent = false;     ///< SIGKILL when we die
+    bool contained = true;            ///< false: no jail at all (mode = "off"): only descriptors, stub and exec
+    Stub stub;
+};
+
+}  // namespace qvm::jail

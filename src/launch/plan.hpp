@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What will be done to start a VM, as plain data: decided purely, printed by `qvm plan`, executed by the runner.
+#pragma once
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/json.hpp"
+#include "base/origin.hpp"
+#include "config/resource.hpp"
+
+namespace qvm::launch {
+
+/// Opens a file. The descriptor is known to later steps by the step's name.
+struct OpenFile {
+    std::filesystem::path path;
+    config::Access access = config::Access::ReadOnly;
+    bool direct = false;  ///< the user asked for cache.direct: nothing to do at open, QEMU sets O_DIRECT itself
+};
+
+/// Binds and listens on a Unix socket: a [host.X] socket's path, or `in_runtime` a name in the VM's runtime
+/// directory.
+struct ListenSocket {
+    std::filesystem::path path;
+    std::string in_runtime;
+};
+
+struct ConnectSocket {
+    std::filesystem::path path;
+};
+
+/// Opens the tap interface `ifname`, which exists or is made (needs CAP_NET_ADMIN).
+struct OpenTap {
+    std::string ifname;
+    bool vnet_hdr = true;
+};
+
+/// Starts a helper process on one end of a socket pair; later steps get the other end. "{fd}" in argv is the
+/// number of its end.
+struct StartProcess {
+    std::string profile;  ///< "passt"
+    std::vector<std::string> argv;
+};
+
+/// Makes a descriptor of this host, named `name` ("disk.root", "host.lan", "console").
+struct HostStep {
+    std::string name;
+    std::variant<OpenFile, ListenSocket, ConnectSocket, OpenTap, StartProcess> action;
+};
+
+/// Words of QEMU's command line.
+struct ArgvStep {
+    std::vector<std::string> words;
+};
+
+/// A host descriptor that QEMU inherits under a fixed number.
+struct InheritStep {
+    std::string host;  ///< HostStep::name
+    int number = -1;
+};
+
+/// A file that is copied into the jail (kernel, initrd, firmware).
+struct CopyStep {
+    std::string host;       ///< HostStep::name of the opened file
+    std::string jail_path;  ///< "/vm/kernel"
+};
+
+/// A QMP command, with at most one descriptor.
+struct QmpStep {
+    std::string command;
+    Json arguments;
+    std::string fd;  ///< HostStep::name, or empty; our copy is closed after the reply
+};
+
+/// Waits for an event that the preceding command causes.
+struct WaitStep {
+    std::string event;
+    std::chrono::milliseconds deadline{10'000};
+};
+
+struct Step {
+    std::variant<HostStep, InheritStep, CopyStep, ArgvStep, QmpStep, WaitStep> action;
+    config::ResourceId resource;  ///< id may be empty: of the VM as a whole
+    Origin origin;                ///< where the user asked for it; unknown for what qvm adds itself
+};
+
+/// Steps in the order they are done: host, inherit/copy/argv (QEMU is started after the last of them), qmp/wait.
+struct Plan {
+    std::string vm;
+    std::string accel;  ///< the one accelerator
+    std::vector<Step> steps;
+
+    /// QEMU's arguments, without argv[0].
+    std::vector<std::string> argv() const;
+    Json to_json() const;
+    /// A table for people: one line a step.
+    std::string to_text() const;
+};
+
+/// The names compile() uses for what every VM has.
+inline constexpr const char* monitor_socket = "monitor.sock";  ///< in the runtime directory
+inline constexpr const char* console_socket = "console-qemu.sock";
+
+}  // namespace qvm::launch

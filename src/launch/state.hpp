@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What qvm knows of a VM on disk, and the locks that keep it true.
+//
+// State directory ($XDG_STATE_HOME/qvm/NAME, as root /var/lib/qvm/NAME): origin.json, applied.json, the locks,
+// exit.json, qemu.log, supervisor.log, console.log. Runtime directory ($QVM_RUNTIME_DIR, else
+// $XDG_RUNTIME_DIR/qvm, else /run/user/UID/qvm if ours, else /tmp/qvm-UID; as root /run/qvm): NAME/*.sock.
+#pragma once
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/fd.hpp"
+#include "base/json.hpp"
+
+namespace qvm::launch {
+
+/// Where things are for the calling user.
+struct Directories {
+    std::filesystem::path state;    ///< holds one directory per VM
+    std::filesystem::path runtime;  ///< likewise
+    std::filesystem::path cache;
+    /// A warning when the runtime directory vanishes at logout, else empty.
+    std::string runtime_warning;
+    /// From the environment and the uid. Makes nothing. Throws Error when /tmp/qvm-UID belongs to someone else.
+    static Directories from_environment();
+};
+
+/// A process as it can be found again: pids are recycled, start times are not.
+struct ProcessRecord {
+    pid_t pid = -1;
+    std::uint64_t start_time = 0;  ///< field 22 of /proc/PID/stat
+    static ProcessRecord of(pid_t pid);
+    /// Empty if that process has ended (or the pid is another's now).
+    PidFd open() const;
+};
+
+/// applied.json: what was started last, replaced atomically.
+struct Applied {
+    enum class Phase { Starting, Running, Ended };
+    Phase phase = Phase::Starting;
+    std::filesystem::path origin;            ///< the VM's first file
+    std::vector<std::filesystem::path> files;
+    std::vector<std::string> overrides;      ///< --set
+    std::string fingerprint;                 ///< of the compiled plan: has the file changed?
+    Json plan;                               ///< Plan::to_json()
+    std::uint64_t generation = 0;
+    std::string qemu;                        ///< "QEMU 7.2.22 (/usr/bin/..)"
+    std::string accel;
+    std::string jail;                        ///< "strict", "off"
+    ProcessRecord supervisor, stub;
+    std::vector<std::pair<std::string, ProcessRecord>> helpers;
+    std::chrono::system_clock::time_point started;
+    std::chrono::milliseconds stop_timeout{30'000};
+    std::string console;                     ///< id of the console chardev, or empty
+    Json to_json() const;
+    static Applied from_json(const Json& saved);
+};
+
+enum class Condition {
+    Stopped,   ///< no process
+    Starting,  ///< an `up` is at work
+    Running,   ///< supervised
+    Orphaned,  ///< runs, without a supervisor
+};
+
+/// One VM's directories and files.
+class VmState {
+  public:
+    VmState(const Directories& directories, std::string name);
+
+    const std::string& name() const { return name_; }
+    std::filesystem::path directory() const;
+    std::filesystem::path runtime_directory() const;
+    /// A socket in the runtime directory; a path longer than a socket address is shortened by a hash.
+    std::filesystem::path socket(const std::string& file) const;
+    bool exists() const;
+    /// Makes both directories, 0700. Throws SystemError.
+    void create();
+    /// Throws Error naming the file when it is damaged; nothing when there is none.
+    std::optional<Applied> applied() const;
+    void write_applied(const Applied& applied);
+    /// By the locks, not by the file.
+    Condition condition() const;
+    /// Takes the name for `origin`, or throws Error (Invalid) when it belongs to another existing file. Returns
+    /// a notice when a moved file is taken over, else "".
+    std::string claim(const std::filesystem::path& origin);
+    /// As root: the uid this VM's QEMU runs as (allotted once, from 231072 up); else nothing.
+    std::optional<std::uint32_t> host_uid();
+
+    /// Held by who changes the VM (up, stop of an orphan, kill, rm): waits up to `timeout`. Throws Error (TimedOut)
+    /// naming who holds it.
+    Fd lock_operation(std::chrono::milliseconds timeout);
+    /// Held by the supervisor for as long as it lives; empty if taken.
+    Fd try_lock_supervisor();
+    /// Its open file description is inherited by the jail's pid 1 and lives as long as the VM; empty if taken.
+    Fd try_lock_vm();
+
+    Fd open_file(const std::string& file, int flags) const;  ///< in the state directory, 0600
+    /// Removes sockets and the runtime directory (not the state).
+    void remove_runtime() noexcept;
+    /// Removes all of the state too.
+    void remove();
+
+  private:
+    Directories directories_;
+    std::string name_;
+};
+
+/// The names of all VMs that have state, sorted.
+std::vector<std::string> all_names(const Directories& directories);
+
+}  // namespace qvm::launch

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A QMP connection for coroutines. One thread: everything here belongs to the io_context it was made with.
+#pragma once
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include "base/fd.hpp"
+#include "qmp/message.hpp"
+#include "qmp/subscription.hpp"
+
+namespace qvm::qmp {
+
+namespace net = boost::asio;
+
+enum class Runstate { Idle, Connecting, Running, Disconnected };
+
+struct ExecuteOptions {
+    /// After this the caller gets InterruptedError{DeadlinePassed}; the late reply is swallowed when it comes.
+    std::chrono::milliseconds deadline{30'000};
+    /// Sent with the command by SCM_RIGHTS, borrowed: the caller closes it after the reply. -1: none. QEMU takes
+    /// one descriptor a command (getfd, add-fd).
+    int fd = -1;
+    /// Out of band: overtakes what is under way. Only for commands that allow it, on a connection that has it.
+    bool oob = false;
+};
+
+/// Destroying a Client ends the connection; every request under way ends with InterruptedError.
+class Client {
+  public:
+    /// Takes over a connected stream socket.
+    Client(net::io_context& context, Fd socket);
+    Client(Client&&) noexcept;
+    Client& operator=(Client&&) noexcept;
+    ~Client();
+
+    /// connect(2) to a Unix socket; a path too long for a socket address goes through its directory's fd.
+    /// Throws ConnectError.
+    static Client connect_unix(net::io_context& context, const std::string& path);
+
+    /// Waits for the greeting and negotiates (with oob if offered). Events that come meanwhile are delivered.
+    /// Throws ConnectError when it takes longer than `deadline` or the connection ends.
+    net::awaitable<Greeting> handshake(std::chrono::milliseconds deadline);
+
+    /// Runs one command; at most 7 are in flight in-band (QEMU stops reading at 8, and out-of-band commands with
+    /// it), further ones wait here in order. Throws ExecuteError, InterruptedError, StateError.
+    net::awaitable<Json> execute(std::string command, Json arguments, ExecuteOptions options);
+    net::awaitable<Json> execute(std::string command, Json arguments);
+    net::awaitable<Json> execute(std::string command);
+
+    /// Events from now on. The queue may outlive the Client.
+    EventQueue subscribe(EventFilter filter);
+
+    Runstate runstate() const;
+    /// Returns when the connection has ended. `closed_reason` then says why.
+    net::awaitable<void> closed();
+    std::string closed_reason() const;
+    void close();
+
+    /// Called for complaints without id, stray replies and garbage: one sentence each. Optional.
+    void on_notice(std::function<void(const std::string&)> notice);
+
+  private:
+    struct Impl;
+    std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace qvm::qmp

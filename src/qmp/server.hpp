@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The server's side of QMP for several clients at once: the attach socket of a VM, and the fake QEMU of tests.
+// Speaks to any client: greeting, negotiation, framing by JSON, ids echoed verbatim.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include "base/fd.hpp"
+#include "qmp/message.hpp"
+
+namespace qvm::qmp {
+
+namespace net = boost::asio;
+
+/// A connected client, as its handler sees it.
+struct ClientInfo {
+    std::uint64_t number = 0;  ///< counted from 1
+    int pid = 0;               ///< SO_PEERCRED
+    unsigned uid = 0;
+};
+
+/// One command from a client. `fds` came with it and are the handler's now.
+struct Call {
+    ClientInfo client;
+    std::string command;
+    Json arguments;  ///< an object, perhaps empty
+    bool oob = false;
+    std::vector<Fd> fds;
+};
+
+/// Answers a call: returns the reply's value or throws ExecuteError. Calls of one client run one after the
+/// other, in order, out-of-band ones at once; calls of several clients run at the same time.
+using CallHandler = std::function<net::awaitable<Json>(Call)>;
+
+class Server {
+  public:
+    struct Options {
+        Greeting greeting;                                  ///< what clients are told
+        std::size_t message_limit = std::size_t{16} << 20U;  ///< a longer command is refused, the client kept
+        std::size_t queued_bytes = std::size_t{64} << 20U;   ///< a client that does not read more than this of
+                                                            ///< replies is dropped; of events, they are dropped
+                                                            ///< and counted (event __org.qvm_EVENTS_DROPPED)
+        std::size_t queued_event_bytes = std::size_t{4} << 20U;
+    };
+
+    /// Takes over `listener`, a listening Unix stream socket. A member coroutine or function object that captures
+    /// nothing that could die earlier than the Server: `handler` is kept.
+    Server(net::io_context& context, Fd listener, Options options, CallHandler handler);
+    Server(const Server&) = delete;
+    Server& operator=(const Server&) = delete;
+    ~Server();
+
+    /// Sends an event to every negotiated client.
+    void broadcast(const Event& event);
+    /// Sends an event to one client; false if it has gone.
+    bool send(std::uint64_t client_number, const Event& event);
+    std::size_t client_count() const;
+    /// Stops listening, lets queued replies go out for at most a second, then closes all.
+    net::awaitable<void> stop();
+
+  private:
+    struct Impl;
+    std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace qvm::qmp

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Unix sockets as QMP needs them: paths of any length, descriptors in messages.
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/fd.hpp"
+
+namespace qvm::qmp {
+
+/// connect(2), close-on-exec, blocking. A path longer than a socket address is reached through a descriptor of
+/// its directory. Throws SystemError naming the path.
+Fd connect_unix(const std::string& path);
+
+/// socket, bind, listen; mode 0600. Replaces a socket that nobody listens on; throws SystemError (EADDRINUSE)
+/// when somebody does. Long paths as above.
+Fd listen_unix(const std::string& path);
+
+/// sendmsg(2) of as much as goes without blocking, with `fd` (or -1) attached to the first byte; returns the
+/// number of bytes taken, 0 for "would block". Throws SystemError.
+std::size_t send_some(int socket, std::string_view bytes, int fd);
+
+/// recvmsg(2) without blocking into `buffer` (appended); descriptors are close-on-exec and appended to `fds`;
+/// what the kernel truncated is closed. Returns false at the end of the stream. Sets `would_block`.
+bool receive_some(int socket, std::string& buffer, std::vector<Fd>& fds, bool& would_block);
+
+}  // namespace qvm::qmp
