@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Everything introspection tells about one QEMU binary, as data. launch::probe() fills it; it can be saved and
-// read back, so a file can be checked without that QEMU.
+// Everything introspection tells about one QEMU binary, as data. launch::probe() fills it; it can be saved
+// and read back, so a file can be checked without that QEMU.
 #pragma once
 #include <compare>
 #include <map>
@@ -20,9 +20,9 @@ struct Version {
     std::string to_string() const;
 };
 
-/// One property of a device, machine or CPU type (device-list-properties, qom-list-properties). `type` is QOM's
-/// word: bool, uint16, int32, size, str, OnOffAuto, link<iothread>, child<..>; an enum's values are found in
-/// `description` only, as "on/off/auto".
+/// One property of a device, machine or CPU type (device-list-properties, qom-list-properties). `type` is
+/// QOM's word: bool, uint16, int32, size, str, OnOffAuto, link<iothread>, child<..>; an enum's values are
+/// found in `description` only, as "on/off/auto".
 struct Property {
     std::string name;
     std::string type;
@@ -39,8 +39,8 @@ struct Machine {
 };
 
 struct CpuModel {
-    std::string name;      ///< "qemu64", "max", "host"
-    std::string type;      ///< "qemu64-x86_64-cpu"
+    std::string name;  ///< "qemu64", "max", "host"
+    std::string type;  ///< "qemu64-x86_64-cpu"
     bool deprecated = false;
 };
 
@@ -57,13 +57,14 @@ struct Capabilities {
     std::string arch;     ///< "x86_64" (query-target)
     Json introspection;   ///< the answer of query-qmp-schema, kept to be saved
     Schema schema;        ///< parsed from it
-    /// QOM type -> parent type, of all types (qom-list-types); "" for a root.
+    /// QOM type -> parent type, of all types (qom-list-types abstract=true); "" for a root.
     std::map<std::string, std::string, std::less<>> parents;
     /// Types that can be made by device_add (qom-list-types implements=device abstract=false).
     std::vector<std::string> device_types;
     /// Types that can be made by object-add (qom-list-types implements=user-creatable abstract=false).
     std::vector<std::string> object_types;
-    /// Only of the types somebody asked for: see launch::Probe.
+    /// Only of the types somebody asked for: see launch::Probe. Devices and CPU types by their own name,
+    /// machines as "pc-q35-7.2-machine". Without what cannot be set (child<..>, "type").
     std::map<std::string, std::vector<Property>, std::less<>> properties;
     std::vector<Machine> machines;
     std::vector<CpuModel> cpu_models;

@@ -17,13 +17,22 @@ using Path = std::vector<std::variant<std::string, std::size_t>>;
 /// "file.filename", "servers[1].host"; "" for the value itself.
 std::string to_string(const Path& path);
 
-enum class ProblemKind { UnknownMember, MissingMember, WrongType, NotInEnum, BadSize, OutOfRange, Deprecated, Unstable };
+enum class ProblemKind {
+    UnknownMember,
+    MissingMember,
+    WrongType,
+    NotInEnum,
+    BadSize,
+    OutOfRange,
+    Deprecated,
+    Unstable
+};
 
 struct Problem {
     ProblemKind kind;
-    Path path;             ///< the member at fault; for MissingMember, the object that lacks it plus the name
-    std::string message;   ///< "no member 'l2-cach-size'", "must be an integer, not a string"
-    std::string nearest;   ///< the name probably meant, or empty
+    Path path;            ///< the member at fault; for MissingMember, the object that lacks it plus the name
+    std::string message;  ///< "no member 'l2-cach-size'", "must be an integer, not a string"
+    std::string nearest;  ///< the name probably meant, or empty
     std::vector<std::string> allowed;  ///< enum values or known members, where that is the question
 };
 
@@ -31,9 +40,9 @@ struct Problem {
 /// 8388608 and "on"). Exact: nothing is converted, as for a command typed in JSON.
 enum class Leniency { Exact, FromFile };
 
-/// Checks `value` against `type` and returns it in the form QEMU wants. With FromFile: size strings and strings
-/// of digits become integers, booleans become "on"/"off" where an enum has these and no boolean fits, false
-/// becomes null where null fits and no boolean does. What has a problem is returned unchanged.
+/// Checks `value` against `type` and returns it in the form QEMU wants. With FromFile: size strings and
+/// strings of digits become integers, booleans become "on"/"off" where an enum has these and no boolean fits,
+/// false becomes null where null fits and no boolean does. What has a problem is returned unchanged.
 Json validate(const Type& type, const Json& value, Leniency leniency, std::vector<Problem>& problems);
 
 /// The same for a command's arguments.
