@@ -11,7 +11,8 @@
 
 namespace qvm::config {
 
-/// A text to read as TOML; `name` is what messages call it, `path` its absolute path (for relative paths in it).
+/// A text to read as TOML; `name` is what messages call it, `path` its absolute path (for relative paths in
+/// it).
 struct SourceText {
     std::string name;
     std::filesystem::path path;
@@ -34,10 +35,11 @@ struct Document {
 };
 
 /// Merges the texts in order, then the overrides: later wins, tables merge, scalars and arrays replace. Short
-/// forms (machine = "q35", memory = "4G", cpus = 4, ...) become tables before merging. A syntax error in a text
-/// is one diagnostic, and that text contributes nothing. A value given by --set is typed by its key where the
-/// key is known to be a string (serial=0123), else as TOML, else it is a string.
-Document load(const std::vector<SourceText>& texts, const std::vector<Override>& overrides, Diagnostics& diagnostics);
+/// forms (machine = "q35", memory = "4G", cpus = 4, ...) become tables before merging. A syntax error in a
+/// text is one diagnostic, and that text contributes nothing. A value given by --set is typed by its key
+/// where the key is known to be a string (serial=0123), else as TOML, else it is a string.
+Document load(const std::vector<SourceText>& texts, const std::vector<Override>& overrides,
+              Diagnostics& diagnostics);
 
 /// Reads the files for load(). Throws SystemError (ExitCode::Invalid) when one cannot be read.
 std::vector<SourceText> read_files(const std::vector<std::string>& paths);

@@ -8,8 +8,8 @@
 namespace qvm::config {
 
 /// Sugar becomes resources; settings get their values; names and ids are checked; relative paths become
-/// absolute. Says everything that is wrong with the words of the language itself (unknown tables and keys, types,
-/// sizes, ids, duplicate ids); what QEMU's schema must say is left to check().
+/// absolute. Says everything that is wrong with the words of the language itself (unknown tables and keys,
+/// types, sizes, ids, duplicate ids); what QEMU's schema must say is left to check().
 Vm lower(const Document& document, Diagnostics& diagnostics);
 
 }  // namespace qvm::config

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A VM as a graph of resources: what a file means once all sugar is gone. Everything after lowering sees this.
+// A VM as a graph of resources: what a file means once all sugar is gone. Everything after lowering sees
+// this.
 #pragma once
 #include <chrono>
 #include <cstdint>
@@ -59,8 +60,8 @@ struct Reference {
 
 struct Resource {
     ResourceId id;
-    /// QAPI's or qdev's own arguments, without the id (blockdev: without node-name, object and netdev: without
-    /// id): a table as written or lowered. Host: the table of its kind.
+    /// QAPI's or qdev's own arguments, without the id (blockdev: without node-name, object and netdev:
+    /// without id): a table as written or lowered. Host: the table of its kind.
     Value properties;
     /// The same, typed as QEMU wants it: made by check(). Still with host paths and "@host" in it.
     Json arguments;
@@ -95,7 +96,8 @@ struct Cpu {
     Json checked_properties;
 };
 
-/// The complete -smp. Unset numbers are derived by lower(): threads 1, dies 1, sockets fills up.
+/// The complete -smp. Unset numbers are derived by lower(): threads 1, dies 1, cores fill a socket before
+/// there are more sockets; a `max` adds sockets.
 struct Smp {
     unsigned cpus = 1, sockets = 1, dies = 1, cores = 1, threads = 1, maxcpus = 1;
     Origin origin;
@@ -128,10 +130,11 @@ struct Lifecycle {
 
 enum class JailMode { Strict, Off };
 
-/// Which QEMU, for one that is not installed in the usual places. Paths are absolute; empty means the default.
+/// Which QEMU, for one that is not installed in the usual places. Paths are absolute; empty means the
+/// default.
 struct QemuBinary {
-    Setting<std::string> binary;              ///< a path or a name to look up in PATH
-    std::filesystem::path loader;             ///< the ELF interpreter that runs it
+    Setting<std::string> binary;   ///< a path or a name to look up in PATH
+    std::filesystem::path loader;  ///< the ELF interpreter that runs it
     std::vector<std::filesystem::path> library_path;
     std::filesystem::path module_dir;         ///< QEMU_MODULE_DIR
     std::vector<std::filesystem::path> data;  ///< -L
@@ -151,8 +154,8 @@ struct Vm {
     Lifecycle lifecycle;
     Setting<JailMode> jail_mode{JailMode::Strict, {}};
     QemuBinary qemu;
-    /// The id of the chardev that `qvm console` talks to, or empty: made by the console sugar, or the raw chardev
-    /// called "console" with a listening socket.
+    /// The id of the chardev that `qvm console` talks to, or empty: made by the console sugar, or the raw
+    /// chardev called "console" with a listening socket.
     std::string console;
 
     const Resource* find(const ResourceId& id) const;

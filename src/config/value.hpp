@@ -40,7 +40,7 @@ class Value {
     using Data = std::variant<std::monostate, bool, std::int64_t, double, std::string, Array, Table>;
 
     Value() = default;
-    Value(Data data, Origin origin) : data(std::move(data)), origin(std::move(origin)) {}
+    Value(Data what, Origin said_at) : data(std::move(what)), origin(std::move(said_at)) {}
 
     Data data;  ///< monostate is JSON null; TOML has none, lowering does
     Origin origin;
@@ -50,6 +50,7 @@ class Value {
     const Table* table() const { return std::get_if<Table>(&data); }
     Table* table() { return std::get_if<Table>(&data); }
     const Array* array() const { return std::get_if<Array>(&data); }
+    Array* array() { return std::get_if<Array>(&data); }
     const std::string* string() const { return std::get_if<std::string>(&data); }
     const std::int64_t* integer() const { return std::get_if<std::int64_t>(&data); }
     const bool* boolean() const { return std::get_if<bool>(&data); }
@@ -65,6 +66,10 @@ struct Entry {
     Value value;
 };
 
+/// Later wins: tables merge, scalars and arrays replace.
+void merge(Table& into, const Table& from);
+
 Json to_json(const Value& value);
+Json to_json(const Table& table);
 
 }  // namespace qvm::config

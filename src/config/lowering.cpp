@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "config/lowering.hpp"
+
+#include <cstdlib>
+
+#include <fmt/format.h>
+
+#include "config/vocabulary.hpp"
+
+namespace qvm::config {
+namespace {
+
+bool switched_off(const Table& table) {
+    const Value* enabled = table.find("enabled");
+    return enabled != nullptr && enabled->boolean() != nullptr && !*enabled->boolean();
+}
+
+}  // namespace
+
+Members& Members::put(std::string key, Value::Data data, Origin origin) {
+    Origin key_origin = origin;
+    table_.set(std::move(key), std::move(key_origin), Value(std::move(data), std::move(origin)));
+    return *this;
+}
+
+Members& Members::copy(std::string key, const Table& from, std::string_view from_key) {
+    const Entry* entry = from.entry(from_key);
+    if (entry != nullptr && !std::holds_alternative<std::monostate>(entry->value.data))
+        table_.set(std::move(key), entry->key_origin, entry->value);
+    return *this;
+}
+
+const Value* Item::value(std::string_view key) const {
+    const Value* found = table->find(key);
+    return found == nullptr || std::holds_alternative<std::monostate>(found->data) ? nullptr : found;
+}
+
+std::optional<std::string> Item::text(std::string_view key) const {
+    const Value* found = value(key);
+    return found == nullptr || found->string() == nullptr ? std::nullopt : std::optional(*found->string());
+}
+
+std::optional<std::int64_t> Item::number(std::string_view key) const {
+    const Value* found = value(key);
+    return found == nullptr || found->integer() == nullptr ? std::nullopt : std::optional(*found->integer());
+}
+
+std::optional<bool> Item::flag(std::string_view key) const {
+    const Value* found = value(key);
+    return found == nullptr || found->boolean() == nullptr ? std::nullopt : std::optional(*found->boolean());
+}
+
+const Table* Item::inner(std::string_view key) const {
+    const Value* found = value(key);
+    return found == nullptr ? nullptr : found->table();
+}
+
+Origin Item::origin_of(std::string_view key) const {
+    const Value* found = table->find(key);
+    return found == nullptr ? origin : found->origin;
+}
+
+Lowering::Lowering(const Document& document, Vm& vm, Diagnostics& diagnostics)
+    : document_(document), vm_(vm), diagnostics_(diagnostics) {
+    if (const Table* written = document.root.table()) root_ = checked_copy(*written, diagnostics);
+    const Value* defaults = root_.find("defaults");
+    if (defaults != nullptr && defaults->boolean() != nullptr) defaults_ = *defaults->boolean();
+}
+
+std::optional<Item> Lowering::single(std::string_view name) const {
+    const Entry* entry = root_.entry(name);
+    if (entry == nullptr || !entry->value.is_table() || switched_off(*entry->value.table()))
+        return std::nullopt;
+    return Item{entry->key, entry->key, entry->value.table(), entry->key_origin};
+}
+
+std::vector<Item> Lowering::named(std::string_view name) const {
+    std::vector<Item> items;
+    const Value* all = root_.find(name);
+    if (all == nullptr || !all->is_table()) return items;
+    for (const auto& entry : all->table()->entries()) {
+        const Table* table = entry.value.table();
+        if (table != nullptr && !switched_off(*table))
+            items.push_back({entry.key, fmt::format("{}.{}", name, entry.key), table, entry.key_origin});
+    }
+    return items;
+}
+
+bool Lowering::has_raw(Kind kind, std::string_view id) const {
+    const Value* all = root_.find(table_name(kind));
+    return all != nullptr && all->is_table() && all->table()->find(id) != nullptr;
+}
+
+std::filesystem::path Lowering::absolute(const Value& path) const {
+    return absolute_path(document_, path);
+}
+
+bool Lowering::is_microvm() const {
+    return vm_.machine.type.value.starts_with("microvm");
+}
+
+bool Lowering::is_q35() const {
+    const std::string& type = vm_.machine.type.value;
+    return type == "q35" || type.starts_with("pc-q35");
+}
+
+bool Lowering::is_i440fx() const {
+    const std::string& type = vm_.machine.type.value;
+    return type == "pc" || type.starts_with("pc-i440fx");
+}
+
+std::string Lowering::virtio(std::string_view type) const {
+    return fmt::format("virtio-{}-{}", type, is_microvm() ? "device" : "pci");
+}
+
+void Lowering::add(Kind kind, std::string id, Members members, const Item& made_by) {
+    add({{kind, std::move(id)},
+         Value(std::move(members.table()), made_by.origin),
+         {},
+         {},
+         {},
+         made_by.where,
+         made_by.origin});
+}
+
+void Lowering::add(Kind kind, std::string id, Members members, const Item& made_by,
+                   std::string_view override_key) {
+    if (const Table* over = made_by.inner(override_key)) merge(members.table(), *over);
+    add(kind, std::move(id), std::move(members), made_by);
+}
+
+void Lowering::add(Resource resource) {
+    const auto [place, fresh] = taken_.try_emplace(resource.id, resource.made_by, resource.origin);
+    if (fresh) {
+        vm_.resources.push_back(std::move(resource));
+        return;
+    }
+    const auto& [first, where] = place->second;
+    report(DiagnosticKind::DuplicateId, resource.origin,
+           fmt::format("the {} id '{}' is used twice: by {} and by {}", table_name(resource.id.kind),
+                       resource.id.id, first, resource.made_by),
+           {where.known() ? fmt::format("first used by {} at {}", first, where.to_string())
+                          : fmt::format("{} is made by default; `defaults = false` leaves it out", first)});
+}
+
+void Lowering::report(DiagnosticKind kind, Origin origin, std::string message, std::vector<std::string> notes,
+                      std::string label) {
+    diagnostics_.add({kind, std::move(origin), std::move(message), std::move(label), std::move(notes)});
+}
+
+std::filesystem::path absolute_path(const Document& document, const Value& path) {
+    namespace fs = std::filesystem;
+    const std::string& text = path.string() == nullptr ? std::string() : *path.string();
+    const char* home = std::getenv("HOME");  // NOLINT(concurrency-mt-unsafe): one thread
+    if (home != nullptr && (text == "~" || text.starts_with("~/")))
+        return fs::path(home + text.substr(1)).lexically_normal();
+    return (document.directory_of(path.origin) / text).lexically_normal();
+}
+
+}  // namespace qvm::config

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "config/raw_level.hpp"
+
+#include <algorithm>
+#include <array>
+#include <initializer_list>
+
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+
+namespace qvm::config {
+namespace {
+
+constexpr std::array kinds{Kind::Object, Kind::Chardev, Kind::Blockdev,
+                           Kind::Netdev, Kind::Device,  Kind::Host};
+constexpr std::size_t longest_node_name = 31;  // QEMU block.c: node_name[32]
+
+// QAPI: the members of BlockdevOptionsGenericCOWFormat's users.
+constexpr std::array<std::string_view, 4> formats_with_backing{"qcow", "qcow2", "qed", "vmdk"};
+
+struct HostKind {
+    std::string_view name;
+    std::array<std::string_view, 3> keys;  ///< besides kind
+    std::array<std::string_view, 2> needed;
+};
+constexpr std::array<HostKind, 4> host_kinds{{
+    {"file", {"path", "access"}, {"path"}},
+    {"socket", {"path", "mode", "runtime"}, {}},
+    {"tap", {"ifname"}, {"ifname"}},
+    {"process", {"profile", "command"}, {"profile", "command"}},
+}};
+
+/// The id of a resource is its table's name; the member that would say another one is refused.
+bool says_own_id(Lowering& lowering, Kind kind, const Item& item) {
+    const std::string_view member = kind == Kind::Blockdev ? "node-name" : "id";
+    const Entry* entry = kind == Kind::Host ? nullptr : item.table->entry(member);
+    if (entry == nullptr) return false;
+    lowering.report(DiagnosticKind::UnknownKey, entry->key_origin,
+                    fmt::format("{} has no key '{}'", item.where, member),
+                    {fmt::format("the name of the table is the id: '{}'", item.id)});
+    return true;
+}
+
+void check_host(Lowering& lowering, const Item& item) {
+    const auto name = item.text("kind");
+    if (!item.says("kind"))
+        lowering.report(DiagnosticKind::Missing, item.origin, fmt::format("{} has no kind", item.where),
+                        {"say kind = \"file\", \"socket\", \"tap\" or \"process\""});
+    const auto kind = std::ranges::find(host_kinds, name.value_or(""), &HostKind::name);
+    if (kind == host_kinds.end()) return;
+    for (const auto& entry : item.table->entries()) {
+        if (entry.key == "kind" || std::ranges::find(kind->keys, entry.key) != kind->keys.end()) continue;
+        lowering.report(DiagnosticKind::UnknownKey, entry.key_origin,
+                        fmt::format("{} is a {}, which has no key '{}'", item.where, kind->name, entry.key));
+    }
+    for (const auto key : kind->needed)
+        if (!key.empty() && !item.says(key))
+            lowering.report(DiagnosticKind::Missing, item.origin,
+                            fmt::format("{} has no {}", item.where, key));
+    if (kind->name == "socket" && item.says("path") == item.says("runtime"))
+        lowering.report(item.says("path") ? DiagnosticKind::Conflict : DiagnosticKind::Missing, item.origin,
+                        fmt::format("{} needs one of path and runtime", item.where),
+                        {"path = \"..\" is a path of this host; runtime = \"..\" a file name in the VM's "
+                         "runtime directory"});
+    const auto runtime = item.text("runtime");
+    if (runtime && (runtime->empty() || runtime->find('/') != std::string::npos || runtime->starts_with('.')))
+        lowering.report(DiagnosticKind::BadValue, item.origin_of("runtime"),
+                        fmt::format("'{}' is not a plain file name", *runtime));
+}
+
+Value host_properties(const Lowering& lowering, const Item& item) {
+    Table table = *item.table;
+    if (Value* path = table.find("path"); path != nullptr && path->is_string())
+        path->data = lowering.absolute(*path).string();
+    return {std::move(table), item.origin};
+}
+
+void lower_named(Lowering& lowering, std::string_view table, std::vector<NamedTable>& into) {
+    for (const auto& item : lowering.named(table)) into.push_back({item.id, *item.table, {}, item.origin});
+}
+
+bool has_backing(const Table& node) {
+    const Value* driver = node.find("driver");
+    return driver != nullptr && driver->is_string() &&
+           std::ranges::find(formats_with_backing, *driver->string()) != formats_with_backing.end();
+}
+
+void make_explicit(Value& value) {
+    if (Array* array = value.array())
+        for (auto& item : *array) make_explicit(item);
+    Table* node = value.table();
+    if (node == nullptr) return;
+    if (has_backing(*node)) {
+        Value* backing = node->find("backing");
+        const bool refused = backing != nullptr && backing->boolean() != nullptr && !*backing->boolean();
+        if (refused) backing->data = std::monostate();
+        if (backing == nullptr) node->set("backing", value.origin, Value({}, value.origin));
+    }
+    for (auto& entry : node->entries()) make_explicit(entry.value);
+}
+
+}  // namespace
+
+void lower_raw(Lowering& lowering) {
+    std::vector<std::pair<Kind, Item>> items;
+    for (const Kind kind : kinds)
+        for (auto& item : lowering.named(table_name(kind))) items.emplace_back(kind, std::move(item));
+    std::ranges::stable_sort(items,
+                             [](const auto& a, const auto& b) { return a.second.origin < b.second.origin; });
+    for (const auto& [kind, item] : items) {
+        if (kind == Kind::Host) check_host(lowering, item);
+        if (kind == Kind::Blockdev && item.id.size() > longest_node_name)
+            lowering.report(DiagnosticKind::BadValue, item.origin,
+                            fmt::format("the node name '{}' is too long", item.id),
+                            {fmt::format("QEMU takes {} characters", longest_node_name)});
+        if (says_own_id(lowering, kind, item)) continue;
+        Value properties =
+            kind == Kind::Host ? host_properties(lowering, item) : Value(*item.table, item.origin);
+        lowering.add({{kind, item.id}, std::move(properties), {}, {}, {}, item.where, item.origin});
+    }
+    lower_named(lowering, "global", lowering.vm().globals);
+    lower_named(lowering, "option", lowering.vm().options);
+}
+
+void make_backing_explicit(Vm& vm) {
+    for (auto& resource : vm.resources)
+        if (resource.id.kind == Kind::Blockdev) make_explicit(resource.properties);
+}
+
+}  // namespace qvm::config

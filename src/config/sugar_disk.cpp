@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "config/sugar_disk.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+
+namespace qvm::config {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Suffix {
+    std::string_view suffix, format;
+};
+constexpr std::array<Suffix, 5> suffixes{
+    {{".qcow2", "qcow2"}, {".raw", "raw"}, {".iso", "raw"}, {".vmdk", "vmdk"}, {".vhdx", "vhdx"}}};
+
+/// What a cache mode means: the cache members of the block node, and the write cache that the guest sees. See
+/// qemu(1), -drive cache=.
+struct CacheMode {
+    std::string_view name;
+    bool direct, no_flush;
+    std::string_view write_cache;
+};
+constexpr std::array<CacheMode, 5> cache_modes{{{"none", true, false, "on"},
+                                                {"writeback", false, false, "on"},
+                                                {"writethrough", false, false, "off"},
+                                                {"directsync", true, false, "off"},
+                                                {"unsafe", false, true, "on"}}};
+
+const CacheMode* cache_of(const Item& disk) {
+    const auto name = disk.text("cache");
+    const auto found = std::ranges::find(cache_modes, name.value_or(""), &CacheMode::name);
+    return found == cache_modes.end() ? nullptr : &*found;
+}
+
+/// Of the file a disk is on: a block device or a plain file.
+std::string file_driver(const fs::path& path) {
+    return path.native().starts_with("/dev/") ? "host_device" : "file";
+}
+
+/// The format by the key, else by the file's suffix; never by what is in the file, which a guest may have
+/// written.
+std::optional<std::string> format_of(Lowering& lowering, const Item& disk, const std::string& file) {
+    if (const auto format = disk.text("format")) return format;
+    if (disk.says("format")) return std::nullopt;
+    const auto found =
+        std::ranges::find_if(suffixes, [&](const Suffix& s) { return file.ends_with(s.suffix); });
+    if (found != suffixes.end()) return std::string(found->format);
+    lowering.report(
+        DiagnosticKind::Missing, disk.origin_of("file"),
+        fmt::format("{} needs a format: the suffix of '{}' tells none", disk.where, file),
+        {"say format = \"raw\", or \"qcow2\", ..: what is in the file is not looked at, because a guest may "
+         "have written it",
+         "known suffixes are .qcow2 .raw .iso .vmdk .vhdx"});
+    return std::nullopt;
+}
+
+Members file_node(const Lowering& lowering, const Item& disk, const std::string& driver) {
+    const Value& file = *disk.value("file");
+    Members node(file.origin);
+    node.put("driver", driver);
+    node.put("node-name", disk.id + ".file");
+    node.put("filename", lowering.absolute(file).string());
+    return node;
+}
+
+/// False if there is no node, which has been reported.
+bool lower_node(Lowering& lowering, const Item& disk) {
+    const Table* over = disk.inner("blockdev");
+    const bool driver_given = over != nullptr && over->find("driver") != nullptr;
+    Members node(disk.origin);
+    if (const Value* file = disk.value("file")) {
+        const auto format = driver_given ? disk.text("format") : format_of(lowering, disk, *file->string());
+        if (!format && !driver_given) return false;
+        if (format) node.put("driver", *format, disk.origin_of(disk.says("format") ? "format" : "file"));
+    } else if (!driver_given) {
+        if (!disk.says("file"))
+            lowering.report(DiagnosticKind::Missing, disk.origin, fmt::format("{} has no file", disk.where),
+                            {"say file = \"PATH\", or describe the node in [" + disk.where + ".blockdev]"});
+        return false;
+    }
+    node.copy("read-only", *disk.table, "read-only");
+    if (const Value* discard = disk.value("discard")) {
+        const bool unmap =
+            discard->boolean() != nullptr ? *discard->boolean() : *discard->string() == "unmap";
+        node.put("discard", std::string(unmap ? "unmap" : "ignore"), discard->origin);
+    }
+    if (const CacheMode* cache = cache_of(disk)) {
+        Members flags(disk.origin_of("cache"));
+        flags.put("direct", cache->direct).put("no-flush", cache->no_flush);
+        node.put("cache", std::move(flags.table()), disk.origin_of("cache"));
+    }
+    if (disk.value("file") != nullptr) {
+        Members file = file_node(lowering, disk, file_driver(lowering.absolute(*disk.value("file"))));
+        file.copy("aio", *disk.table, "aio");
+        node.put("file", std::move(file.table()), disk.origin_of("file"));
+    }
+    lowering.add(Kind::Blockdev, disk.id, std::move(node), disk, "blockdev");
+    return true;
+}
+
+/// Keys that only some buses have a place for.
+void check_combinations(Lowering& lowering, const Item& disk, const std::string& bus) {
+    for (const std::string_view key : {"iothread", "queues"})
+        if (disk.says(key) && bus != "virtio" && bus != "scsi")
+            lowering.report(
+                DiagnosticKind::Conflict, disk.origin_of(key),
+                fmt::format("{}: {} needs bus = \"virtio\" or \"scsi\", not \"{}\"", disk.where, key, bus));
+    if (disk.flag("read-only").value_or(false) && bus == "sata")
+        lowering.report(DiagnosticKind::Conflict, disk.origin_of("read-only"),
+                        fmt::format("{}: a sata disk cannot be read-only", disk.where),
+                        {"use another bus, or a [cdrom.X]"});
+    const CacheMode* cache = cache_of(disk);
+    if (disk.text("aio") == "native" && (cache == nullptr || !cache->direct) &&
+        disk.inner("blockdev") == nullptr)
+        lowering.report(DiagnosticKind::Conflict, disk.origin_of("aio"),
+                        fmt::format("{}: aio = \"native\" works only without the host's cache", disk.where),
+                        {"say cache = \"none\" or \"directsync\""});
+}
+
+void lower_device(Lowering& lowering, Buses& buses, const Item& disk) {
+    const std::string bus = disk.text("bus").value_or("virtio");
+    const Table* over = disk.inner("device");
+    const bool bus_given = over != nullptr && over->find("bus") != nullptr;
+    Members device(disk.origin);
+    const Origin bus_origin = disk.origin_of("bus");
+    if (bus == "virtio") {
+        device.put("driver", lowering.virtio("blk"), bus_origin);
+        device.copy("iothread", *disk.table, "iothread").copy("num-queues", *disk.table, "queues");
+    } else if (bus == "scsi") {
+        device.put("driver", std::string("scsi-hd"), bus_origin);
+        if (!bus_given) device.put("bus", buses.scsi(disk));
+    } else if (bus == "nvme") {
+        device.put("driver", std::string("nvme"), bus_origin);
+        if (!disk.says("serial")) device.put("serial", disk.id);  // NVMe has no device without one
+    } else if (bus == "sata") {
+        device.put("driver", std::string("ide-hd"), bus_origin);
+        if (!bus_given) buses.ide(disk, device);
+    } else {
+        device.put("driver", std::string("usb-storage"), bus_origin);
+    }
+    device.put("drive", disk.id);
+    device.copy("serial", *disk.table, "serial").copy("bootindex", *disk.table, "boot");
+    device.copy("share-rw", *disk.table, "share-rw");
+    if (const CacheMode* cache = cache_of(disk))
+        device.put("write-cache", std::string(cache->write_cache), disk.origin_of("cache"));
+    lowering.add(Kind::Device, disk.id, std::move(device), disk, "device");
+}
+
+}  // namespace
+
+void lower_disks(Lowering& lowering, Buses& buses) {
+    for (const auto& disk : lowering.named("disk")) {
+        check_combinations(lowering, disk, disk.text("bus").value_or("virtio"));
+        if (lower_node(lowering, disk)) lower_device(lowering, buses, disk);
+    }
+}
+
+void lower_cdroms(Lowering& lowering, Buses& buses) {
+    for (const auto& cdrom : lowering.named("cdrom")) {
+        if (const Value* file = cdrom.value("file")) {
+            const bool is_drive = lowering.absolute(*file).native().starts_with("/dev/");
+            Members node(cdrom.origin);
+            node.put("driver", std::string("raw")).put("read-only", true);
+            node.put("file", std::move(file_node(lowering, cdrom, is_drive ? "host_cdrom" : "file").table()),
+                     file->origin);
+            lowering.add(Kind::Blockdev, cdrom.id, std::move(node), cdrom);
+        }
+        const std::string bus = cdrom.text("bus").value_or(lowering.is_microvm() ? "scsi" : "sata");
+        Members device(cdrom.origin);
+        device.put("driver", std::string(bus == "scsi" ? "scsi-cd" : "ide-cd"), cdrom.origin_of("bus"));
+        if (bus == "scsi")
+            device.put("bus", buses.scsi(cdrom));
+        else
+            buses.ide(cdrom, device);
+        if (cdrom.value("file") != nullptr) device.put("drive", cdrom.id);
+        device.copy("bootindex", *cdrom.table, "boot");
+        lowering.add(Kind::Device, cdrom.id, std::move(device), cdrom);
+    }
+}
+
+}  // namespace qvm::config

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "config/sugar_net.hpp"
+
+#include <algorithm>
+#include <arpa/inet.h>
+#include <array>
+#include <charconv>
+
+#include <fmt/format.h>
+
+namespace qvm::config {
+namespace {
+
+std::string_view trimmed(std::string_view text) {
+    while (text.starts_with(' ') || text.starts_with('\t')) text.remove_prefix(1);
+    while (text.ends_with(' ') || text.ends_with('\t')) text.remove_suffix(1);
+    return text;
+}
+
+/// 0 when `text` is no port.
+unsigned port_number(std::string_view text) {
+    unsigned port = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+    return error == std::errc() && end == text.data() + text.size() && port <= 65535 ? port : 0;
+}
+
+bool is_address(const std::string& text) {
+    std::array<unsigned char, 16> ignored{};
+    return inet_pton(AF_INET, text.c_str(), ignored.data()) == 1 ||
+           inet_pton(AF_INET6, text.c_str(), ignored.data()) == 1;
+}
+
+bool is_mac(std::string_view text) {
+    if (text.size() != 17) return false;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const char c = text[i];
+        const bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+        if (i % 3 == 2 ? c != ':' : !hex) return false;
+    }
+    return true;
+}
+
+/// passt(1). Its own default forwards nothing.
+Array passt_command(Lowering& lowering, const Item& net) {
+    Array command;
+    const auto word = [&](std::string text, const Origin& origin) {
+        command.emplace_back(Value::Data(std::move(text)), origin);
+    };
+    for (const auto* fixed : {"passt", "-f", "-q", "--fd", "{fd}"}) word(fixed, net.origin);
+    // Without this, connections of the guest to its gateway reach services on the host's loopback.
+    if (!net.flag("host-loopback").value_or(false)) word("--no-map-gw", net.origin_of("host-loopback"));
+    if (const auto mtu = net.number("mtu")) {
+        word("-m", net.origin_of("mtu"));
+        word(std::to_string(*mtu), net.origin_of("mtu"));
+    }
+    const Value* forwards = net.value("forward");
+    if (forwards == nullptr) return command;
+    for (const auto& text : *forwards->array()) {
+        const auto parsed = parse_forward(*text.string());
+        if (const auto* forward = std::get_if<Forward>(&parsed)) {
+            word(forward->udp ? "-u" : "-t", text.origin);
+            word(forward->spec, text.origin);
+        } else {
+            lowering.report(DiagnosticKind::BadValue, text.origin, std::get<std::string>(parsed),
+                            {"a forward is \"[udp:][ADDRESS:]PORT[-PORT] -> PORT\", as in \"2222 -> 22\"",
+                             fmt::format("in {}.forward", net.where)});
+        }
+    }
+    return command;
+}
+
+void lower_user(Lowering& lowering, const Item& net) {
+    const Origin origin = net.origin_of("type");
+    const std::string host = net.id + ".passt";
+    Members process(origin);
+    process.put("kind", std::string("process")).put("profile", std::string("passt"));
+    process.put("command", passt_command(lowering, net));
+    lowering.add(Kind::Host, host, std::move(process), net);
+
+    Members address(origin);
+    address.put("type", std::string("fd")).put("str", '@' + host);
+    Members netdev(origin);
+    netdev.put("type", std::string("stream")).put("addr", std::move(address.table())).put("server", false);
+    lowering.add(Kind::Netdev, net.id, std::move(netdev), net, "netdev");
+}
+
+/// True if the nic has a backend.
+bool lower_backend(Lowering& lowering, const Item& net) {
+    const Table* over = net.inner("netdev");
+    const bool own_backend = over != nullptr && over->find("type") != nullptr;
+    if (own_backend) {
+        lowering.add(Kind::Netdev, net.id, Members(net.origin), net, "netdev");
+        return true;
+    }
+    if (const auto type = net.text("type")) {
+        if (*type == "user") lower_user(lowering, net);
+        return *type == "user";
+    }
+    if (!net.says("type"))
+        lowering.report(
+            DiagnosticKind::Missing, net.origin, fmt::format("{} has no type", net.where),
+            {"say type = \"user\" for a network without privileges, or \"none\" for a nic on no network"});
+    return false;
+}
+
+void check_keys(Lowering& lowering, const Item& net) {
+    const bool user = net.text("type") == "user";
+    for (const std::string_view key : {"forward", "host-loopback"})
+        if (net.says(key) && net.says("type") && !user)
+            lowering.report(DiagnosticKind::Conflict, net.origin_of(key),
+                            fmt::format("{}: {} needs type = \"user\"", net.where, key));
+    const auto mac = net.text("mac");
+    if (!mac) return;
+    const bool group =
+        is_mac(*mac) && (std::string_view("13579bBdDfF").find((*mac)[1]) != std::string_view::npos);
+    if (!is_mac(*mac) || group)
+        lowering.report(DiagnosticKind::BadValue, net.origin_of("mac"),
+                        fmt::format("'{}' cannot be the MAC address of a nic", *mac),
+                        {group ? "an odd first byte makes it a multicast address"
+                               : "write six bytes in hex, as in \"52:54:00:12:34:56\""});
+}
+
+}  // namespace
+
+std::variant<Forward, std::string> parse_forward(std::string_view text) {
+    const auto fail = [whole = text](std::string_view why) {
+        return fmt::format("forward '{}': {}", whole, why);
+    };
+    const auto arrow = text.find("->");
+    if (arrow == std::string_view::npos)
+        return fail("there is no '->' between the host's port and the guest's");
+    std::string_view outside = trimmed(text.substr(0, arrow));
+    const std::string_view inside = trimmed(text.substr(arrow + 2));
+    Forward forward;
+    if (outside.starts_with("udp:") || outside.starts_with("tcp:")) {
+        forward.udp = outside[0] == 'u';
+        outside.remove_prefix(4);
+    }
+    std::string address = "127.0.0.1";
+    if (const auto colon = outside.rfind(':'); colon != std::string_view::npos) {
+        address = std::string(outside.substr(0, colon));
+        outside.remove_prefix(colon + 1);
+        if (address.starts_with('[') && address.ends_with(']'))
+            address = address.substr(1, address.size() - 2);
+        if (!is_address(address)) return fail(fmt::format("'{}' is not an IP address", address));
+    }
+    const auto dash = outside.find('-');
+    const unsigned first = port_number(outside.substr(0, dash));
+    const unsigned last = dash == std::string_view::npos ? first : port_number(outside.substr(dash + 1));
+    if (first == 0 || last == 0) return fail(fmt::format("'{}' is not a port or a range of ports", outside));
+    if (last < first) return fail(fmt::format("the range {} ends before it begins", outside));
+    const unsigned guest = port_number(inside);
+    if (guest == 0) return fail(fmt::format("'{}' is not a port of the guest", inside));
+    const unsigned guest_last = guest + (last - first);
+    if (guest_last > 65535) return fail(fmt::format("the guest's ports would end at {}", guest_last));
+    forward.spec = first == last ? fmt::format("{}/{}:{}", address, first, guest)
+                                 : fmt::format("{}/{}-{}:{}-{}", address, first, last, guest, guest_last);
+    return forward;
+}
+
+std::string stable_mac(std::string_view vm, std::string_view nic) {
+    // FNV-1a, because it must never change; the blank keeps ("a", "bc") and ("ab", "c") apart.
+    std::uint64_t hash = 0xcbf29ce484222325U;
+    const auto add = [&](std::string_view text) {
+        for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
+    };
+    add(vm);
+    add(" ");
+    add(nic);
+    hash ^= hash >> 32U;
+    return fmt::format("52:54:00:{:02x}:{:02x}:{:02x}", hash >> 16U & 0xFFU, hash >> 8U & 0xFFU,
+                       hash & 0xFFU);
+}
+
+void lower_nets(Lowering& lowering) {
+    for (const auto& net : lowering.named("net")) {
+        check_keys(lowering, net);
+        const bool connected = lower_backend(lowering, net);
+        const std::string model = net.text("model").value_or("virtio");
+        const bool is_virtio = model == "virtio";
+        Members device(net.origin);
+        device.put("driver", is_virtio ? lowering.virtio("net") : model, net.origin_of("model"));
+        if (connected) device.put("netdev", net.id);
+        device.put("mac", net.text("mac").value_or(stable_mac(lowering.vm().name.value, net.id)),
+                   net.origin_of("mac"));
+        if (is_virtio) device.copy("host_mtu", *net.table, "mtu");
+        device.copy("bootindex", *net.table, "boot");
+        lowering.add(Kind::Device, net.id, std::move(device), net, "device");
+    }
+}
+
+}  // namespace qvm::config

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// [net.X]: a nic X on a netdev X; user networking by passt, a process of the host (X.passt).
+#pragma once
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "config/lowering.hpp"
+
+namespace qvm::config {
+
+void lower_nets(Lowering& lowering);
+
+/// One port forward, as passt wants it.
+struct Forward {
+    bool udp = false;
+    std::string spec;  ///< "127.0.0.1/2222:22"
+};
+
+/// Reads "[udp:][ADDR:]PORT[-PORT] -> PORT"; the address is 127.0.0.1 unless said. The alternative says what
+/// is wrong.
+std::variant<Forward, std::string> parse_forward(std::string_view text);
+
+/// A locally administered MAC address that is always the same for this VM and nic.
+std::string stable_mac(std::string_view vm, std::string_view nic);
+
+}  // namespace qvm::config

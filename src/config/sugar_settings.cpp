@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "config/sugar_settings.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "config/sugar_smp.hpp"
+
+namespace qvm::config {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t longest_name = 63;
+
+bool is_name(std::string_view name) {
+    const auto fits = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
+    return !name.empty() && name.size() <= longest_name && name[0] >= 'a' && name[0] <= 'z' &&
+           std::ranges::all_of(name, fits);
+}
+
+/// The nearest name that would do.
+std::string proposal(std::string_view name) {
+    std::string fit;
+    for (const char c : name) {
+        if (c >= 'A' && c <= 'Z')
+            fit += static_cast<char>(c - 'A' + 'a');
+        else if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'))
+            fit += c;
+        else if (!fit.empty() && fit.back() != '-')
+            fit += '-';
+    }
+    if (fit.empty() || fit[0] < 'a' || fit[0] > 'z') fit = "vm-" + fit;
+    fit = fit.substr(0, longest_name);
+    while (fit.ends_with('-')) fit.pop_back();
+    return fit;
+}
+
+/// A file called vm.toml is named by its directory, any other by itself.
+std::string name_of_file(const fs::path& file) {
+    return file.filename() == "vm.toml" ? file.parent_path().filename().string() : file.stem().string();
+}
+
+void lower_name(Lowering& lowering, const Document& document) {
+    Vm& vm = lowering.vm();
+    std::string rule = "a name begins with a-z and has at most 63 of a-z, 0-9 and -";
+    if (const Value* name = lowering.root().find("name")) {
+        if (name->string() == nullptr) return;
+        vm.name = {*name->string(), name->origin};
+        if (!is_name(vm.name.value))
+            lowering.report(DiagnosticKind::BadValue, name->origin,
+                            fmt::format("'{}' cannot be the name of a VM", vm.name.value), {std::move(rule)},
+                            fmt::format("perhaps \"{}\"", proposal(vm.name.value)));
+        return;
+    }
+    if (document.files.empty()) {
+        lowering.report(DiagnosticKind::Missing, {}, "the VM has no name", {"say name = \"..\""});
+        return;
+    }
+    vm.name.value = name_of_file(document.files.front());
+    if (is_name(vm.name.value)) return;
+    const Origin file{std::make_shared<const std::string>(document.names.front().first), 0, 0, 0, nullptr};
+    lowering.report(
+        DiagnosticKind::BadValue, file,
+        fmt::format("'{}', from the file's path, cannot be the name of a VM", vm.name.value),
+        {fmt::format("say name = \"{}\" at the top of the file", proposal(vm.name.value)), std::move(rule)});
+}
+
+/// All members of an open table that are QEMU's: without the language's own keys.
+Table qemus_own(const Item& item, std::initializer_list<std::string_view> ours) {
+    Table rest = *item.table;
+    for (const auto key : ours) rest.erase(key);
+    return rest;
+}
+
+void lower_machine(Lowering& lowering) {
+    const auto item = lowering.single("machine");
+    if (!item) return;
+    Machine& machine = lowering.vm().machine;
+    if (const auto type = item->text("type")) machine.type = {*type, item->origin_of("type")};
+    if (const Value* accel = item->value("accel")) {
+        machine.accel = {{}, accel->origin};
+        if (const auto* one = accel->string()) machine.accel.value.push_back(*one);
+        if (const auto* list = accel->array())
+            for (const auto& name : *list) machine.accel.value.push_back(*name.string());
+        if (machine.accel.value.empty())
+            lowering.report(DiagnosticKind::BadValue, accel->origin, "machine.accel names no accelerator",
+                            {"for example accel = [\"kvm\", \"tcg\"]"});
+    }
+    machine.properties = qemus_own(*item, {"type", "accel"});
+}
+
+void lower_cpu(Lowering& lowering) {
+    const auto item = lowering.single("cpu");
+    if (!item) return;
+    Cpu& cpu = lowering.vm().cpu;
+    if (const auto model = item->text("model")) cpu.model = {*model, item->origin_of("model")};
+    cpu.properties = qemus_own(*item, {"model"});
+    std::vector<std::string> dotted;
+    for (const auto& entry : cpu.properties.entries()) {
+        const Table* inner = entry.value.table();
+        if (inner == nullptr) continue;
+        dotted.push_back(entry.key);
+        const std::string key = inner->empty() ? entry.key : entry.key + '.' + inner->entries().front().key;
+        lowering.report(
+            DiagnosticKind::BadType, entry.key_origin,
+            fmt::format("cpu.{} is a table, but no CPU property is", entry.key),
+            {fmt::format("TOML takes a dot in a key for a table: write \"{}\" = true, with the quotes",
+                         key)});
+    }
+    for (const auto& key : dotted) cpu.properties.erase(key);
+}
+
+void lower_memory(Lowering& lowering) {
+    const auto item = lowering.single("memory");
+    const auto size = item ? item->number("size") : std::nullopt;
+    if (!size) return;
+    constexpr std::int64_t least = 1 << 20;
+    if (*size < least) {
+        lowering.report(DiagnosticKind::BadSize, item->origin_of("size"),
+                        fmt::format("{} bytes of memory are too few for a VM", *size),
+                        {"sizes without a unit are bytes: write \"512M\" or \"4G\""});
+        return;
+    }
+    lowering.vm().memory = {static_cast<std::uint64_t>(*size), item->origin_of("size")};
+}
+
+Setting<fs::path> path_setting(const Lowering& lowering, const Value& value) {
+    return {lowering.absolute(value), value.origin};
+}
+
+void lower_kernel(Lowering& lowering) {
+    const auto item = lowering.single("kernel");
+    if (!item) return;
+    if (!item->says("image")) {
+        lowering.report(DiagnosticKind::Missing, item->origin, "kernel has no image",
+                        {"say image = \"PATH\", the kernel to boot"});
+        return;
+    }
+    Kernel kernel;
+    if (const Value* image = item->value("image")) kernel.image = path_setting(lowering, *image);
+    if (const Value* initrd = item->value("initrd")) kernel.initrd = path_setting(lowering, *initrd);
+    if (const Value* dtb = item->value("dtb")) kernel.dtb = path_setting(lowering, *dtb);
+    if (const auto append = item->text("append")) kernel.append = {*append, item->origin_of("append")};
+    lowering.vm().kernel = std::move(kernel);
+}
+
+void lower_lifecycle(Lowering& lowering) {
+    const auto item = lowering.single("lifecycle");
+    if (!item) return;
+    Lifecycle& lifecycle = lowering.vm().lifecycle;
+    if (const auto timeout = item->number("stop-timeout"))
+        lifecycle.stop_timeout = {std::chrono::milliseconds(*timeout), item->origin_of("stop-timeout")};
+    if (const auto word = item->text("on-reboot"))
+        lifecycle.on_reboot = {*word == "stop" ? OnReboot::Stop : OnReboot::Reset,
+                               item->origin_of("on-reboot")};
+    if (const auto word = item->text("on-crash"))
+        lifecycle.on_crash = {*word == "pause" ? OnCrash::Pause : OnCrash::Stop, item->origin_of("on-crash")};
+}
+
+std::vector<fs::path> path_list(const Lowering& lowering, const Value* value) {
+    std::vector<fs::path> paths;
+    if (value != nullptr && value->is_string()) paths.push_back(lowering.absolute(*value));
+    if (value != nullptr && value->array() != nullptr)
+        for (const auto& path : *value->array()) paths.push_back(lowering.absolute(path));
+    return paths;
+}
+
+void lower_qemu(Lowering& lowering) {
+    const auto item = lowering.single("qemu");
+    if (!item) return;
+    QemuBinary& qemu = lowering.vm().qemu;
+    if (const Value* binary = item->value("binary")) {
+        const std::string& name = *binary->string();
+        const bool is_path = name.find('/') != std::string::npos || name.starts_with('~');
+        qemu.binary = {is_path ? lowering.absolute(*binary).string() : name, binary->origin};
+    }
+    if (const Value* loader = item->value("loader")) qemu.loader = lowering.absolute(*loader);
+    if (const Value* modules = item->value("module-dir")) qemu.module_dir = lowering.absolute(*modules);
+    qemu.library_path = path_list(lowering, item->value("library-path"));
+    qemu.data = path_list(lowering, item->value("data"));
+}
+
+void lower_hotplug_and_jail(Lowering& lowering) {
+    Vm& vm = lowering.vm();
+    if (!lowering.defaults()) vm.spare_pcie_ports.value = 0;
+    if (const auto hotplug = lowering.single("hotplug"))
+        if (const auto ports = hotplug->number("pcie-ports"))
+            vm.spare_pcie_ports = {static_cast<unsigned>(*ports), hotplug->origin_of("pcie-ports")};
+    if (const auto jail = lowering.single("jail"))
+        if (const auto mode = jail->text("mode"))
+            vm.jail_mode = {*mode == "off" ? JailMode::Off : JailMode::Strict, jail->origin_of("mode")};
+}
+
+}  // namespace
+
+void lower_settings(Lowering& lowering, const Document& document) {
+    lower_name(lowering, document);
+    lower_machine(lowering);
+    lower_cpu(lowering);
+    lower_smp(lowering);
+    lower_memory(lowering);
+    lower_kernel(lowering);
+    lower_lifecycle(lowering);
+    lower_qemu(lowering);
+    lower_hotplug_and_jail(lowering);
+}
+
+}  // namespace qvm::config

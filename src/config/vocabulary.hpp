@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The words of the language as data: its tables, their keys, and what each key takes. Adding a key begins
+// here.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/diagnostic.hpp"
+#include "config/value.hpp"
+
+namespace qvm::config {
+
+/// What a value may be; combined with |.
+namespace takes {
+inline constexpr unsigned string = 1;
+inline constexpr unsigned integer = 2;
+inline constexpr unsigned boolean = 4;
+inline constexpr unsigned strings = 8;  ///< an array of strings
+inline constexpr unsigned table = 16;
+inline constexpr unsigned size = 32;      ///< bytes as an integer, or "512M"
+inline constexpr unsigned duration = 64;  ///< "30s"
+}  // namespace takes
+
+struct KeyRule {
+    std::string_view name;
+    unsigned takes = 0;
+    std::span<const std::string_view> words = {};  ///< the strings it takes; empty: any
+    std::int64_t least = 0, most = INT64_MAX;      ///< of an integer
+};
+
+enum class Shape {
+    Plain,   ///< name = "web"
+    Single,  ///< [machine]
+    Named,   ///< [disk.X]
+    Raw,     ///< [device.X]: named, by QEMU's own rule for ids
+};
+
+/// One name of the top level.
+struct TableRule {
+    std::string_view name;
+    Shape shape = Shape::Single;
+    std::span<const KeyRule> keys = {};  ///< Plain: the one rule of its value
+    bool open = false;                   ///< takes other keys too: QEMU's schema knows them
+    std::string_view short_key = {};     ///< X = "a" means X = { short_key = "a" }
+    unsigned short_takes = 0;            ///< what the short form takes, besides a boolean
+    bool switchable = false;             ///< X = false means X = { enabled = false }
+};
+
+std::span<const TableRule> vocabulary();
+/// Null if there is none.
+const TableRule* table_rule(std::string_view name);
+
+/// Turns the short forms of a text's top level into tables.
+void expand_short_forms(Table& root);
+
+/// What the value at this path (short forms included) takes: a mask of `takes`, 0 if the path is not a key of
+/// the language.
+unsigned takes_at(std::span<const std::string> path);
+
+/// A copy of `root` that has only known keys with values of the right type; the rest is reported. A key whose
+/// value is wrong stays, as null, so that nobody calls it missing. Sizes and durations become integers
+/// (bytes, milliseconds).
+Table checked_copy(const Table& root, Diagnostics& diagnostics);
+
+/// [a-z][a-z0-9-]{0,19}
+bool is_sugar_id(std::string_view id);
+/// A letter, then letters, digits and . _ -
+bool is_raw_id(std::string_view id);
+
+}  // namespace qvm::config
