@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What qvm knows of a VM on disk, and the locks that keep it true.
 //
-// State directory ($XDG_STATE_HOME/qvm/NAME, as root /var/lib/qvm/NAME): origin.json, applied.json, the locks,
-// exit.json, qemu.log, supervisor.log, console.log. Runtime directory ($QVM_RUNTIME_DIR, else
-// $XDG_RUNTIME_DIR/qvm, else /run/user/UID/qvm if ours, else /tmp/qvm-UID; as root /run/qvm): NAME/*.sock.
+// State directory ($XDG_STATE_HOME/qvm/NAME, else ~/.local/state/qvm/NAME, as root /var/lib/qvm/NAME):
+// origin.json, applied.json, the locks, exit.json, qemu.log, supervisor.log, console.log, as root uid.
+// Runtime directory
+// ($QVM_RUNTIME_DIR, else as root /run/qvm, else $XDG_RUNTIME_DIR/qvm if ours, else /run/user/UID/qvm if
+// ours, else /tmp/qvm-UID): NAME/*.sock. The locks are open file description locks (fcntl(2), F_OFD_SETLK):
+// they live as long as the open file they were taken on, in whichever process, and asking who has one takes
+// nothing.
 #pragma once
-#include <sys/types.h>
-
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <sys/types.h>
+#include <utility>
 #include <vector>
 
 #include "base/error.hpp"
@@ -27,9 +32,13 @@ struct Directories {
     std::filesystem::path cache;
     /// A warning when the runtime directory vanishes at logout, else empty.
     std::string runtime_warning;
-    /// From the environment and the uid. Makes nothing. Throws Error when /tmp/qvm-UID belongs to someone else.
+    /// From the environment and the uid. Makes nothing. Throws Error when /tmp/qvm-UID belongs to someone
+    /// else.
     static Directories from_environment();
 };
+
+/// Replaces `path` (mode 0600) by `bytes` so that a reader sees the old or the new whole. Throws SystemError.
+void write_atomically(const std::filesystem::path& path, std::string_view bytes);
 
 /// A process as it can be found again: pids are recycled, start times are not.
 struct ProcessRecord {
@@ -44,20 +53,21 @@ struct ProcessRecord {
 struct Applied {
     enum class Phase { Starting, Running, Ended };
     Phase phase = Phase::Starting;
-    std::filesystem::path origin;            ///< the VM's first file
+    std::filesystem::path origin;  ///< the VM's first file
     std::vector<std::filesystem::path> files;
-    std::vector<std::string> overrides;      ///< --set
-    std::string fingerprint;                 ///< of the compiled plan: has the file changed?
-    Json plan;                               ///< Plan::to_json()
+    std::vector<std::string> overrides;  ///< --set
+    std::string fingerprint;             ///< of the compiled plan: has the file changed?
+    Json plan;                           ///< Plan::to_json()
     std::uint64_t generation = 0;
-    std::string qemu;                        ///< "QEMU 7.2.22 (/usr/bin/..)"
+    std::string qemu;  ///< "QEMU 7.2.22 (/usr/bin/..)"
     std::string accel;
-    std::string jail;                        ///< "strict", "off"
+    std::string jail;  ///< "strict", "off"
     ProcessRecord supervisor, stub;
     std::vector<std::pair<std::string, ProcessRecord>> helpers;
     std::chrono::system_clock::time_point started;
     std::chrono::milliseconds stop_timeout{30'000};
-    std::string console;                     ///< id of the console chardev, or empty
+    std::string console;  ///< id of the console chardev, or empty
+    Json ended;           ///< {how, detail} once it has ended, see Ending
     Json to_json() const;
     static Applied from_json(const Json& saved);
 };
@@ -77,28 +87,31 @@ class VmState {
     const std::string& name() const { return name_; }
     std::filesystem::path directory() const;
     std::filesystem::path runtime_directory() const;
-    /// A socket in the runtime directory; a path longer than a socket address is shortened by a hash.
+    /// A socket in the runtime directory; a path longer than a socket address is shortened by a hash (then
+    /// the socket is beside that directory), where that is short enough.
     std::filesystem::path socket(const std::string& file) const;
     bool exists() const;
     /// Makes both directories, 0700. Throws SystemError.
     void create();
-    /// Throws Error naming the file when it is damaged; nothing when there is none.
+    /// Throws Error naming the file when it is damaged; nothing when there is none, as before the first
+    /// start.
     std::optional<Applied> applied() const;
     void write_applied(const Applied& applied);
     /// By the locks, not by the file.
     Condition condition() const;
-    /// Takes the name for `origin`, or throws Error (Invalid) when it belongs to another existing file. Returns
-    /// a notice when a moved file is taken over, else "".
+    /// Takes the name for `origin` (absolute), or throws Error (Invalid) when it belongs to another existing
+    /// file. Makes the directories first. Returns a notice when a moved file is taken over, else "".
     std::string claim(const std::filesystem::path& origin);
     /// As root: the uid this VM's QEMU runs as (allotted once, from 231072 up); else nothing.
     std::optional<std::uint32_t> host_uid();
 
-    /// Held by who changes the VM (up, stop of an orphan, kill, rm): waits up to `timeout`. Throws Error (TimedOut)
-    /// naming who holds it.
+    /// Held by who changes the VM (up, stop of an orphan, kill, rm): waits up to `timeout`. Throws Error
+    /// (TimedOut) naming who holds it, Error (NoSuchVm) when the VM is removed meanwhile.
     Fd lock_operation(std::chrono::milliseconds timeout);
     /// Held by the supervisor for as long as it lives; empty if taken.
     Fd try_lock_supervisor();
-    /// Its open file description is inherited by the jail's pid 1 and lives as long as the VM; empty if taken.
+    /// Its open file description is inherited by the jail's pid 1 and lives as long as the VM; empty if
+    /// taken.
     Fd try_lock_vm();
 
     Fd open_file(const std::string& file, int flags) const;  ///< in the state directory, 0600

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// applied.json.
+#include "launch/state.hpp"
+
+namespace qvm::launch {
+namespace {
+
+using std::chrono::milliseconds;
+
+/// Raised whenever the saved form changes incompatibly.
+constexpr int saved_form = 1;
+
+std::string_view phase_name(Applied::Phase phase) {
+    switch (phase) {
+        case Applied::Phase::Starting:
+            return "starting";
+        case Applied::Phase::Running:
+            return "running";
+        case Applied::Phase::Ended:
+            return "ended";
+    }
+    return "ended";
+}
+
+Applied::Phase phase_named(const std::string& name) {
+    if (name == "starting") return Applied::Phase::Starting;
+    return name == "running" ? Applied::Phase::Running : Applied::Phase::Ended;
+}
+
+Json save(const ProcessRecord& process) {
+    Json json = Json::object();
+    json["pid"] = process.pid;
+    json["start-time"] = process.start_time;
+    return json;
+}
+
+ProcessRecord load_process(const Json& json) {
+    return {json.at("pid").get<pid_t>(), json.at("start-time").get<std::uint64_t>()};
+}
+
+Applied load(const Json& saved) {
+    Applied applied;
+    if (saved.at("form").get<int>() != saved_form)
+        throw Error(ExitCode::Usage, "it was written by another version of qvm");
+    applied.phase = phase_named(saved.at("phase").get<std::string>());
+    applied.origin = saved.at("origin").get<std::string>();
+    for (const auto& file : saved.at("files")) applied.files.emplace_back(file.get<std::string>());
+    applied.overrides = saved.at("set").get<std::vector<std::string>>();
+    applied.generation = saved.at("generation").get<std::uint64_t>();
+    applied.qemu = saved.at("qemu").get<std::string>();
+    applied.accel = saved.at("accel").get<std::string>();
+    applied.jail = saved.at("jail").get<std::string>();
+    applied.supervisor = load_process(saved.at("supervisor"));
+    applied.stub = load_process(saved.at("stub"));
+    for (const auto& [name, process] : saved.at("helpers").items())
+        applied.helpers.emplace_back(name, load_process(process));
+    applied.started =
+        std::chrono::system_clock::time_point(milliseconds(saved.at("started-ms").get<std::int64_t>()));
+    applied.stop_timeout = milliseconds(saved.at("stop-timeout-ms").get<std::int64_t>());
+    applied.console = saved.at("console").get<std::string>();
+    applied.ended = saved.at("ended");
+    applied.fingerprint = saved.at("fingerprint").get<std::string>();
+    applied.plan = saved.at("plan");
+    return applied;
+}
+
+}  // namespace
+
+Json Applied::to_json() const {
+    Json json = Json::object();
+    json["form"] = saved_form;
+    json["phase"] = phase_name(phase);
+    json["origin"] = origin.string();
+    Json& paths = json["files"] = Json::array();
+    for (const auto& file : files) paths.push_back(file.string());
+    json["set"] = overrides;
+    json["generation"] = generation;
+    json["qemu"] = qemu;
+    json["accel"] = accel;
+    json["jail"] = jail;
+    json["supervisor"] = save(supervisor);
+    json["stub"] = save(stub);
+    Json& processes = json["helpers"] = Json::object();
+    for (const auto& [name, process] : helpers) processes[name] = save(process);
+    const auto since_epoch = std::chrono::duration_cast<milliseconds>(started.time_since_epoch());
+    json["started-ms"] = since_epoch.count();
+    json["stop-timeout-ms"] = stop_timeout.count();
+    json["console"] = console;
+    json["ended"] = ended;
+    json["fingerprint"] = fingerprint;
+    json["plan"] = plan;
+    return json;
+}
+
+Applied Applied::from_json(const Json& saved) {
+    try {
+        return load(saved);
+    } catch (const Json::exception& error) {
+        throw Error(ExitCode::Usage, std::string("it is damaged: ") + error.what());
+    }
+}
+
+}  // namespace qvm::launch

@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "launch/state.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <fcntl.h>
+#include <fstream>
+#include <poll.h>
+#include <set>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "launch/lock_file.hpp"
+
+namespace qvm::launch {
+namespace {
+
+namespace fs = std::filesystem;
+using std::chrono::milliseconds;
+
+constexpr auto origin_file = "origin.json";
+constexpr auto applied_file = "applied.json";
+constexpr auto uid_file = "uid";
+
+/// Beyond the ids of people and services, and beyond the first two ranges that useradd(8) gives to users for
+/// their user namespaces (100000 and 165536, 65536 each).
+constexpr std::uint32_t first_uid = 231'072;
+
+/// FNV-1a, 64 bits: stable over builds, unlike std::hash.
+std::uint64_t stable_hash(std::string_view text) {
+    std::uint64_t hash = 0xcbf29ce484222325U;
+    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
+    return hash;
+}
+
+/// mkdir -p, everything that has to be made with mode 0700 whatever the umask.
+void make_directories(const fs::path& path) {
+    if (path.empty() || path == path.root_path()) return;
+    if (::mkdir(path.c_str(), 0700) != 0) {
+        if (errno == EEXIST) return;
+        if (errno != ENOENT) throw_errno(fmt::format("make the directory '{}'", path.string()));
+        make_directories(path.parent_path());
+        if (::mkdir(path.c_str(), 0700) != 0) {
+            if (errno == EEXIST) return;
+            throw_errno(fmt::format("make the directory '{}'", path.string()));
+        }
+    }
+    if (::chmod(path.c_str(), 0700) != 0) throw_errno(fmt::format("set the mode of '{}'", path.string()));
+}
+
+/// One VM's own directory: nobody else may look into it, whoever made it.
+void make_private_directory(const fs::path& path) {
+    make_directories(path);
+    const Fd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!directory) throw_errno(fmt::format("open the directory '{}'", path.string()));
+    struct stat status {};
+    if (::fstat(directory.get(), &status) != 0) throw_errno(fmt::format("look at '{}'", path.string()));
+    if (status.st_uid != ::geteuid())
+        throw Error(ExitCode::HostCannot,
+                    fmt::format("'{}' belongs to user {}, not to you", path.string(), status.st_uid),
+                    "remove it, or choose another place with XDG_STATE_HOME or QVM_RUNTIME_DIR");
+    if ((status.st_mode & 07777U) != 0700 && ::fchmod(directory.get(), 0700) != 0)
+        throw_errno(fmt::format("set the mode of '{}'", path.string()));
+}
+
+void write_all(int fd, std::string_view bytes, const fs::path& path) {
+    while (!bytes.empty()) {
+        const auto written = ::write(fd, bytes.data(), bytes.size());
+        if (written < 0 && errno == EINTR) continue;
+        if (written < 0) throw_errno(fmt::format("write '{}'", path.string()));
+        bytes.remove_prefix(static_cast<std::size_t>(written));
+    }
+}
+
+std::optional<std::string> read_file(const fs::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    if (!file) {
+        std::error_code error;
+        if (!fs::exists(path, error) && !error) return std::nullopt;
+        throw SystemError(fmt::format("read '{}'", path.string()), error ? error.value() : EACCES);
+    }
+    return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+/// Who wrote itself into the operation lock.
+std::string holder_of(const fs::path& lock) {
+    std::ifstream file(lock);
+    ProcessRecord holder;
+    std::string verb;
+    file >> holder.pid >> holder.start_time;
+    std::getline(file >> std::ws, verb);
+    if (!holder.open()) return "another qvm";
+    return fmt::format("process {} ({})", holder.pid, verb);
+}
+
+/// "qvm up web.toml": what this process was called with, as far as it fits a line.
+std::string own_command_line() {
+    std::ifstream file("/proc/self/cmdline", std::ios::binary);
+    std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    std::ranges::replace_if(
+        text, [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
+    while (text.ends_with(' ')) text.pop_back();
+    return text.substr(0, 120);
+}
+
+/// For the message of whoever waits for us; nothing depends on it.
+void sign(const Fd& lock) {
+    const auto self = ProcessRecord::of(::getpid());
+    const auto text = fmt::format("{} {} {}\n", self.pid, self.start_time, own_command_line());
+    [[maybe_unused]] const bool cut = ::ftruncate(lock.get(), 0) == 0;
+    [[maybe_unused]] const auto written = ::pwrite(lock.get(), text.data(), text.size(), 0);
+}
+
+}  // namespace
+
+void write_atomically(const fs::path& path, std::string_view bytes) {
+    const auto temporary = path.string() + fmt::format(".new-{}", ::getpid());
+    ::unlink(temporary.c_str());
+    Fd file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!file) throw_errno(fmt::format("make '{}'", temporary));
+    try {
+        if (::fchmod(file.get(), 0600) != 0) throw_errno(fmt::format("set the mode of '{}'", temporary));
+        write_all(file.get(), bytes, temporary);
+        if (::fsync(file.get()) != 0) throw_errno(fmt::format("write '{}'", temporary));
+        if (::rename(temporary.c_str(), path.c_str()) != 0)
+            throw_errno(fmt::format("replace '{}'", path.string()));
+    } catch (...) {
+        ::unlink(temporary.c_str());
+        throw;
+    }
+}
+
+VmState::VmState(const Directories& directories, std::string name)
+    : directories_(directories), name_(std::move(name)) {}
+
+fs::path VmState::directory() const {
+    return directories_.state / name_;
+}
+
+fs::path VmState::runtime_directory() const {
+    return directories_.runtime / name_;
+}
+
+fs::path VmState::socket(const std::string& file) const {
+    const auto full = runtime_directory() / file;
+    constexpr std::size_t longest = sizeof(sockaddr_un::sun_path) - 1;
+    if (full.string().size() <= longest) return full;
+    const auto shortened = directories_.runtime /
+                           fmt::format("{:016x}-{:08x}.sock", stable_hash(name_), stable_hash(file) >> 32U);
+    return shortened.string().size() <= longest ? shortened : full;
+}
+
+bool VmState::exists() const {
+    std::error_code ignored;
+    return fs::exists(directory() / origin_file, ignored);
+}
+
+void VmState::create() {
+    make_private_directory(directory());
+    make_private_directory(runtime_directory());
+}
+
+std::optional<Applied> VmState::applied() const {
+    const auto path = directory() / applied_file;
+    const auto text = read_file(path);
+    if (!text) return std::nullopt;
+    try {
+        const auto json = Json::parse(*text, nullptr, false);
+        if (json.is_discarded()) throw Error(ExitCode::Usage, "it is no JSON");
+        return Applied::from_json(json);
+    } catch (const Error& error) {
+        throw Error(
+            error.exit_code(), fmt::format("cannot understand '{}': {}", path.string(), error.what()),
+            fmt::format("`qvm kill {0}` ends the VM if it runs; delete the file then, or `qvm rm {0}`",
+                        name_));
+    }
+}
+
+void VmState::write_applied(const Applied& applied) {
+    write_atomically(directory() / applied_file,
+                     applied.to_json().dump(1, ' ', false, Json::error_handler_t::replace));
+}
+
+Condition VmState::condition() const {
+    const auto here = directory();
+    if (!is_locked(here / "supervisor.lock"))
+        return is_locked(here / "vm.lock") ? Condition::Orphaned : Condition::Stopped;
+    try {
+        const auto now = applied();
+        return now && now->phase != Applied::Phase::Starting ? Condition::Running : Condition::Starting;
+    } catch (const Error&) {
+        // Damaged: the locks still tell that it is supervised.
+        return Condition::Running;
+    }
+}
+
+std::string VmState::claim(const fs::path& origin) {
+    create();
+    const Fd lock = lock_briefly(directory() / "claim.lock");
+    const auto path = directory() / origin_file;
+    std::string notice;
+    if (const auto text = read_file(path)) {
+        const auto saved = Json::parse(*text, nullptr, false);
+        const fs::path owner = saved.is_object() ? saved.value("file", std::string()) : std::string();
+        if (owner == origin) return {};
+        std::error_code error;
+        const bool there = !owner.empty() && (fs::exists(owner, error) || error);
+        std::error_code ignored;
+        if (there && !fs::equivalent(owner, origin, ignored))
+            throw Error(ExitCode::Invalid, fmt::format("name '{}' belongs to {}", name_, owner.string()),
+                        fmt::format("set name = \"..\" in {}, or `qvm rm {}`", origin.string(), name_));
+        if (!there && !owner.empty())
+            notice = fmt::format("name '{}' belonged to {}, which is gone; it belongs to {} now", name_,
+                                 owner.string(), origin.string());
+    }
+    Json json = Json::object();
+    json["file"] = origin.string();
+    write_atomically(path, json.dump(1, ' ', false, Json::error_handler_t::replace));
+    return notice;
+}
+
+std::optional<std::uint32_t> VmState::host_uid() {
+    if (::geteuid() != 0) return std::nullopt;
+    const auto uid_of = [this](const std::string& name) -> std::uint32_t {
+        std::ifstream file(directories_.state / name / uid_file);
+        std::uint32_t uid = 0;
+        file >> uid;
+        return uid;
+    };
+    if (const auto own = uid_of(name_); own >= first_uid) return own;
+    const Fd lock = lock_briefly(directories_.state / ".uids.lock");
+    std::set<std::uint32_t> taken;
+    for (const auto& name : all_names(directories_)) taken.insert(uid_of(name));
+    std::uint32_t uid = first_uid;
+    while (taken.contains(uid)) ++uid;
+    write_atomically(directory() / uid_file, fmt::format("{}\n", uid));
+    return uid;
+}
+
+Fd VmState::lock_operation(milliseconds timeout) {
+    const auto path = directory() / "operation.lock";
+    const auto end = std::chrono::steady_clock::now() + timeout;
+    for (;;) {
+        if (!exists())
+            throw Error(ExitCode::NoSuchVm, fmt::format("VM '{}' has just been removed", name_), "try again");
+        if (Fd lock = try_lock(path)) {
+            sign(lock);
+            return lock;
+        }
+        if (std::chrono::steady_clock::now() >= end)
+            throw Error(ExitCode::TimedOut,
+                        fmt::format("{} is busy: {} is at work on it", name_, holder_of(path)),
+                        "wait for it to finish, or end it, and try again");
+        constexpr int between_tries_ms = 10;
+        ::poll(nullptr, 0, between_tries_ms);
+    }
+}
+
+Fd VmState::try_lock_supervisor() {
+    return try_lock(directory() / "supervisor.lock");
+}
+
+Fd VmState::try_lock_vm() {
+    return try_lock(directory() / "vm.lock");
+}
+
+Fd VmState::open_file(const std::string& file, int flags) const {
+    const auto path = directory() / file;
+    Fd fd(::open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600));
+    if (!fd) throw_errno(fmt::format("open '{}'", path.string()));
+    // Whatever the umask was when it was made.
+    if ((flags & O_CREAT) != 0 && ::fchmod(fd.get(), 0600) != 0)
+        throw_errno(fmt::format("set the mode of '{}'", path.string()));
+    return fd;
+}
+
+void VmState::remove_runtime() noexcept {
+    std::error_code error;
+    fs::remove_all(runtime_directory(), error);
+    // Sockets whose path was too long are beside it.
+    const auto prefix = fmt::format("{:016x}-", stable_hash(name_));
+    for (fs::directory_iterator entry(directories_.runtime, error), end; !error && entry != end;
+         entry.increment(error))
+        if (entry->path().filename().string().starts_with(prefix)) ::unlink(entry->path().c_str());
+}
+
+void VmState::remove() {
+    remove_runtime();
+    // The origin first: from then on the VM does not exist, whatever happens to the rest.
+    std::error_code error;
+    fs::remove(directory() / origin_file, error);
+    fs::remove_all(directory(), error);
+    if (error) throw SystemError(fmt::format("remove '{}'", directory().string()), error.value());
+}
+
+std::vector<std::string> all_names(const Directories& directories) {
+    std::vector<std::string> names;
+    std::error_code error;
+    for (fs::directory_iterator entry(directories.state, error), end; !error && entry != end;
+         entry.increment(error)) {
+        std::error_code ignored;
+        if (fs::exists(entry->path() / origin_file, ignored))
+            names.push_back(entry->path().filename().string());
+    }
+    std::ranges::sort(names);
+    return names;
+}
+
+}  // namespace qvm::launch
