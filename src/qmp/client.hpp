@@ -22,16 +22,19 @@ namespace net = boost::asio;
 enum class Runstate { Idle, Connecting, Running, Disconnected };
 
 struct ExecuteOptions {
-    /// After this the caller gets InterruptedError{DeadlinePassed}; the late reply is swallowed when it comes.
+    /// After this the caller gets InterruptedError{DeadlinePassed}; the late reply is swallowed when it
+    /// comes.
     std::chrono::milliseconds deadline{30'000};
-    /// Sent with the command by SCM_RIGHTS, borrowed: the caller closes it after the reply. -1: none. QEMU takes
-    /// one descriptor a command (getfd, add-fd).
+    /// Sent with the command by SCM_RIGHTS, borrowed: the caller closes it after the reply. -1: none. QEMU
+    /// takes one descriptor a command (getfd, add-fd).
     int fd = -1;
-    /// Out of band: overtakes what is under way. Only for commands that allow it, on a connection that has it.
+    /// Out of band: overtakes what is under way. Only for commands that allow it, on a connection that has
+    /// it.
     bool oob = false;
 };
 
-/// Destroying a Client ends the connection; every request under way ends with InterruptedError.
+/// Destroying a Client ends the connection; every request under way ends with InterruptedError. It must not
+/// outlive its io_context.
 class Client {
   public:
     /// Takes over a connected stream socket.
@@ -45,11 +48,12 @@ class Client {
     static Client connect_unix(net::io_context& context, const std::string& path);
 
     /// Waits for the greeting and negotiates (with oob if offered). Events that come meanwhile are delivered.
-    /// Throws ConnectError when it takes longer than `deadline` or the connection ends.
+    /// Throws ConnectError when it takes longer than `deadline` or the connection ends, and closes it.
     net::awaitable<Greeting> handshake(std::chrono::milliseconds deadline);
 
-    /// Runs one command; at most 7 are in flight in-band (QEMU stops reading at 8, and out-of-band commands with
-    /// it), further ones wait here in order. Throws ExecuteError, InterruptedError, StateError.
+    /// Runs one command; at most 7 are in flight in-band (QEMU stops reading at 8, and out-of-band commands
+    /// with it), further ones wait here in order. Throws ExecuteError, InterruptedError, StateError (before
+    /// the handshake and after the end), ProtocolError (arguments that are no JSON object of UTF-8 text).
     net::awaitable<Json> execute(std::string command, Json arguments, ExecuteOptions options);
     net::awaitable<Json> execute(std::string command, Json arguments);
     net::awaitable<Json> execute(std::string command);

@@ -16,6 +16,8 @@ struct Greeting {
     int major = 0, minor = 0, micro = 0;
     std::string package;
     std::vector<std::string> capabilities;  ///< "oob"
+
+    Json to_json() const;
 };
 
 /// A command's success. `id` is whatever the client sent, verbatim.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The server's side of QMP for several clients at once: the attach socket of a VM, and the fake QEMU of tests.
-// Speaks to any client: greeting, negotiation, framing by JSON, ids echoed verbatim.
+// The server's side of QMP for several clients at once: the attach socket of a VM, and the fake QEMU of
+// tests. Speaks to any client: greeting, negotiation, framing by JSON, ids echoed verbatim.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -41,16 +41,17 @@ using CallHandler = std::function<net::awaitable<Json>(Call)>;
 class Server {
   public:
     struct Options {
-        Greeting greeting;                                  ///< what clients are told
+        Greeting greeting;                                   ///< what clients are told
         std::size_t message_limit = std::size_t{16} << 20U;  ///< a longer command is refused, the client kept
-        std::size_t queued_bytes = std::size_t{64} << 20U;   ///< a client that does not read more than this of
-                                                            ///< replies is dropped; of events, they are dropped
-                                                            ///< and counted (event __org.qvm_EVENTS_DROPPED)
+        std::size_t queued_bytes = std::size_t{64}
+                                   << 20U;  ///< a client that does not read more than this of
+                                            ///< replies is dropped; of events, they are dropped
+                                            ///< and counted (event __org.qvm_EVENTS_DROPPED)
         std::size_t queued_event_bytes = std::size_t{4} << 20U;
     };
 
-    /// Takes over `listener`, a listening Unix stream socket. A member coroutine or function object that captures
-    /// nothing that could die earlier than the Server: `handler` is kept.
+    /// Takes over `listener`, a listening Unix stream socket. A member coroutine or function object that
+    /// captures nothing that could die earlier than the Server: `handler` is kept.
     Server(net::io_context& context, Fd listener, Options options, CallHandler handler);
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
