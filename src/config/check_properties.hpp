@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Values of qdev and QOM properties, of which introspection knows only a type's name and a description.
+#pragma once
+#include <string_view>
+#include <vector>
+
+#include "base/json.hpp"
+#include "qapi/capabilities.hpp"
+#include "qapi/validate.hpp"
+
+namespace qvm::config {
+
+/// The values of an enum property, found in its description ("..., report/ignore/stop") or known by its
+/// type's name; empty if it is no enum or nobody says its values.
+std::vector<std::string> enum_values(const qapi::Property& property);
+
+/// `value` in the form QEMU wants; what has a problem is returned unchanged. `path` is where it stands.
+Json check_property(const qapi::Property& property, const Json& value, const qapi::Path& path,
+                    std::vector<qapi::Problem>& problems);
+
+/// Null if there is none.
+const qapi::Property* find_property(const std::vector<qapi::Property>& properties, std::string_view name);
+
+}  // namespace qvm::config

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "config/rules_options.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace qvm::config {
+namespace {
+
+struct Pair {
+    std::string_view name, value;
+};
+
+std::string_view lookup(const auto& table, std::string_view name) {
+    const auto row = std::ranges::find(table, name, &Pair::name);
+    return row == table.end() ? std::string_view() : row->value;
+}
+
+// system/vl.c: qemu_apply_legacy_machine_options()
+const std::array legacy{
+    qapi::Property{"kernel-irqchip", "OnOffSplit", "on/off/split"},
+    qapi::Property{"kvm-shadow-mem", "size", ""},
+    qapi::Property{"igd-passthru", "bool", ""},
+};
+
+constexpr std::array machine_owners{
+    Pair{"kernel", "kernel.image"},
+    Pair{"initrd", "kernel.initrd"},
+    Pair{"append", "kernel.append"},
+    Pair{"dtb", "kernel.dtb"},
+    Pair{"smp", "cpus"},
+    Pair{"memory", "memory"},
+};
+
+constexpr std::array groups{Pair{"boot-opts", "boot"}, Pair{"smp-opts", "smp"}, Pair{"memory", "m"}};
+
+constexpr std::array option_owners{
+    Pair{"accel", "machine.accel"},  Pair{"add-fd", "[host.ID]"},   Pair{"blockdev", "[blockdev.ID]"},
+    Pair{"chardev", "[chardev.ID]"}, Pair{"device", "[device.ID]"}, Pair{"drive", "[blockdev.ID]"},
+    Pair{"global", "[global]"},      Pair{"m", "memory"},           Pair{"machine", "machine"},
+    Pair{"mon", "qvm itself"},       Pair{"name", "name"},          Pair{"net", "[netdev.ID]"},
+    Pair{"netdev", "[netdev.ID]"},   Pair{"nic", "[netdev.ID]"},    Pair{"object", "[object.ID]"},
+    Pair{"sandbox", "jail"},         Pair{"smp", "cpus"},
+};
+
+}  // namespace
+
+const qapi::Property* legacy_machine_property(std::string_view name) {
+    const auto found = std::ranges::find(legacy, name, &qapi::Property::name);
+    return found == legacy.end() ? nullptr : &*found;
+}
+
+std::string_view owner_of_machine_property(std::string_view name) {
+    return lookup(machine_owners, name);
+}
+
+std::string option_of_group(std::string_view group) {
+    const auto option = lookup(groups, group);
+    return std::string(option.empty() ? group : option);
+}
+
+std::string_view owner_of_option(std::string_view option) {
+    return lookup(option_owners, option);
+}
+
+}  // namespace qvm::config
