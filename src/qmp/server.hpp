@@ -25,7 +25,8 @@ struct ClientInfo {
     unsigned uid = 0;
 };
 
-/// One command from a client. `fds` came with it and are the handler's now.
+/// One command from a client. `fds` came with it and are the handler's now: those of one sendmsg(2), for the
+/// first command after it that takes any (Options::fd_commands).
 struct Call {
     ClientInfo client;
     std::string command;
@@ -34,8 +35,10 @@ struct Call {
     std::vector<Fd> fds;
 };
 
-/// Answers a call: returns the reply's value or throws ExecuteError. Calls of one client run one after the
-/// other, in order, out-of-band ones at once; calls of several clients run at the same time.
+/// Answers a call: returns the reply's value or throws ExecuteError; any other exception becomes a
+/// GenericError with its text. Calls of one client run one after the other, in order, out-of-band ones at
+/// once; calls of several clients run at the same time. A call runs to its end even when its client goes
+/// away; one that has not begun then never does, unless the client only closed its sending side.
 using CallHandler = std::function<net::awaitable<Json>(Call)>;
 
 class Server {
@@ -48,6 +51,7 @@ class Server {
                                             ///< replies is dropped; of events, they are dropped
                                             ///< and counted (event __org.qvm_EVENTS_DROPPED)
         std::size_t queued_event_bytes = std::size_t{4} << 20U;
+        std::vector<std::string> fd_commands{"getfd", "add-fd"};  ///< commands that take descriptors
     };
 
     /// Takes over `listener`, a listening Unix stream socket. A member coroutine or function object that
@@ -59,10 +63,11 @@ class Server {
 
     /// Sends an event to every negotiated client.
     void broadcast(const Event& event);
-    /// Sends an event to one client; false if it has gone.
+    /// Sends an event to one client; false if it has gone or has not negotiated yet.
     bool send(std::uint64_t client_number, const Event& event);
     std::size_t client_count() const;
-    /// Stops listening, lets queued replies go out for at most a second, then closes all.
+    /// Stops listening and reading, lets running calls end and queued replies go out for at most a second,
+    /// then closes all.
     net::awaitable<void> stop();
 
   private:
