@@ -1,6 +1,56 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+// The table of contents: which verbs there are, and what becomes of their failures.
+#include <csignal>
 #include <cstdio>
+#include <exception>
 
+#include <CLI/CLI.hpp>
+
+#include "base/error.hpp"
 #include "base/version.hpp"
+#include "cli/terminal.hpp"
+#include "cli/verbs.hpp"
 
-int main() { std::printf("qvm %s\n", qvm::version); }
+namespace {
+
+using qvm::ExitCode;
+
+/// The arguments qvm was called with, understood; or the exit status when there is nothing to run.
+int parse_and_run(int argc, char** argv) {
+    CLI::App app{"Boots virtual machines that are described in TOML, contained, and talks to them.", "qvm"};
+    app.set_version_flag("--version", std::string("qvm ") + qvm::version);
+    app.require_subcommand(1);
+    app.get_formatter()->column_width(34);
+    qvm::cli::Action action;
+    using namespace qvm::cli;
+    for (const auto add :
+         {add_up, add_check, add_plan, add_show, add_ls, add_status, add_console, add_log, add_qmp,
+          add_events, add_pause_resume_reset, add_stop, add_kill, add_rm, add_version})
+        add(app, action);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::Success& help) {
+        return app.exit(help);
+    } catch (const CLI::ParseError& error) {
+        print_usage_error(app, error);
+        return static_cast<int>(ExitCode::Usage);
+    }
+    return static_cast<int>(action());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    // A reader that goes away (qvm ls | head -1) must end us like any filter; sockets are written without
+    // signals.
+    std::signal(SIGPIPE, SIG_DFL);
+    try {
+        return parse_and_run(argc, argv);
+    } catch (const qvm::Error& error) {
+        qvm::cli::print_error(error);
+        return static_cast<int>(error.exit_code());
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "qvm: internal error: %s\n", error.what());
+        return static_cast<int>(ExitCode::Usage);
+    }
+}

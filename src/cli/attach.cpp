@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "cli/attach.hpp"
+
+#include <thread>
+
+#include "cli/reference.hpp"
+#include "launch/plan.hpp"
+#include "qmp/async.hpp"
+
+namespace qvm::cli {
+namespace {
+
+qmp::net::awaitable<void> negotiate(qmp::Client& client) {
+    auto greeting = client.handshake(std::chrono::seconds(10));
+    co_await std::move(greeting);
+}
+
+qmp::net::awaitable<void> execute_into(qmp::Client& client, std::string command, Json arguments,
+                                       qmp::ExecuteOptions options, Json& result) {
+    auto reply = client.execute(std::move(command), std::move(arguments), options);
+    result = co_await std::move(reply);
+}
+
+}  // namespace
+
+Attached::Attached(const launch::VmState& vm) : context_(std::make_unique<boost::asio::io_context>(1)) {
+    const auto condition = vm.condition();
+    if (condition == launch::Condition::Stopped) throw not_running(vm);
+    orphaned_ = condition == launch::Condition::Orphaned;
+    const auto socket = vm.socket(orphaned_ ? launch::monitor_socket : "qmp.sock");
+    client_ = std::make_unique<qmp::Client>(qmp::Client::connect_unix(*context_, socket.string()));
+    qmp::run(*context_, negotiate(*client_));
+}
+
+Json Attached::execute(const std::string& command, const Json& arguments,
+                       std::chrono::milliseconds deadline) {
+    qmp::ExecuteOptions options;
+    options.deadline = deadline;
+    Json result;
+    context_->restart();
+    qmp::run(*context_, execute_into(*client_, command, arguments, options, result));
+    return result;
+}
+
+bool wait_until_stopped(const launch::VmState& vm, std::chrono::milliseconds deadline) {
+    const auto end = std::chrono::steady_clock::now() + deadline;
+    while (vm.condition() != launch::Condition::Stopped) {
+        if (std::chrono::steady_clock::now() > end) return false;
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return true;
+}
+
+void tidy_up_orphan(launch::VmState& vm, const std::string& how, const std::string& detail) {
+    if (auto applied = vm.applied()) {
+        applied->phase = launch::Applied::Phase::Ended;
+        applied->ended = Json::object();
+        applied->ended["how"] = how;
+        applied->ended["detail"] = detail;
+        vm.write_applied(*applied);
+    }
+    vm.remove_runtime();
+}
+
+}  // namespace qvm::cli

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A verb's connection to a running VM: through its supervisor, or straight to QEMU when that has died.
+#pragma once
+#include <functional>
+#include <memory>
+#include <string>
+
+#include <boost/asio/io_context.hpp>
+
+#include "base/json.hpp"
+#include "launch/state.hpp"
+#include "qmp/client.hpp"
+
+namespace qvm::cli {
+
+class Attached {
+  public:
+    /// Connects and negotiates. Throws Error (NoSuchVm) when the VM is not running, qmp::ConnectError.
+    explicit Attached(const launch::VmState& vm);
+
+    /// True when the supervisor has died: the connection is to QEMU's own monitor, qvm's verbs are not there.
+    bool orphaned() const { return orphaned_; }
+    /// Runs one command to its end. Throws as qmp::Client::execute does.
+    Json execute(const std::string& command, const Json& arguments,
+                 std::chrono::milliseconds deadline = std::chrono::seconds(30));
+
+    boost::asio::io_context& context() { return *context_; }
+    qmp::Client& client() { return *client_; }
+
+  private:
+    std::unique_ptr<boost::asio::io_context> context_;
+    std::unique_ptr<qmp::Client> client_;
+    bool orphaned_ = false;
+};
+
+/// Waits until the VM's last process has ended and its supervisor has tidied up, at most `deadline`; true if
+/// so.
+bool wait_until_stopped(const launch::VmState& vm, std::chrono::milliseconds deadline);
+
+/// After the end of an orphan, nobody else writes down how it ended and removes its runtime directory.
+void tidy_up_orphan(launch::VmState& vm, const std::string& how, const std::string& detail);
+
+}  // namespace qvm::cli

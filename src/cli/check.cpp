@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include <cstdio>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "cli/front.hpp"
+#include "cli/verbs.hpp"
+
+namespace qvm::cli {
+namespace {
+
+struct Arguments {
+    FileArguments vm;
+    bool json = false;
+    bool no_host = false;
+};
+
+ExitCode check(const Arguments& arguments) {
+    Front front = Front::load(arguments.vm);
+    front.check();
+    if (!arguments.no_host) front.check_host();
+    if (front.report(arguments.json)) return ExitCode::Invalid;
+    if (!arguments.json)
+        fmt::print("{}: ok, for {}{}\n", front.paths.front(), front.probe->capabilities().to_string(),
+                   arguments.no_host ? "; what only this host can tell was left out" : "");
+    return ExitCode::Ok;
+}
+
+}  // namespace
+
+void add_check(CLI::App& app, Action& action) {
+    auto* verb = app.add_subcommand("check", "Say everything that is wrong with a VM's file");
+    auto arguments = std::make_shared<Arguments>();
+    arguments->vm.add_to(*verb);
+    verb->add_flag("--json", arguments->json, "the findings as JSON on standard output");
+    verb->add_flag("--no-host", arguments->no_host, "leave out what only this host can tell (files)");
+    verb->callback([arguments, &action] { action = [arguments] { return check(*arguments); }; });
+}
+
+}  // namespace qvm::cli

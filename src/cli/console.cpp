@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include <cstdio>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "cli/attach.hpp"
+#include "cli/console_session.hpp"
+#include "cli/console_verb.hpp"
+#include "cli/describe.hpp"
+#include "cli/reference.hpp"
+#include "cli/verbs.hpp"
+
+namespace qvm::cli {
+namespace {
+
+struct Arguments {
+    std::string vm;
+    std::string escape = "^]";
+};
+
+ExitCode console(const Arguments& arguments) {
+    return attend_console(find_vm(arguments.vm), arguments.escape);
+}
+
+}  // namespace
+
+ExitCode attend_console(const launch::VmState& vm, const std::string& escape_text) {
+    const char escape = parse_escape(escape_text);
+    const Summary before = summarize(vm);
+    if (before.condition == launch::Condition::Stopped) throw not_running(vm);
+    if (before.condition == launch::Condition::Orphaned)
+        throw Error(ExitCode::NoSuchVm,
+                    fmt::format("the console of {} is not served: its supervisor has died", vm.name()),
+                    before.detail);
+    if (before.applied && before.applied->console.empty())
+        throw Error(ExitCode::Usage, fmt::format("{} has no console", vm.name()),
+                    "its file says console = \"none\"; \"serial\" and \"virtio\" make one");
+    const bool terminal = ::isatty(STDIN_FILENO) == 1;
+    if (terminal)
+        std::fprintf(stderr, "qvm: console of %s; %s then . leaves\n", vm.name().c_str(),
+                     escape_name(escape).c_str());
+    const auto end = run_console(vm, escape);
+    if (end == ConsoleEnd::Left) {
+        if (terminal) std::fprintf(stderr, "\nqvm: left the console; %s runs on\n", vm.name().c_str());
+        return ExitCode::Ok;
+    }
+    // The socket closes a moment before the state tells why.
+    wait_until_stopped(vm, std::chrono::seconds(5));
+    const Summary after = summarize(vm);
+    std::fprintf(stderr, "%sqvm: the console of %s ended: %s%s%s\n", terminal ? "\n" : "", vm.name().c_str(),
+                 after.state.c_str(), after.detail.empty() ? "" : ", ", after.detail.c_str());
+    return after.state == "died" ? ExitCode::VmDied : ExitCode::Ok;
+}
+
+void add_console(CLI::App& app, Action& action) {
+    auto* verb = app.add_subcommand("console", "Talk to a VM's console; Ctrl-] then . leaves");
+    auto arguments = std::make_shared<Arguments>();
+    add_name(*verb, arguments->vm);
+    verb->add_option("--escape", arguments->escape, "the control character that leaves; default ^]")
+        ->type_name("CHAR");
+    verb->callback([arguments, &action] { action = [arguments] { return console(*arguments); }; });
+}
+
+}  // namespace qvm::cli

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "cli/describe.hpp"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include "cli/terminal.hpp"
+
+namespace qvm::cli {
+
+Json Summary::to_json() const {
+    Json json = Json::object();
+    json["name"] = name;
+    json["state"] = state;
+    json["detail"] = detail;
+    json["file"] = file;
+    if (!applied) return json;
+    json["accel"] = applied->accel;
+    json["jail"] = applied->jail;
+    json["qemu"] = applied->qemu;
+    const auto seconds = std::chrono::time_point_cast<std::chrono::seconds>(applied->started);
+    json["started"] = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(seconds));
+    json["generation"] = applied->generation;
+    if (condition == launch::Condition::Running) json["supervisor-pid"] = applied->supervisor.pid;
+    if (condition != launch::Condition::Stopped) json["jail-pid"] = applied->stub.pid;
+    if (!applied->ended.is_null() && condition == launch::Condition::Stopped) json["ended"] = applied->ended;
+    return json;
+}
+
+Summary summarize(const launch::VmState& vm) {
+    Summary summary;
+    summary.name = vm.name();
+    summary.condition = vm.condition();
+    try {
+        summary.applied = vm.applied();
+    } catch (const Error& error) {
+        summary.detail = error.what();
+    }
+    const auto* applied = summary.applied ? &*summary.applied : nullptr;
+    switch (summary.condition) {
+        case launch::Condition::Running:
+            summary.state = "running";
+            break;
+        case launch::Condition::Starting:
+            summary.state = "starting";
+            break;
+        case launch::Condition::Orphaned:
+            summary.state = "orphaned";
+            summary.detail =
+                applied != nullptr && applied->phase == launch::Applied::Phase::Starting
+                    ? fmt::format("its start was interrupted; `qvm kill {}` ends it", vm.name())
+                    : fmt::format(
+                          "the guest runs, its supervisor has died; `qvm stop {0}` and `qvm kill "
+                          "{0}` work",
+                          vm.name());
+            break;
+        case launch::Condition::Stopped:
+            summary.state = "stopped";
+            if (applied == nullptr) break;
+            if (applied->phase != launch::Applied::Phase::Ended) {
+                summary.state = "died";
+                summary.detail = "QEMU and its supervisor ended without a word; was the machine restarted?";
+            } else if (applied->ended.is_object()) {
+                if (applied->ended.value("how", "") == "died") summary.state = "died";
+                summary.detail = applied->ended.value("detail", "");
+            }
+            break;
+    }
+    if (applied != nullptr) {
+        summary.file = applied->origin.string();
+        summary.accel = applied->accel;
+        if (summary.condition != launch::Condition::Stopped) summary.since = ago(applied->started);
+    }
+    return summary;
+}
+
+}  // namespace qvm::cli

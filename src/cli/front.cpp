@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "cli/front.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "base/json.hpp"
+#include "base/text.hpp"
+#include "cli/reference.hpp"
+#include "cli/terminal.hpp"
+#include "config/check.hpp"
+#include "config/host_uses.hpp"
+#include "config/lower.hpp"
+#include "launch/compile.hpp"
+#include "launch/host.hpp"
+#include "launch/placement.hpp"
+#include "launch/state.hpp"
+
+namespace qvm::cli {
+
+void FileArguments::add_to(CLI::App& verb) {
+    verb.add_option("target", target, "the VM's file, or its name; default ./vm.toml")
+        ->type_name("FILE|NAME");
+    verb.add_option("-f,--file", files, "a further file, merged over what comes before it")
+        ->type_name("FILE");
+    verb.add_option("--set", sets, "a value of the file, overridden: --set memory=4G")
+        ->type_name("KEY=VALUE")
+        ->allow_extra_args(false);
+}
+
+Front Front::load(const FileArguments& arguments) {
+    Front front;
+    front.sets = arguments.sets;
+    if (is_file_reference(arguments.target)) {
+        front.paths.push_back(arguments.target);
+    } else if (!arguments.target.empty()) {
+        const auto known = files_of_name(arguments.target);
+        front.paths = known.files;
+        front.sets.insert(front.sets.begin(), known.overrides.begin(), known.overrides.end());
+    } else if (arguments.files.empty()) {
+        front.paths.emplace_back("vm.toml");
+    }
+    front.paths.insert(front.paths.end(), arguments.files.begin(), arguments.files.end());
+    std::vector<config::Override> overrides;
+    for (const auto& text : front.sets) overrides.push_back({text});
+    front.document = config::load(config::read_files(front.paths), overrides, front.diagnostics);
+    front.vm = config::lower(front.document, front.diagnostics);
+    config::find_host_uses(front.vm, front.document, front.diagnostics);
+    return front;
+}
+
+void Front::check() {
+    probe = std::make_unique<launch::Probe>(vm.qemu);
+    launch::place(vm, probe->capabilities(), diagnostics);
+    config::check(vm, probe->with_properties(config::types_needed(vm, probe->capabilities())), diagnostics);
+}
+
+void Front::check_host() {
+    launch::check_host(vm, diagnostics);
+}
+
+bool Front::report(bool json) {
+    diagnostics.sort();
+    if (json)
+        std::puts(diagnostics.to_json().dump(2, ' ', false, Json::error_handler_t::replace).c_str());
+    else
+        std::fputs(diagnostics.to_text(wants_color(STDERR_FILENO)).c_str(), stderr);
+    return diagnostics.has_errors();
+}
+
+launch::Plan Front::compile(const std::string& accel) const {
+    return launch::compile(vm, probe->capabilities(), accel);
+}
+
+}  // namespace qvm::cli

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// From the files on the command line to a checked VM: what check, plan, show and up have in common.
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/diagnostic.hpp"
+#include "config/document.hpp"
+#include "config/resource.hpp"
+#include "launch/plan.hpp"
+#include "launch/probe.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace qvm::cli {
+
+/// The words that say which VM.
+struct FileArguments {
+    std::string target;              ///< FILE or NAME; empty: ./vm.toml
+    std::vector<std::string> files;  ///< -f
+    std::vector<std::string> sets;   ///< --set
+
+    void add_to(CLI::App& verb);
+};
+
+/// A VM on its way from text to plan. Everything said about it so far is in `diagnostics`.
+struct Front {
+    Diagnostics diagnostics;
+    std::vector<std::string> paths;  ///< the files read, as the user gave them
+    std::vector<std::string> sets;
+    config::Document document;
+    config::Vm vm;
+    std::unique_ptr<launch::Probe> probe;
+
+    /// Reads, merges and lowers. Throws Error when a file cannot be read; mistakes go to diagnostics. A name
+    /// is looked up in the state directory (with the --set of its last start), then in the configuration
+    /// directories.
+    static Front load(const FileArguments& arguments);
+
+    /// Places and checks the VM against the QEMU it names, unless lowering already found errors.
+    void check();
+    /// What only this host can tell: files, their backing chains.
+    void check_host();
+    /// Prints what was found, as text on standard error or as JSON on standard output; true if there are
+    /// errors.
+    bool report(bool json);
+    /// Only without errors.
+    launch::Plan compile(const std::string& accel) const;
+};
+
+}  // namespace qvm::cli

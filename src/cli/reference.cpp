@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "cli/reference.hpp"
+
+#include <cstdlib>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "base/diagnostic.hpp"
+#include "base/text.hpp"
+#include "config/document.hpp"
+#include "config/lower.hpp"
+
+namespace qvm::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<fs::path> configuration_directories() {
+    std::vector<fs::path> list;
+    const char* config = std::getenv("XDG_CONFIG_HOME");
+    const char* home = std::getenv("HOME");
+    if (config != nullptr && *config == '/')
+        list.push_back(fs::path(config) / "qvm");
+    else if (home != nullptr && *home == '/')
+        list.push_back(fs::path(home) / ".config/qvm");
+    list.emplace_back("/etc/qvm");
+    return list;
+}
+
+Error no_such_vm(const std::string& name, const launch::Directories& directories) {
+    const auto names = launch::all_names(directories);
+    auto advice = did_you_mean(name, names);
+    if (advice.empty())
+        advice = fmt::format("`qvm ls` lists the VMs; a file is meant by its path: ./{}.toml", name);
+    return {ExitCode::NoSuchVm, fmt::format("no VM is called '{}'", name), advice};
+}
+
+/// The name a file gives its VM. What else is wrong in it does not matter here.
+std::string name_in_file(const std::string& path) {
+    Diagnostics diagnostics;
+    const auto document = config::load(config::read_files({path}), {}, diagnostics);
+    return config::lower(document, diagnostics).name.value;
+}
+
+}  // namespace
+
+bool is_file_reference(const std::string& word) {
+    return word.find('/') != std::string::npos || word.ends_with(".toml");
+}
+
+NamedFiles files_of_name(const std::string& name) {
+    const auto directories = launch::Directories::from_environment();
+    const launch::VmState vm(directories, name);
+    if (const auto applied = vm.exists() ? vm.applied() : std::nullopt) {
+        NamedFiles found;
+        for (const auto& file : applied->files) found.files.push_back(file.string());
+        found.overrides = applied->overrides;
+        return found;
+    }
+    for (const auto& directory : configuration_directories()) {
+        const auto file = directory / (name + ".toml");
+        if (fs::exists(file)) return {{file.string()}, {}};
+    }
+    throw no_such_vm(name, directories);
+}
+
+launch::VmState find_vm(const std::string& word) {
+    const auto directories = launch::Directories::from_environment();
+    const bool file = word.empty() || is_file_reference(word);
+    const auto name = file ? name_in_file(word.empty() ? "vm.toml" : word) : word;
+    launch::VmState vm(directories, name);
+    if (vm.exists()) return vm;
+    if (file)
+        throw Error(ExitCode::NoSuchVm, fmt::format("VM '{}' has never been started", name),
+                    fmt::format("`qvm up {}` starts it", word.empty() ? "vm.toml" : word));
+    throw no_such_vm(name, directories);
+}
+
+void add_name(CLI::App& verb, std::string& word) {
+    verb.add_option("name", word, "the VM's name, or its file; default: the VM of ./vm.toml")
+        ->type_name("NAME");
+}
+
+Error not_running(const launch::VmState& vm) {
+    return {ExitCode::NoSuchVm, fmt::format("{} is not running", vm.name()),
+            fmt::format("`qvm up {}` starts it", vm.name())};
+}
+
+}  // namespace qvm::cli

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+#include "cli/attach.hpp"
+#include "cli/describe.hpp"
+#include "cli/reference.hpp"
+#include "cli/terminal.hpp"
+#include "cli/verbs.hpp"
+#include "launch/control.hpp"
+
+namespace qvm::cli {
+namespace {
+
+/// QEMU's own word for what the guest does ("running", "paused"), or why it could not be had.
+std::string guest_status(const launch::VmState& vm, Json& details) {
+    try {
+        Attached attached(vm);
+        if (attached.orphaned())
+            return attached.execute("query-status", Json::object(), std::chrono::seconds(5))
+                .value("status", "unknown");
+        details = attached.execute(launch::control::state, Json::object(), std::chrono::seconds(5));
+        return details.value("status", "unknown");
+    } catch (const Error& error) {
+        return fmt::format("unknown ({})", error.what());
+    }
+}
+
+std::string joined(const std::vector<std::string>& words) {
+    std::string text;
+    for (const auto& word : words) text += (text.empty() ? "" : " ") + word;
+    return text;
+}
+
+ExitCode status(const std::string& word, bool json) {
+    const launch::VmState vm = find_vm(word);
+    const Summary summary = summarize(vm);
+    Json details = Json::object();
+    const bool alive =
+        summary.condition == launch::Condition::Running || summary.condition == launch::Condition::Orphaned;
+    const auto guest = alive ? guest_status(vm, details) : std::string();
+    if (json) {
+        Json all = summary.to_json();
+        if (alive) all["guest"] = guest;
+        if (details.contains("pid")) all["qemu-pid"] = details["pid"];
+        if (details.contains("attach-clients")) all["attach-clients"] = details["attach-clients"];
+        if (alive) all["attach-socket"] = vm.socket("qmp.sock").string();
+        fmt::print("{}\n", all.dump(2, ' ', false, Json::error_handler_t::replace));
+        return ExitCode::Ok;
+    }
+    std::vector<std::vector<std::string>> rows;
+    const auto row = [&](std::string key, std::string value) {
+        if (!value.empty()) rows.push_back({std::move(key), escape_controls(value)});
+    };
+    row(vm.name() + ":", summary.state + (alive && guest != summary.state ? ", guest " + guest : "") +
+                             (summary.since.empty() ? "" : " (for " + summary.since + ")"));
+    row("", summary.detail);
+    if (summary.applied) {
+        const auto& applied = *summary.applied;
+        row("file", summary.file);
+        row("--set", joined(applied.overrides));
+        row("qemu", applied.qemu);
+        row("accel", applied.accel);
+        row("jail", applied.jail);
+    }
+    if (summary.condition == launch::Condition::Running && summary.applied) {
+        row("supervisor", fmt::format("pid {}", summary.applied->supervisor.pid));
+        if (details.contains("pid")) row("qemu pid", fmt::format("{}", details["pid"].get<int>()));
+        row("qmp socket", vm.socket("qmp.sock").string());
+        if (!summary.applied->console.empty()) row("console", "qvm console " + vm.name());
+    }
+    fmt::print("{}", table(rows));
+    return ExitCode::Ok;
+}
+
+}  // namespace
+
+void add_status(CLI::App& app, Action& action) {
+    auto* verb = app.add_subcommand("status", "Tell what a VM does, or how it ended");
+    auto word = std::make_shared<std::string>();
+    auto json = std::make_shared<bool>(false);
+    add_name(*verb, *word);
+    verb->add_flag("--json", *json, "as JSON");
+    verb->callback([word, json, &action] { action = [word, json] { return status(*word, *json); }; });
+}
+
+}  // namespace qvm::cli

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "cli/terminal.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+
+namespace qvm::cli {
+
+bool wants_color(int fd) {
+    const char* no_color = std::getenv("NO_COLOR");
+    const char* term = std::getenv("TERM");
+    if (no_color != nullptr && *no_color != '\0') return false;
+    if (term == nullptr || std::strcmp(term, "dumb") == 0) return false;
+    return ::isatty(fd) == 1;
+}
+
+std::string describe(const Error& error) {
+    std::string text = fmt::format("qvm: {}\n", escape_controls(error.what()));
+    std::string_view advice = error.advice();
+    while (!advice.empty()) {
+        const auto end = std::min(advice.find('\n'), advice.size());
+        text += fmt::format("      = {}\n", escape_controls(advice.substr(0, end)));
+        advice.remove_prefix(std::min(advice.size(), end + 1));
+    }
+    return text;
+}
+
+void print_error(const Error& error) {
+    std::fputs(describe(error).c_str(), stderr);
+}
+
+void print_warning(const std::string& text) {
+    std::fprintf(stderr, "qvm: warning: %s\n", escape_controls(text).c_str());
+}
+
+void print_usage_error(const CLI::App& app, const CLI::ParseError& error) {
+    // The verb's own usage when a verb was given.
+    const CLI::App* where = &app;
+    for (const auto* sub : app.get_subcommands()) where = sub;
+    const std::string path = where == &app ? "qvm" : "qvm " + where->get_name();
+    std::string text = error.what();
+    // Only the first line: the parser lists what it could not place in a second one.
+    text = text.substr(0, text.find('\n'));
+    std::fprintf(stderr, "qvm: %s\n", escape_controls(text).c_str());
+    std::vector<std::string> verbs;
+    for (const auto* sub : app.get_subcommands({})) verbs.push_back(sub->get_name());
+    if (where == &app) {
+        for (const auto& word : app.remaining())
+            if (const auto hint = did_you_mean(word, verbs); !hint.empty()) {
+                std::fprintf(stderr, "      = %s\n", hint.c_str());
+                break;
+            }
+    }
+    std::fprintf(stderr, "      = `%s --help` tells how it is used\n", path.c_str());
+}
+
+std::string table(const std::vector<std::vector<std::string>>& rows) {
+    std::vector<std::size_t> widths;
+    for (const auto& row : rows) {
+        widths.resize(std::max(widths.size(), row.size()));
+        for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], display_width(row[i]));
+    }
+    std::string text;
+    for (const auto& row : rows) {
+        std::string line;
+        for (std::size_t i = 0; i < row.size(); ++i) {
+            line += row[i];
+            if (i + 1 < row.size()) line.append(widths[i] - display_width(row[i]) + 2, ' ');
+        }
+        text += line + '\n';
+    }
+    return text;
+}
+
+std::string ago(std::chrono::system_clock::time_point then) {
+    const auto seconds =
+        std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now() - then).count();
+    if (seconds < 120) return fmt::format("{} s", std::max<std::int64_t>(0, seconds));
+    if (seconds < 7'200) return fmt::format("{} min", seconds / 60);
+    if (seconds < 172'800) return fmt::format("{} h", seconds / 3'600);
+    return fmt::format("{} d", seconds / 86'400);
+}
+
+ProgressLine::ProgressLine() : terminal_(::isatty(STDERR_FILENO) == 1) {}
+
+ProgressLine::~ProgressLine() {
+    if (shown_) std::fputs("\r\033[K", stderr);
+}
+
+void ProgressLine::show(const std::string& text) {
+    if (!terminal_ || std::chrono::steady_clock::now() - begun_ < std::chrono::milliseconds(500)) return;
+    shown_ = true;
+    std::fprintf(stderr, "\r\033[K%s", escape_controls(text).substr(0, 78).c_str());
+}
+
+}  // namespace qvm::cli

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include <cstdio>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "cli/console_verb.hpp"
+#include "cli/front.hpp"
+#include "cli/reference.hpp"
+#include "cli/terminal.hpp"
+#include "cli/verbs.hpp"
+#include "config/dump.hpp"
+#include "launch/daemon.hpp"
+
+namespace qvm::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// How long `up` waits for another verb that is at work on the same VM.
+constexpr std::chrono::minutes patience{5};
+
+struct Arguments {
+    FileArguments vm;
+    bool console = false;
+    bool foreground = false;
+};
+
+std::string_view jail_name(config::JailMode mode) {
+    return mode == config::JailMode::Strict ? "strict" : "off";
+}
+
+/// What will be true of the VM once it runs.
+launch::Applied intended_state(const Front& front, const launch::Plan& plan, std::uint64_t generation) {
+    launch::Applied applied;
+    applied.origin = front.document.files.front();
+    applied.files = front.document.files;
+    applied.overrides = front.sets;
+    applied.fingerprint = config::to_toml(front.vm);
+    applied.plan = plan.to_json();
+    applied.generation = generation;
+    applied.qemu = front.probe->capabilities().to_string();
+    applied.accel = plan.accel;
+    applied.jail = jail_name(front.vm.jail_mode.value);
+    applied.started = std::chrono::system_clock::now();
+    applied.stop_timeout = front.vm.lifecycle.stop_timeout.value;
+    applied.console = front.vm.console;
+    return applied;
+}
+
+/// `up` of a VM that has processes already.
+ExitCode already_there(const launch::VmState& vm, launch::Condition condition,
+                       const launch::Applied& wanted) {
+    const auto applied = vm.applied();
+    if (condition == launch::Condition::Orphaned)
+        throw Error(
+            ExitCode::Usage, fmt::format("{} runs without a supervisor, which has died", vm.name()),
+            fmt::format("`qvm stop {0}` or `qvm kill {0}` ends it; then `up` starts it anew", vm.name()));
+    if (applied && applied->fingerprint == wanted.fingerprint && applied->accel == wanted.accel) {
+        fmt::print("{}: runs already, as its file says (for {})\n", vm.name(), ago(applied->started));
+        return ExitCode::Ok;
+    }
+    throw Error(ExitCode::Changes,
+                fmt::format("{} runs, but its file has changed since it was started", vm.name()),
+                fmt::format("`qvm stop {0} && qvm up {1}` starts it as the file says now", vm.name(),
+                            wanted.origin.string()));
+}
+
+std::string describe_failure(const Front& front, const std::exception& failure) {
+    const auto* ours = dynamic_cast<const Error*>(&failure);
+    if (ours == nullptr) return fmt::format("qvm: internal error: {}\n", failure.what());
+    std::string text;
+    if (const auto* start = dynamic_cast<const launch::StartError*>(ours); start != nullptr) {
+        Diagnostics findings;
+        findings.sources = front.diagnostics.sources;
+        for (const auto& finding : start->findings()) findings.add(finding);
+        text = findings.to_text(wants_color(STDERR_FILENO));
+    }
+    return text + describe(*ours);
+}
+
+void print_running(const launch::VmState& vm, const launch::Applied& applied, Clock::time_point begun) {
+    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begun);
+    const auto console =
+        applied.console.empty() ? std::string() : fmt::format("  console: qvm console {}", vm.name());
+    fmt::print("{}: running ({}, jail {}, {} ms){}\n", vm.name(), applied.accel, applied.jail, took.count(),
+               console);
+    std::fflush(stdout);
+}
+
+launch::Plan make_plan(const Front& front) {
+    std::string notice;
+    const auto accel = launch::choose_accelerator(front.vm.machine.accel.value, notice);
+    if (!notice.empty()) print_warning(notice);
+    if (front.vm.jail_mode.value == config::JailMode::Off)
+        print_warning(
+            "jail.mode = \"off\": QEMU runs with all your rights; a guest that breaks out of it has them "
+            "too");
+    return front.compile(accel);
+}
+
+/// Takes the locks a running VM needs; both are free, or another program holds them.
+void take_locks(launch::VmState& vm, launch::UpOrder& order) {
+    order.supervisor_lock = vm.try_lock_supervisor();
+    order.start.vm_lock = vm.try_lock_vm();
+    if (!order.supervisor_lock || !order.start.vm_lock)
+        throw Error(ExitCode::Usage, fmt::format("{} is still ending", vm.name()), "try again in a moment");
+}
+
+ExitCode up(const Arguments& arguments) {
+    const auto begun = Clock::now();
+    Front front = Front::load(arguments.vm);
+    front.check();
+    front.check_host();
+    if (front.report(false)) return ExitCode::Invalid;
+    launch::UpOrder order;
+    order.start.plan = make_plan(front);
+
+    const auto directories = launch::Directories::from_environment();
+    if (!directories.runtime_warning.empty()) print_warning(directories.runtime_warning);
+    launch::VmState vm(directories, front.vm.name.value);
+    const auto notice = vm.claim(front.document.files.front());
+    if (!notice.empty()) print_warning(notice);
+    order.operation_lock = vm.lock_operation(patience);
+    const auto previous = vm.applied();
+    order.applied = intended_state(front, order.start.plan, previous ? previous->generation + 1 : 1);
+    const auto condition = vm.condition();
+    if (condition != launch::Condition::Stopped) {
+        const auto code = already_there(vm, condition, order.applied);
+        return arguments.console ? attend_console(vm, "^]") : code;
+    }
+    take_locks(vm, order);
+    order.start.vm = front.vm;
+    order.start.binary = front.probe->binary();
+    order.start.host_uid = vm.host_uid();
+
+    ProgressLine line;
+    const auto progress = [&](const std::string& title, std::size_t index, std::size_t count) {
+        line.show(fmt::format("{}: [{}/{}] {}", vm.name(), index + 1, count, title));
+    };
+    const auto failed = [&](const std::exception& failure) { return describe_failure(front, failure); };
+    const launch::Applied applied = order.applied;
+    if (arguments.foreground) {
+        const auto ending = launch::up_in_foreground(std::move(order), vm, progress,
+                                                     [&] { print_running(vm, applied, begun); });
+        fmt::print("{}: ended: {}\n", vm.name(), ending.detail);
+        return ending.exit_code();
+    }
+    const auto outcome = launch::up_in_background(std::move(order), vm, failed, progress);
+    if (!outcome.running) {
+        std::fputs(outcome.failure.c_str(), stderr);
+        return outcome.exit_code;
+    }
+    print_running(vm, applied, begun);
+    return arguments.console ? attend_console(vm, "^]") : ExitCode::Ok;
+}
+
+}  // namespace
+
+void add_up(CLI::App& app, Action& action) {
+    auto* verb = app.add_subcommand("up", "Start a VM");
+    auto arguments = std::make_shared<Arguments>();
+    arguments->vm.add_to(*verb);
+    auto* console =
+        verb->add_flag("--console", arguments->console, "talk to its console then; Ctrl-] then . leaves");
+    verb->add_flag("--foreground", arguments->foreground,
+                   "stay until the VM ends; SIGTERM and Ctrl-C stop it")
+        ->excludes(console);
+    verb->callback([arguments, &action] { action = [arguments] { return up(*arguments); }; });
+}
+
+}  // namespace qvm::cli

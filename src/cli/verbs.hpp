@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The verbs of the command line: each file of this folder adds one or a few to the parser.
+#pragma once
+#include <functional>
+
+#include "base/error.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace qvm::cli {
+
+/// What the parsed command line asks for; run after parsing, so that its exceptions meet main()'s.
+using Action = std::function<ExitCode()>;
+
+void add_check(CLI::App& app, Action& action);
+void add_plan(CLI::App& app, Action& action);
+void add_show(CLI::App& app, Action& action);
+void add_up(CLI::App& app, Action& action);
+void add_ls(CLI::App& app, Action& action);
+void add_status(CLI::App& app, Action& action);
+void add_console(CLI::App& app, Action& action);
+void add_qmp(CLI::App& app, Action& action);
+void add_events(CLI::App& app, Action& action);
+void add_log(CLI::App& app, Action& action);
+/// pause, resume, reset: one QMP command each.
+void add_pause_resume_reset(CLI::App& app, Action& action);
+void add_stop(CLI::App& app, Action& action);
+void add_kill(CLI::App& app, Action& action);
+void add_rm(CLI::App& app, Action& action);
+void add_version(CLI::App& app, Action& action);
+
+}  // namespace qvm::cli
