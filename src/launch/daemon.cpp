@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "launch/daemon.hpp"
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/json.hpp"
+#include "qmp/async.hpp"
+
+namespace qvm::launch {
+namespace {
+
+/// The supervisor's whole life, in whichever process.
+qmp::net::awaitable<void> supervise(qmp::net::io_context& context, UpOrder& order, const VmState& state,
+                                    Progress progress, const std::function<void()>& running, Ending& ending) {
+    // An old supervisor.log or exit.json must not be read as this start's.
+    order.applied.phase = Applied::Phase::Starting;
+    order.applied.supervisor = ProcessRecord::of(::getpid());
+    VmState own = state;
+    own.write_applied(order.applied);
+    std::unique_ptr<Started> started;
+    std::exception_ptr failure;
+    try {
+        auto starting = start(context, std::move(order.start), state, std::move(progress));
+        started = std::make_unique<Started>(co_await std::move(starting));
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (failure) {
+        order.applied.phase = Applied::Phase::Ended;
+        order.applied.ended = Json::object();
+        order.applied.ended["how"] = "failed";
+        order.applied.ended["detail"] = "it did not start";
+        own.write_applied(order.applied);
+        own.remove_runtime();
+        std::rethrow_exception(failure);
+    }
+    Supervisor supervisor(context, std::move(*started), state, order.applied);
+    order.operation_lock.reset();
+    running();
+    auto serving = supervisor.serve();
+    ending = co_await std::move(serving);
+    context.stop();
+}
+
+Progress adapt(const ReportProgress& report) {
+    return [&report](std::size_t index, const Plan& plan) {
+        report(step_title(plan.steps[index]), index, plan.steps.size());
+    };
+}
+
+/// One line of JSON on the report pipe. A parent that has gone does not matter.
+void tell(int pipe, const Json& message) {
+    const auto line = message.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
+    std::string_view rest = line;
+    while (!rest.empty()) {
+        const auto written = ::write(pipe, rest.data(), rest.size());
+        if (written < 0 && errno == EINTR) continue;
+        if (written <= 0) return;
+        rest.remove_prefix(static_cast<std::size_t>(written));
+    }
+}
+
+void leave_terminal(const VmState& state) {
+    ::setsid();
+    const Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+    const Fd log = state.open_file("supervisor.log", O_WRONLY | O_CREAT | O_TRUNC | O_APPEND);
+    ::dup2(null.get(), STDIN_FILENO);
+    ::dup2(log.get(), STDOUT_FILENO);
+    ::dup2(log.get(), STDERR_FILENO);
+    ::signal(SIGHUP, SIG_IGN);
+    // The directory `up` was called from must stay removable.
+    if (::chdir("/") != 0) throw_errno("change to the root directory");
+}
+
+/// The child's side of up_in_background; its return value is the process's exit status.
+int supervise_in_child(UpOrder& order, const VmState& state, const DescribeFailure& describe, int pipe) {
+    try {
+        leave_terminal(state);
+        qmp::net::io_context context(1);
+        Ending ending;
+        const ReportProgress report = [pipe](const std::string& title, std::size_t index, std::size_t count) {
+            Json message = Json::object();
+            message["progress"] = title;
+            message["index"] = index;
+            message["count"] = count;
+            tell(pipe, message);
+        };
+        bool up = false;
+        const auto running = [&] {
+            up = true;
+            Json message = Json::object();
+            message["running"] = true;
+            tell(pipe, message);
+            ::close(pipe);
+        };
+        try {
+            qmp::run(context, supervise(context, order, state, adapt(report), running, ending));
+        } catch (const std::exception& error) {
+            const auto* ours = dynamic_cast<const Error*>(&error);
+            const auto code = ours != nullptr ? ours->exit_code() : ExitCode::Usage;
+            Json message = Json::object();
+            message["failed"] = describe(error);
+            message["exit"] = static_cast<int>(code);
+            if (!up)
+                tell(pipe, message);
+            else
+                std::fprintf(stderr, "%s\n", error.what());
+            return static_cast<int>(code);
+        }
+        return static_cast<int>(ending.exit_code());
+    } catch (const std::exception& error) {
+        Json message = Json::object();
+        message["failed"] = error.what();
+        message["exit"] = static_cast<int>(ExitCode::Usage);
+        tell(pipe, message);
+        return static_cast<int>(ExitCode::Usage);
+    }
+}
+
+/// Follows the supervisor's reports until the decisive one.
+UpOutcome follow(int pipe, const ReportProgress& progress) {
+    std::string text;
+    char buffer[4096];
+    for (;;) {
+        const auto got = ::read(pipe, buffer, sizeof buffer);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) break;
+        text.append(buffer, static_cast<std::size_t>(got));
+        for (auto end = text.find('\n'); end != std::string::npos; end = text.find('\n')) {
+            const Json message = Json::parse(text.substr(0, end));
+            text.erase(0, end + 1);
+            if (message.contains("running"))
+                return {.running = true, .exit_code = ExitCode::Ok, .failure = {}};
+            if (message.contains("failed"))
+                return {.running = false,
+                        .exit_code = static_cast<ExitCode>(message.at("exit").get<int>()),
+                        .failure = message.at("failed").get<std::string>()};
+            progress(message.at("progress").get<std::string>(), message.at("index").get<std::size_t>(),
+                     message.at("count").get<std::size_t>());
+        }
+    }
+    return {.running = false,
+            .exit_code = ExitCode::OutcomeUnknown,
+            .failure = "the supervisor died while it started the VM"};
+}
+
+}  // namespace
+
+UpOutcome up_in_background(UpOrder order, const VmState& state, const DescribeFailure& describe,
+                           const ReportProgress& progress) {
+    Pipe reports;
+    std::fflush(nullptr);
+    const pid_t child = ::fork();
+    if (child < 0) throw_errno("start the supervisor");
+    if (child == 0) {
+        reports.read.reset();
+        const int status = supervise_in_child(order, state, describe, reports.write.release());
+        std::fflush(nullptr);
+        // Not exit(): what the parent had half done is not ours to finish.
+        ::_exit(status);
+    }
+    reports.write.reset();
+    // The locks live as long as any copy of their descriptors: from here on only the supervisor's count.
+    order = UpOrder{};
+    UpOutcome outcome = follow(reports.read.get(), progress);
+    if (!outcome.running) ::waitpid(child, nullptr, 0);
+    return outcome;
+}
+
+Ending up_in_foreground(UpOrder order, const VmState& state, const ReportProgress& progress,
+                        const std::function<void()>& running) {
+    qmp::net::io_context context(1);
+    Ending ending;
+    qmp::run(context, supervise(context, order, state, adapt(progress), running, ending));
+    return ending;
+}
+
+}  // namespace qvm::launch

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Turns a decided start into a supervised VM: in a process of its own, or in this one.
+#pragma once
+#include <functional>
+#include <string>
+
+#include "base/fd.hpp"
+#include "launch/start.hpp"
+#include "launch/state.hpp"
+#include "launch/supervisor.hpp"
+
+namespace qvm::launch {
+
+struct UpOrder {
+    StartOrder start;
+    Applied applied;     ///< what will be true once it runs
+    Fd supervisor_lock;  ///< held until the supervisor ends
+    Fd operation_lock;   ///< held until the VM runs or has failed
+};
+
+/// Turns a failure into the text a user reads (it may point into files only the caller has).
+using DescribeFailure = std::function<std::string(const std::exception&)>;
+/// "device_add device.root", its number and how many there are.
+using ReportProgress = std::function<void(const std::string& title, std::size_t index, std::size_t count)>;
+
+struct UpOutcome {
+    bool running = false;
+    ExitCode exit_code = ExitCode::Ok;
+    std::string failure;  ///< DescribeFailure's text
+};
+
+/// Forks the supervisor (own session, no terminal, messages to supervisor.log) and returns when the VM runs
+/// or has failed. The supervisor goes on if this process is killed meanwhile. Throws SystemError.
+UpOutcome up_in_background(UpOrder order, const VmState& state, const DescribeFailure& describe,
+                           const ReportProgress& progress);
+
+/// Supervises in this process; `running` is called once the guest runs. Returns when the VM has ended.
+/// SIGTERM and SIGINT stop the VM; the second one kills it. Throws what start() throws.
+Ending up_in_foreground(UpOrder order, const VmState& state, const ReportProgress& progress,
+                        const std::function<void()>& running);
+
+}  // namespace qvm::launch

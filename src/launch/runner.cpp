@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "launch/runner.hpp"
+
+#include <chrono>
+#include <optional>
+
+#include <fmt/format.h>
+
+namespace qvm::launch {
+namespace {
+
+/// Long enough for a device_add on a loaded machine, short enough that a wedged QEMU (a vhost-user backend
+/// without a peer blocks it for ever) is noticed.
+constexpr std::chrono::seconds command_deadline{30};
+
+std::string message_of(const std::string& step, StepError::Cause cause, const std::string& detail) {
+    switch (cause) {
+        case StepError::Cause::Refused:
+            return fmt::format("QEMU refused {}: {}", step, detail);
+        case StepError::Cause::Gone:
+            return fmt::format("QEMU went away during {}", step);
+        case StepError::Cause::TimedOut:
+            return fmt::format("QEMU did not finish {} in time", step);
+    }
+    return step;
+}
+
+/// The failure of one command, without what a coroutine may not hold over a suspension.
+struct Failure {
+    StepError::Cause cause;
+    std::string detail;
+};
+
+qmp::net::awaitable<std::optional<Failure>> run_command(qmp::Client& client, const QmpStep& step,
+                                                        HostResources& host) {
+    qmp::ExecuteOptions options;
+    options.deadline = command_deadline;
+    if (!step.fd.empty()) options.fd = host.fd(step.fd);
+    std::optional<Failure> failure;
+    try {
+        auto reply = client.execute(step.command, step.arguments, options);
+        co_await std::move(reply);
+    } catch (const qmp::ExecuteError& error) {
+        failure = Failure{StepError::Cause::Refused, error.description()};
+    } catch (const qmp::InterruptedError& error) {
+        const bool late = error.why() == qmp::InterruptedError::Why::DeadlinePassed;
+        failure = Failure{late ? StepError::Cause::TimedOut : StepError::Cause::Gone, {}};
+    } catch (const qmp::StateError&) {
+        failure = Failure{StepError::Cause::Gone, {}};
+    }
+    if (!step.fd.empty()) host.close(step.fd);
+    co_return failure;
+}
+
+}  // namespace
+
+StepError::StepError(const Step& step, Cause cause, std::string detail)
+    : Error(ExitCode::RolledBack, message_of(step_title(step), cause, detail)),
+      step_(step_title(step)),
+      cause_(cause),
+      detail_(std::move(detail)),
+      origin_(step.origin),
+      resource_(step.resource.id.empty() ? std::string() : step.resource.to_string()) {}
+
+Diagnostic StepError::diagnostic() const {
+    Diagnostic d{DiagnosticKind::QemuRefused, origin_, what(), {}, {}};
+    if (!resource_.empty()) d.notes.push_back("in " + resource_);
+    return d;
+}
+
+std::string step_title(const Step& step) {
+    const auto subject = step.resource.id.empty() ? std::string() : ' ' + step.resource.to_string();
+    if (const auto* qmp = std::get_if<QmpStep>(&step.action)) return qmp->command + subject;
+    if (const auto* wait = std::get_if<WaitStep>(&step.action)) return "wait for " + wait->event;
+    if (const auto* host = std::get_if<HostStep>(&step.action)) return "open " + host->name;
+    return "start of QEMU";
+}
+
+qmp::net::awaitable<void> run_steps(qmp::Client& client, const Plan& plan, HostResources& host,
+                                    Progress progress) {
+    std::optional<qmp::EventQueue> events;
+    for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+        const Step& step = plan.steps[i];
+        if (const auto* command = std::get_if<QmpStep>(&step.action)) {
+            progress(i, plan);
+            // Listen before asking: the event may come before the reply.
+            const auto* wait =
+                i + 1 < plan.steps.size() ? std::get_if<WaitStep>(&plan.steps[i + 1].action) : nullptr;
+            events.reset();
+            if (wait != nullptr)
+                events.emplace(
+                    client.subscribe([name = wait->event](const qmp::Event& e) { return e.name == name; }));
+            auto done = run_command(client, *command, host);
+            const auto failure = co_await std::move(done);
+            if (failure) throw StepError(step, failure->cause, failure->detail);
+        } else if (const auto* wait = std::get_if<WaitStep>(&step.action)) {
+            progress(i, plan);
+            if (!events) continue;
+            auto next = events->next(wait->deadline);
+            const auto event = co_await std::move(next);
+            if (!event) {
+                const bool gone = events->ended();
+                throw StepError(step, gone ? StepError::Cause::Gone : StepError::Cause::TimedOut, {});
+            }
+        }
+    }
+}
+
+}  // namespace qvm::launch

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Carries out the QMP part of a plan on a QEMU that has just been started.
+#pragma once
+#include <functional>
+#include <string>
+
+#include <boost/asio/awaitable.hpp>
+
+#include "base/diagnostic.hpp"
+#include "base/error.hpp"
+#include "launch/host.hpp"
+#include "launch/plan.hpp"
+#include "qmp/client.hpp"
+
+namespace qvm::launch {
+
+/// A step of a plan failed. Carries what the user needs: the step in words and where in the file it comes
+/// from.
+class StepError : public Error {
+  public:
+    enum class Cause {
+        Refused,   ///< QEMU answered with an error: `detail` is its text
+        Gone,      ///< the connection ended: QEMU died, or nobody knows
+        TimedOut,  ///< no answer, or no event, within the deadline
+    };
+    StepError(const Step& step, Cause cause, std::string detail);
+
+    Cause cause() const { return cause_; }
+    /// "device_add device.root"
+    const std::string& step() const { return step_; }
+    /// What QEMU's refusal means for the file's author; only for Cause::Refused.
+    Diagnostic diagnostic() const;
+
+  private:
+    std::string step_;
+    Cause cause_;
+    std::string detail_;
+    Origin origin_;
+    std::string resource_;
+};
+
+/// "device_add device.root", "wait for RESUME": what messages and progress call a step.
+std::string step_title(const Step& step);
+
+/// Before each step: its index among all steps of the plan, and the plan.
+using Progress = std::function<void(std::size_t index, const Plan& plan)>;
+
+/// Runs the QmpSteps and WaitSteps in order, each with a deadline. A step's descriptor is closed here as soon
+/// as QEMU has its own (image locks live as long as any copy). A WaitStep waits for what happened after the
+/// command before it was sent. Throws StepError at the first failure. `client`, `plan` and `host` outlive the
+/// coroutine.
+qmp::net::awaitable<void> run_steps(qmp::Client& client, const Plan& plan, HostResources& host,
+                                    Progress progress);
+
+}  // namespace qvm::launch

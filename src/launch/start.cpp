@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "launch/start.hpp"
+
+#include <algorithm>
+#include <array>
+#include <fcntl.h>
+#include <filesystem>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+#include "launch/contain.hpp"
+#include "qmp/async.hpp"
+
+namespace qvm::launch {
+namespace {
+
+constexpr std::chrono::seconds greeting_deadline{60};
+
+/// How long a QEMU that has closed its monitor may take to be gone.
+constexpr int last_breath_ms = 5'000;
+
+/// What QEMU wrote, without empty lines; at most the last `lines`.
+std::vector<std::string> last_words(const VmState& state, std::size_t lines) {
+    const Fd log = state.open_file("qemu.log", O_RDONLY);
+    const auto size = ::lseek(log.get(), 0, SEEK_END);
+    ::lseek(log.get(), std::max<off_t>(0, size - 8192), SEEK_SET);
+    std::array<char, 8192> buffer{};
+    const auto got = ::read(log.get(), buffer.data(), buffer.size());
+    std::string_view rest(buffer.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
+    std::vector<std::string> words;
+    while (!rest.empty()) {
+        const auto end = std::min(rest.find('\n'), rest.size());
+        auto line = rest.substr(0, end);
+        rest.remove_prefix(std::min(rest.size(), end + 1));
+        if (line.ends_with('\r')) line.remove_suffix(1);
+        if (!line.empty()) words.emplace_back(line);
+    }
+    if (words.size() > lines) words.erase(words.begin(), words.end() - static_cast<std::ptrdiff_t>(lines));
+    return words;
+}
+
+/// QEMU names the option it objects to and repeats its argument: that leads back to the file.
+std::vector<Diagnostic> blame(const Plan& plan, const std::vector<std::string>& words) {
+    std::vector<Diagnostic> findings;
+    for (const auto& line : words) {
+        for (const auto& step : plan.steps) {
+            const auto* argv = std::get_if<ArgvStep>(&step.action);
+            if (argv == nullptr || argv->words.size() < 2 || !step.origin.known()) continue;
+            const auto echo = argv->words[0] + ' ' + argv->words[1];
+            const auto found = line.find(echo);
+            if (found == std::string::npos) continue;
+            auto text = line.substr(found + echo.size());
+            while (text.starts_with(':') || text.starts_with(' ')) text.erase(0, 1);
+            Diagnostic d{DiagnosticKind::QemuRefused,
+                         step.origin,
+                         fmt::format("QEMU refused {}: {}", step.resource.to_string(), text),
+                         {},
+                         {}};
+            findings.push_back(std::move(d));
+        }
+    }
+    return findings;
+}
+
+std::string quoted(const std::vector<std::string>& words) {
+    std::string text;
+    for (const auto& line : words) {
+        if (!text.empty()) text += '\n';
+        text += "QEMU said: " + escape_controls(line);
+    }
+    return text;
+}
+
+/// QEMU is gone or going: how, and what did it say?
+StartError death(jail::Child& qemu, const Plan& plan, const VmState& state, const std::string& when) {
+    const auto status = qemu.wait(last_breath_ms);
+    const auto words = last_words(state, 12);
+    const auto how = status ? status->to_string() : std::string("closed its monitor and hangs");
+    auto advice = quoted(words);
+    if (!advice.empty()) advice += '\n';
+    advice += fmt::format("everything was undone; `qvm log {}` shows QEMU's whole log", state.name());
+    return StartError(fmt::format("{}: QEMU {} {}", state.name(), how, when), blame(plan, words), advice);
+}
+
+StartError refusal(const StepError& error, const VmState& state) {
+    if (error.cause() == StepError::Cause::Refused)
+        return StartError(fmt::format("{}: {}", state.name(), error.what()), {error.diagnostic()}, {});
+    const auto words = last_words(state, 12);
+    return StartError(fmt::format("{}: {}", state.name(), error.what()), {},
+                      words.empty() ? "QEMU was ended; nothing is left behind" : quoted(words));
+}
+
+jail::Stub stub_for(const VmState& state, const Fd& vm_lock, std::vector<Fd>& keep) {
+    std::error_code ignored;
+    const auto directory = state.directory();
+    std::filesystem::rename(directory / "qemu.log", directory / "qemu.log.1", ignored);
+    keep.push_back(state.open_file("qemu.log", O_RDWR | O_CREAT | O_TRUNC | O_APPEND));
+    keep.push_back(state.open_file("qemu.log.1", O_RDWR | O_CREAT));
+    keep.push_back(state.open_file("exit.json", O_WRONLY | O_CREAT | O_TRUNC));
+    jail::Stub stub;
+    stub.log = keep[0].get();
+    stub.log_previous = keep[1].get();
+    stub.exit_report = keep[2].get();
+    stub.held = {vm_lock.get()};
+    return stub;
+}
+
+}  // namespace
+
+StartError::StartError(const std::string& what, std::vector<Diagnostic> findings, std::string advice)
+    : Error(ExitCode::RolledBack, what, std::move(advice)), findings_(std::move(findings)) {}
+
+qmp::net::awaitable<Started> start(qmp::net::io_context& context, StartOrder order, const VmState& state,
+                                   Progress progress) {
+    Started vm;
+    vm.host = std::make_unique<HostResources>(state);
+    for (const auto& step : order.plan.steps)
+        if (const auto* host = std::get_if<HostStep>(&step.action)) vm.host->make(*host);
+
+    // Connected before QEMU exists, so nobody else can be its monitor's first client; and QEMU's end, at any
+    // moment, is the end of this connection, because only QEMU holds the listening side from here on.
+    vm.monitor = std::make_unique<qmp::Client>(
+        qmp::Client::connect_unix(context, state.socket(monitor_socket).string()));
+    {
+        std::vector<Fd> files;
+        jail::Spec spec = contain(order.vm, order.plan, *vm.host, order.binary, order.host_uid);
+        spec.stub = stub_for(state, order.vm_lock, files);
+        vm.qemu = std::make_unique<jail::Child>(jail::spawn(spec));
+    }
+    order.vm_lock.reset();
+    for (const auto& step : order.plan.steps) {
+        if (const auto* inherit = std::get_if<InheritStep>(&step.action)) vm.host->close(inherit->host);
+        if (const auto* copy = std::get_if<CopyStep>(&step.action)) vm.host->close(copy->host);
+    }
+
+    std::unique_ptr<StartError> failure;
+    std::string when = "while it started";
+    try {
+        auto greeting = vm.monitor->handshake(greeting_deadline);
+        vm.greeting = co_await std::move(greeting);
+        auto steps = run_steps(*vm.monitor, order.plan, *vm.host, std::move(progress));
+        co_await std::move(steps);
+    } catch (const StepError& error) {
+        if (error.cause() == StepError::Cause::Gone)
+            when = "during " + error.step();
+        else
+            failure = std::make_unique<StartError>(refusal(error, state));
+        if (!failure) failure = std::make_unique<StartError>(death(*vm.qemu, order.plan, state, when));
+    } catch (const qmp::ConnectError&) {
+        failure = std::make_unique<StartError>(death(*vm.qemu, order.plan, state, when));
+    }
+    if (failure) throw StartError(*failure);
+    co_return vm;
+}
+
+}  // namespace qvm::launch

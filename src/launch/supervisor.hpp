@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The process that owns one running VM: it serves the attach socket and the console, keeps the state true,
+// and stays until the VM ends. It only routes; what is decided is decided elsewhere.
+#pragma once
+#include <memory>
+#include <string>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include "base/fd.hpp"
+#include "launch/start.hpp"
+#include "launch/state.hpp"
+
+namespace qvm::launch {
+
+/// How a VM's life ended, as Applied::ended keeps it.
+struct Ending {
+    /// "guest" (it powered off), "stopped" (qvm stop: `detail` says how), "killed" (qvm kill), "quit" (a QMP
+    /// client), "died".
+    std::string how;
+    std::string detail;
+    ExitCode exit_code() const { return how == "died" ? ExitCode::VmDied : ExitCode::Ok; }
+};
+
+class Supervisor {
+  public:
+    /// `applied` is completed (phase, processes) and written. The attach socket and the console are open when
+    /// the constructor returns. Throws SystemError.
+    Supervisor(qmp::net::io_context& context, Started vm, VmState state, Applied applied);
+    Supervisor(const Supervisor&) = delete;
+    Supervisor& operator=(const Supervisor&) = delete;
+    ~Supervisor();
+
+    /// Serves until the VM has ended; then state and runtime directory tell so.
+    qmp::net::awaitable<Ending> serve();
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace qvm::launch
