@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What will be done to start a VM, as plain data: decided purely, printed by `qvm plan`, executed by the runner.
+// What will be done to start a VM, as plain data: decided purely, printed by `qvm plan`, executed by the
+// runner.
 #pragma once
 #include <chrono>
 #include <filesystem>
@@ -17,7 +18,8 @@ namespace qvm::launch {
 struct OpenFile {
     std::filesystem::path path;
     config::Access access = config::Access::ReadOnly;
-    bool direct = false;  ///< the user asked for cache.direct: nothing to do at open, QEMU sets O_DIRECT itself
+    bool direct =
+        false;  ///< the user asked for cache.direct: nothing to do at open, QEMU sets O_DIRECT itself
 };
 
 /// Binds and listens on a Unix socket: a [host.X] socket's path, or `in_runtime` a name in the VM's runtime
@@ -44,7 +46,9 @@ struct StartProcess {
     std::vector<std::string> argv;
 };
 
-/// Makes a descriptor of this host, named `name` ("disk.root", "host.lan", "console").
+/// Makes a descriptor of this host. Its name is that of the resource with the member that needs it
+/// ("blockdev.root.file.filename"), of the [host.X] table ("host.lan"), or of the VM's own ("monitor",
+/// "kernel.image").
 struct HostStep {
     std::string name;
     std::variant<OpenFile, ListenSocket, ConnectSocket, OpenTap, StartProcess> action;
@@ -70,7 +74,7 @@ struct CopyStep {
 /// A QMP command, with at most one descriptor.
 struct QmpStep {
     std::string command;
-    Json arguments;
+    Json arguments;  ///< null: none
     std::string fd;  ///< HostStep::name, or empty; our copy is closed after the reply
 };
 
@@ -86,7 +90,8 @@ struct Step {
     Origin origin;                ///< where the user asked for it; unknown for what qvm adds itself
 };
 
-/// Steps in the order they are done: host, inherit/copy/argv (QEMU is started after the last of them), qmp/wait.
+/// Steps in the order they are done: host, inherit/copy/argv (QEMU is started after the last of them),
+/// qmp/wait.
 struct Plan {
     std::string vm;
     std::string accel;  ///< the one accelerator
@@ -95,7 +100,7 @@ struct Plan {
     /// QEMU's arguments, without argv[0].
     std::vector<std::string> argv() const;
     Json to_json() const;
-    /// A table for people: one line a step.
+    /// A table for people: one line a resource, with what it is, how QEMU gets it and who asked for it.
     std::string to_text() const;
 };
 

@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "launch/compile.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "base/error.hpp"
+#include "launch/argv.hpp"
+#include "launch/placement.hpp"
+
+namespace qvm::launch {
+namespace {
+
+using config::Entrance;
+using config::HostUse;
+using config::Kind;
+using config::Resource;
+using config::ResourceId;
+
+/// 0 to 2 are the standard ones, and single digits are left to whoever debugs.
+constexpr int first_inherited_number = 10;
+
+constexpr auto monitor_name = "monitor";
+/// A dot, because no sugar makes it, and users' own names rarely begin so.
+constexpr auto monitor_chardev = "qvm.monitor";
+
+/// Option groups whose option is called otherwise (query-command-line-options, QEMU 7.2 to 11.1).
+const std::map<std::string, std::string, std::less<>> option_names{
+    {"boot-opts", "boot"},
+    {"memory", "m"},
+    {"smp-opts", "smp"},
+    {"acpi", "acpitable"},
+};
+
+std::string text_of(const Json& json) {
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string string_property(const Resource& resource, std::string_view key) {
+    const auto* table = resource.properties.table();
+    const auto* value = table == nullptr ? nullptr : table->find(key);
+    const auto* text = value == nullptr ? nullptr : value->string();
+    return text == nullptr ? std::string() : *text;
+}
+
+/// The member of `arguments` that a use stands in.
+Json& at(Json& arguments, const std::vector<std::string>& member) {
+    Json* here = &arguments;
+    for (const auto& name : member) here = here->is_array() ? &here->at(std::stoul(name)) : &here->at(name);
+    return *here;
+}
+
+/// Which resources go on the command line: devices by the placement rule, and all they need.
+class CommandLine {
+  public:
+    CommandLine(const config::Vm& vm, const qapi::Capabilities& qemu) : vm_(vm) {
+        for (const auto& resource : vm.resources)
+            if (resource.id.kind == Kind::Device && placement_of(resource, vm, qemu) == Placement::Argv)
+                add(resource.id);
+        // The machine and options are parsed before any command can be sent.
+        add_named_in(vm.machine.checked_properties, {Kind::Object, Kind::Blockdev, Kind::Chardev});
+        for (const auto& option : vm.options) add_named_in(option.arguments, {Kind::Object, Kind::Chardev});
+    }
+
+    bool has(const ResourceId& id) const { return members_.contains(id); }
+
+  private:
+    void add(const ResourceId& id) {
+        const Resource* resource = vm_.find(id);
+        if (resource == nullptr || !members_.insert(id).second) return;
+        for (const auto& reference : resource->references) add(reference.target);
+    }
+
+    /// Introspection does not tell which of these members are references; what is called like a resource is
+    /// meant to be one. A wrong guess only moves a resource to the command line.
+    void add_named_in(const Json& properties, std::initializer_list<Kind> kinds) {
+        if (!properties.is_object()) return;
+        for (const auto& member : properties)
+            if (member.is_string())
+                for (const Kind kind : kinds) add({kind, member.get<std::string>()});
+    }
+
+    const config::Vm& vm_;
+    std::set<ResourceId> members_;
+};
+
+class Compiler {
+  public:
+    Compiler(const config::Vm& vm, const qapi::Capabilities& qemu, const std::string& accel)
+        : vm_(vm), qemu_(qemu), accel_(accel), command_line_(vm, qemu) {}
+
+    Plan run() {
+        basics();
+        monitor();
+        kernel();
+        tables();
+        for (const auto& resource : vm_.resources) {
+            if (resource.id.kind == Kind::Host) continue;
+            if (command_line_.has(resource.id))
+                resource_on_command_line(resource);
+            else
+                resource_by_qmp(resource);
+        }
+        begin();
+        Plan plan{vm_.name.value, accel_, std::move(host_)};
+        for (auto* part : {&jail_, &argv_, &qmp_}) std::ranges::move(*part, std::back_inserter(plan.steps));
+        return plan;
+    }
+
+  private:
+    void basics();
+    void monitor();
+    void kernel();
+    void tables();
+    void begin();
+
+    void argv(std::vector<std::string> words, const Origin& origin = {}, const ResourceId& resource = {}) {
+        argv_.push_back({ArgvStep{std::move(words)}, resource, origin});
+    }
+    void qmp(std::string command, Json arguments, const Resource* resource = nullptr, std::string fd = {}) {
+        qmp_.push_back({QmpStep{std::move(command), std::move(arguments), std::move(fd)},
+                        resource == nullptr ? ResourceId{} : resource->id,
+                        resource == nullptr ? Origin{} : resource->origin});
+    }
+
+    void resource_on_command_line(const Resource& resource);
+    void resource_by_qmp(const Resource& resource);
+    /// The arguments with their id, and with the descriptors of this host in place of what the user named.
+    Json complete_arguments(const Resource& resource, Placement placement);
+    void bring_in(const Resource& resource, const HostUse& use, Placement placement, Json& member);
+    std::string host_step(const Resource& resource, const HostUse& use);
+    int inherit(const std::string& host, const ResourceId& resource, const Origin& origin);
+    void copy_in(const std::string& option, const std::string& name,
+                 const config::Setting<std::filesystem::path>& path);
+    bool contained() const { return vm_.jail_mode.value != config::JailMode::Off; }
+
+    const config::Vm& vm_;
+    const qapi::Capabilities& qemu_;
+    std::string accel_;
+    CommandLine command_line_;
+    std::vector<Step> host_, jail_, argv_, qmp_;
+    std::set<std::string> opened_;       ///< host steps that exist
+    std::map<std::string, int> fdsets_;  ///< by host step
+    int next_number_ = first_inherited_number;
+    bool boot_order_by_qmp_ = false;
+};
+
+void Compiler::basics() {
+    argv({"-nodefaults", "-no-user-config", "-S"});
+    argv({"-display", "none"});
+    argv({"-name", "guest=" + with_doubled_commas(vm_.name.value)}, vm_.name.origin);
+    argv({"-machine",
+          with_doubled_commas(vm_.machine.type.value) + key_values(vm_.machine.checked_properties)},
+         vm_.machine.type.origin);
+    argv({"-accel", accel_}, vm_.machine.accel.origin);
+    // The host's CPU can only be had through the host's CPU.
+    const bool host_cpu_emulated = vm_.cpu.model.value == "host" && accel_ != "kvm";
+    const auto model = host_cpu_emulated ? "max" : with_doubled_commas(vm_.cpu.model.value);
+    argv({"-cpu", model + key_values(vm_.cpu.checked_properties)}, vm_.cpu.model.origin);
+    argv({"-m", fmt::format("{}B", vm_.memory.value)}, vm_.memory.origin);
+    const auto& smp = vm_.smp;
+    argv({"-smp", fmt::format("cpus={},maxcpus={},sockets={},dies={},cores={},threads={}", smp.cpus,
+                              smp.maxcpus, smp.sockets, smp.dies, smp.cores, smp.threads)},
+         smp.origin);
+    for (const auto& directory : vm_.qemu.data) argv({"-L", directory.string()});
+}
+
+/// A listening socket: whoever supervises the VM, now or later, comes in by it.
+void Compiler::monitor() {
+    host_.push_back({HostStep{monitor_name, ListenSocket{{}, monitor_socket}}, {}, {}});
+    const int number = inherit(monitor_name, {}, {});
+    argv({"-chardev", fmt::format("socket,id={},fd={},server=on,wait=off", monitor_chardev, number)});
+    // -mon warns of its deprecation from 11 on, when the object appeared.
+    if (qemu_.version.major < 11) {
+        argv({"-mon", fmt::format("chardev={},mode=control", monitor_chardev)});
+        return;
+    }
+    Json object = Json::object();
+    object["qom-type"] = "monitor-qmp";
+    object["id"] = "qvm.qmp";
+    object["chardev"] = monitor_chardev;
+    argv({"-object", text_of(object)});
+}
+
+void Compiler::copy_in(const std::string& option, const std::string& name,
+                       const config::Setting<std::filesystem::path>& path) {
+    if (!contained()) {
+        argv({option, path.value.string()}, path.origin);
+        return;
+    }
+    const auto host_name = "kernel." + name;
+    const auto inside = "/vm/" + name;
+    host_.push_back(
+        {HostStep{host_name, OpenFile{path.value, config::Access::ReadOnly, false}}, {}, path.origin});
+    jail_.push_back({CopyStep{host_name, inside}, {}, path.origin});
+    argv({option, inside}, path.origin);
+}
+
+void Compiler::kernel() {
+    if (!vm_.kernel) return;
+    copy_in("-kernel", "image", vm_.kernel->image);
+    if (vm_.kernel->initrd) copy_in("-initrd", "initrd", *vm_.kernel->initrd);
+    if (vm_.kernel->dtb) copy_in("-dtb", "dtb", *vm_.kernel->dtb);
+    const auto& append = vm_.kernel->append;
+    if (!append.value.empty()) argv({"-append", append.value}, append.origin);
+}
+
+/// [option."X"] and [global."X"].
+void Compiler::tables() {
+    for (const auto& option : vm_.options) {
+        const auto renamed = option_names.find(option.name);
+        const auto& name = renamed == option_names.end() ? option.name : renamed->second;
+        const auto values = key_values(option.arguments);
+        if (!values.empty()) argv({'-' + name, values.substr(1)}, option.origin);
+    }
+    for (const auto& global : vm_.globals)
+        for (const auto& property : global.arguments.items()) {
+            const auto value = key_values(Json::object({{"value", property.value()}}));
+            argv({"-global", fmt::format("driver={},property={}{}", with_doubled_commas(global.name),
+                                         with_doubled_commas(property.key()), value)},
+                 global.origin);
+        }
+}
+
+int Compiler::inherit(const std::string& host, const ResourceId& resource, const Origin& origin) {
+    jail_.push_back({InheritStep{host, next_number_}, resource, origin});
+    return next_number_++;
+}
+
+std::string Compiler::host_step(const Resource& resource, const HostUse& use) {
+    if (use.host.empty()) {
+        std::string name = resource.id.to_string();
+        for (const auto& part : use.member) name += '.' + part;
+        host_.push_back({HostStep{name, OpenFile{use.path, use.access, false}}, resource.id, use.origin});
+        return name;
+    }
+    const ResourceId id{Kind::Host, use.host};
+    const Resource* host = vm_.find(id);
+    if (host == nullptr)
+        throw Error(ExitCode::Usage,
+                    fmt::format("{} is compiled without {}", resource.id.to_string(), id.to_string()));
+    if (!opened_.insert(use.host).second) return id.to_string();
+    const auto kind = string_property(*host, "kind");
+    const std::filesystem::path path = string_property(*host, "path");
+    HostStep step{id.to_string(), OpenFile{path, use.access, false}};
+    if (kind == "tap")
+        step.action = OpenTap{string_property(*host, "ifname"), true};
+    else if (kind == "socket" && string_property(*host, "mode") == "connect")
+        step.action = ConnectSocket{path};
+    else if (kind == "socket")
+        step.action = ListenSocket{path, string_property(*host, "runtime")};
+    else if (kind == "process") {
+        StartProcess process{string_property(*host, "profile"), {}};
+        if (const auto* command = host->properties.table()->find("command");
+            command != nullptr && command->array())
+            for (const auto& word : *command->array())
+                if (word.string() != nullptr) process.argv.push_back(*word.string());
+        step.action = std::move(process);
+    } else if (const auto access = string_property(*host, "access"); !access.empty()) {
+        std::get<OpenFile>(step.action).access = access == "rw"   ? config::Access::ReadWrite
+                                                 : access == "wo" ? config::Access::WriteOnly
+                                                                  : config::Access::ReadOnly;
+    }
+    host_.push_back({std::move(step), id, host->origin});
+    return id.to_string();
+}
+
+void Compiler::bring_in(const Resource& resource, const HostUse& use, Placement placement, Json& member) {
+    if (use.entrance == Entrance::Keep || (use.entrance == Entrance::Copy && !contained())) return;
+    const auto name = host_step(resource, use);
+    const bool early = placement == Placement::Argv;
+    switch (use.entrance) {
+        case Entrance::Keep:
+            break;
+        case Entrance::Copy:
+            jail_.push_back({CopyStep{name, "/vm/" + name}, resource.id, use.origin});
+            member = "/vm/" + name;
+            break;
+        case Entrance::Getfd:
+            if (early) {
+                member = std::to_string(inherit(name, resource.id, use.origin));
+            } else {
+                qmp("getfd", Json::object({{"fdname", name}}), &resource, name);
+                member = name;
+            }
+            break;
+        case Entrance::Fdset: {
+            const auto [set, is_new] = fdsets_.try_emplace(name, static_cast<int>(fdsets_.size()) + 1);
+            member = fmt::format("/dev/fdset/{}", set->second);
+            if (!is_new) break;
+            if (early) {
+                const int number = inherit(name, resource.id, use.origin);
+                argv({"-add-fd",
+                      fmt::format("fd={},set={},opaque={}", number, set->second, with_doubled_commas(name))},
+                     use.origin, resource.id);
+            } else {
+                qmp("add-fd", Json::object({{"fdset-id", set->second}, {"opaque", name}}), &resource, name);
+            }
+            break;
+        }
+    }
+}
+
+Json Compiler::complete_arguments(const Resource& resource, Placement placement) {
+    Json typed = resource.arguments;
+    for (const auto& use : resource.host_uses) bring_in(resource, use, placement, at(typed, use.member));
+    Json complete = Json::object();
+    const char* id = resource.id.kind == Kind::Blockdev ? "node-name" : "id";
+    // What it is comes first, who it is second: so do error messages that repeat the whole.
+    for (const char* type : {"driver", "qom-type", "type"})
+        if (typed.contains(type)) complete[type] = typed[type];
+    complete[id] = resource.id.id;
+    for (const auto& member : typed.items()) complete[member.key()] = member.value();
+    return complete;
+}
+
+void Compiler::resource_on_command_line(const Resource& resource) {
+    Json arguments = complete_arguments(resource, Placement::Argv);
+    const auto add = [&](const char* option, std::string value) {
+        argv({option, std::move(value)}, resource.origin, resource.id);
+    };
+    switch (resource.id.kind) {
+        case Kind::Object:
+            add("-object", text_of(arguments));
+            break;
+        case Kind::Blockdev:
+            add("-blockdev", text_of(arguments));
+            break;
+        case Kind::Netdev:
+            add("-netdev", text_of(arguments));
+            break;
+        case Kind::Device:
+            add("-device", text_of(arguments));
+            break;
+        case Kind::Chardev:
+            add("-chardev", chardev_argument(resource.id.id, arguments.at("backend")));
+            break;
+        case Kind::Host:
+            break;
+    }
+}
+
+void Compiler::resource_by_qmp(const Resource& resource) {
+    Json arguments = complete_arguments(resource, Placement::Qmp);
+    switch (resource.id.kind) {
+        case Kind::Object:
+            qmp("object-add", std::move(arguments), &resource);
+            break;
+        case Kind::Blockdev:
+            qmp("blockdev-add", std::move(arguments), &resource);
+            break;
+        case Kind::Netdev:
+            qmp("netdev_add", std::move(arguments), &resource);
+            break;
+        case Kind::Chardev:
+            qmp("chardev-add", std::move(arguments), &resource);
+            break;
+        case Kind::Device:
+            if (arguments.contains("bootindex")) boot_order_by_qmp_ = true;
+            qmp("device_add", std::move(arguments), &resource);
+            break;
+        case Kind::Host:
+            break;
+    }
+}
+
+void Compiler::begin() {
+    if (boot_order_by_qmp_) {
+        // The firmware learns of a bootindex that came by device_add only through a reset.
+        qmp("system_reset", nullptr);
+        qmp_.push_back({WaitStep{"RESET"}, {}, {}});
+    }
+    // After the reset, which would otherwise end QEMU; and never as -action, for the same reason.
+    Json actions = Json::object();
+    if (vm_.lifecycle.on_reboot.value == config::OnReboot::Stop) actions["reboot"] = "shutdown";
+    if (vm_.lifecycle.on_crash.value == config::OnCrash::Pause) actions["panic"] = "pause";
+    if (!actions.empty()) qmp("set-action", std::move(actions));
+    qmp("cont", nullptr);
+    qmp_.push_back({WaitStep{"RESUME"}, {}, {}});
+}
+
+}  // namespace
+
+Plan compile(const config::Vm& vm, const qapi::Capabilities& qemu, const std::string& accel) {
+    return Compiler(vm, qemu, accel).run();
+}
+
+}  // namespace qvm::launch

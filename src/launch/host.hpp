@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What QEMU gets of this host: files, sockets, interfaces and helper processes, as descriptors. Everything is
+// opened here, with the caller's rights; QEMU opens nothing.
+#pragma once
+#include <filesystem>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/diagnostic.hpp"
+#include "base/fd.hpp"
+#include "config/resource.hpp"
+#include "jail/spawn.hpp"
+#include "launch/plan.hpp"
+#include "launch/state.hpp"
+
+namespace qvm::launch {
+
+/// Carries out HostSteps and owns what they make. Unless release() was called, the destructor undoes: it
+/// kills the helpers it started and unlinks the sockets it bound.
+class HostResources {
+  public:
+    /// Sockets of the VM go to the runtime directory of `state`, helpers' output to its state directory.
+    explicit HostResources(const VmState& state);
+    HostResources(const HostResources&) = delete;
+    HostResources& operator=(const HostResources&) = delete;
+    ~HostResources();
+
+    /// Throws SystemError or Error naming the thing; nothing of this step is left then.
+    void make(const HostStep& step);
+    /// Borrowed. Throws Error (Usage) for a name that was not made or is closed already: a mistake of the
+    /// plan.
+    int fd(const std::string& name) const;
+    /// Closes our copy of a descriptor early; what was closed before stays closed.
+    void close(const std::string& name);
+    /// The processes started, by step name.
+    std::vector<std::pair<std::string, ProcessRecord>> helpers() const;
+    /// From now on helpers and sockets outlive this object.
+    void release();
+
+  private:
+    Fd start_process(const std::string& name, const StartProcess& process);
+
+    VmState state_;
+    std::map<std::string, Fd> fds_;
+    std::vector<std::pair<std::string, jail::Child>> helpers_;
+    std::vector<std::filesystem::path> sockets_;
+    bool released_ = false;
+};
+
+/// What only this host can tell of a VM before it is started: files that are missing or must not be opened
+/// (file-missing), and image headers that name other files than the plan does (chain-mismatch). Opens files
+/// read-only and nothing else.
+void check_host(const config::Vm& vm, Diagnostics& diagnostics);
+
+}  // namespace qvm::launch

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "launch/plan.hpp"
+
+#include "launch/overloaded.hpp"
+
+namespace qvm::launch {
+namespace {
+
+std::string_view access_name(config::Access access) {
+    switch (access) {
+        case config::Access::ReadOnly:
+            return "ro";
+        case config::Access::ReadWrite:
+            return "rw";
+        case config::Access::WriteOnly:
+            return "wo";
+    }
+    return "ro";
+}
+
+Json describe(const HostStep& step) {
+    Json json = Json::object();
+    std::visit(Overloaded{[&](const OpenFile& file) {
+                              json["do"] = "open-file";
+                              json["name"] = step.name;
+                              json["path"] = file.path.string();
+                              json["access"] = access_name(file.access);
+                          },
+                          [&](const ListenSocket& socket) {
+                              json["do"] = "listen";
+                              json["name"] = step.name;
+                              if (socket.in_runtime.empty())
+                                  json["path"] = socket.path.string();
+                              else
+                                  json["runtime"] = socket.in_runtime;
+                          },
+                          [&](const ConnectSocket& socket) {
+                              json["do"] = "connect";
+                              json["name"] = step.name;
+                              json["path"] = socket.path.string();
+                          },
+                          [&](const OpenTap& tap) {
+                              json["do"] = "open-tap";
+                              json["name"] = step.name;
+                              json["ifname"] = tap.ifname;
+                          },
+                          [&](const StartProcess& process) {
+                              json["do"] = "start-process";
+                              json["name"] = step.name;
+                              json["profile"] = process.profile;
+                              json["command"] = process.argv;
+                          }},
+               step.action);
+    return json;
+}
+
+Json describe(const InheritStep& step) {
+    return Json::object({{"do", "inherit"}, {"name", step.host}, {"number", step.number}});
+}
+
+Json describe(const CopyStep& step) {
+    return Json::object({{"do", "copy"}, {"name", step.host}, {"to", step.jail_path}});
+}
+
+Json describe(const ArgvStep& step) {
+    Json json = Json::object();
+    json["do"] = "argv";
+    json["words"] = step.words;
+    return json;
+}
+
+Json describe(const QmpStep& step) {
+    Json json = Json::object();
+    json["do"] = "qmp";
+    json["execute"] = step.command;
+    if (!step.arguments.is_null()) json["arguments"] = step.arguments;
+    if (!step.fd.empty()) json["fd"] = step.fd;
+    return json;
+}
+
+Json describe(const WaitStep& step) {
+    Json json = Json::object();
+    json["do"] = "wait";
+    json["event"] = step.event;
+    json["deadline-ms"] = step.deadline.count();
+    return json;
+}
+
+}  // namespace
+
+std::vector<std::string> Plan::argv() const {
+    std::vector<std::string> words;
+    for (const auto& step : steps)
+        if (const auto* argv = std::get_if<ArgvStep>(&step.action))
+            words.insert(words.end(), argv->words.begin(), argv->words.end());
+    return words;
+}
+
+Json Plan::to_json() const {
+    Json json = Json::object();
+    json["vm"] = vm;
+    json["accel"] = accel;
+    Json& list = json["steps"] = Json::array();
+    for (const auto& step : steps) {
+        Json described = std::visit([](const auto& action) { return describe(action); }, step.action);
+        if (!step.resource.id.empty()) described["resource"] = step.resource.to_string();
+        if (step.origin.known()) described["origin"] = step.origin.to_string();
+        list.push_back(std::move(described));
+    }
+    return json;
+}
+
+}  // namespace qvm::launch
