@@ -104,7 +104,12 @@ class Converter {
     Value value(const toml::node& node) {
         const Origin origin = positions_.of(node.source());
         if (const auto* inner = node.as_table()) return {table(*inner), origin};
-        if (const auto* text = node.as_string()) return {text->get(), origin};
+        if (const auto* text = node.as_string()) {
+            if (text->get().find('\0') == std::string::npos) return {text->get(), origin};
+            diagnostics_.add(
+                {DiagnosticKind::BadValue, origin, "no string here can hold a NUL character", {}, {}});
+            return {{}, origin};
+        }
         if (const auto* number = node.as_integer()) return {number->get(), origin};
         if (const auto* flag = node.as_boolean()) return {flag->get(), origin};
         if (const auto* number = node.as_floating_point()) return {number->get(), origin};
@@ -137,6 +142,7 @@ std::vector<std::string> syntax_notes(std::string_view words, std::string_view l
         notes.emplace_back(
             "a table in braces { .. } must end on the line it begins on; over several lines, use a [table] "
             "header");
+    if (says("redefine")) return notes;
     const auto equals = line.find('=');
     const auto begin = equals == std::string_view::npos ? equals : line.find_first_not_of(" \t", equals + 1);
     if (begin != std::string_view::npos &&
@@ -352,7 +358,10 @@ Document load(const std::vector<SourceText>& texts, const std::vector<Override>&
         auto table = parse(std::make_shared<const std::string>(text.name), text.text, diagnostics);
         if (!table) continue;
         expand_short_forms(*table);
-        merge(*document.root.table(), *table);
+        if (document.root.table()->empty())
+            document.root.data = std::move(*table);
+        else
+            merge(*document.root.table(), *table);
     }
     apply_overrides(document, overrides, diagnostics);
     return document;

@@ -125,7 +125,10 @@ void Lowering::add(Kind kind, std::string id, Members members, const Item& made_
 
 void Lowering::add(Kind kind, std::string id, Members members, const Item& made_by,
                    std::string_view override_key) {
-    if (const Table* over = made_by.inner(override_key)) merge(members.table(), *over);
+    if (const Table* over = made_by.inner(override_key)) {
+        if (says_own_id(kind, id, fmt::format("{}.{}", made_by.where, override_key), *over)) return;
+        merge(members.table(), *over);
+    }
     add(kind, std::move(id), std::move(members), made_by);
 }
 
@@ -141,6 +144,15 @@ void Lowering::add(Resource resource) {
                        resource.id.id, first, resource.made_by),
            {where.known() ? fmt::format("first used by {} at {}", first, where.to_string())
                           : fmt::format("{} is made by default; `defaults = false` leaves it out", first)});
+}
+
+bool Lowering::says_own_id(Kind kind, const std::string& id, const std::string& where, const Table& table) {
+    const std::string_view member = kind == Kind::Blockdev ? "node-name" : "id";
+    const Entry* entry = table.entry(member);
+    if (entry == nullptr) return false;
+    report(DiagnosticKind::UnknownKey, entry->key_origin, fmt::format("{} has no key '{}'", where, member),
+           {fmt::format("the name of the table is the id: '{}'", id)});
+    return true;
 }
 
 void Lowering::report(DiagnosticKind kind, Origin origin, std::string message, std::vector<std::string> notes,

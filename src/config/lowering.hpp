@@ -82,8 +82,11 @@ class Lowering {
     /// Adds a resource; an id that is taken is reported, and the resource dropped.
     void add(Kind kind, std::string id, Members members, const Item& made_by);
     void add(Resource resource);
-    /// A second kind of thing under the same names: what `override_key` says is merged over `members`.
+    /// The same, with what the user says in [X.override_key] merged over `members`.
     void add(Kind kind, std::string id, Members members, const Item& made_by, std::string_view override_key);
+
+    /// Reports the member of `table` that would give the resource another id than its table's name.
+    bool says_own_id(Kind kind, const std::string& id, const std::string& where, const Table& table);
 
     void report(DiagnosticKind kind, Origin origin, std::string message, std::vector<std::string> notes = {},
                 std::string label = {});

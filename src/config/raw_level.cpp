@@ -33,13 +33,7 @@ constexpr std::array<HostKind, 4> host_kinds{{
 
 /// The id of a resource is its table's name; the member that would say another one is refused.
 bool says_own_id(Lowering& lowering, Kind kind, const Item& item) {
-    const std::string_view member = kind == Kind::Blockdev ? "node-name" : "id";
-    const Entry* entry = kind == Kind::Host ? nullptr : item.table->entry(member);
-    if (entry == nullptr) return false;
-    lowering.report(DiagnosticKind::UnknownKey, entry->key_origin,
-                    fmt::format("{} has no key '{}'", item.where, member),
-                    {fmt::format("the name of the table is the id: '{}'", item.id)});
-    return true;
+    return kind != Kind::Host && lowering.says_own_id(kind, item.id, item.where, *item.table);
 }
 
 void check_host(Lowering& lowering, const Item& item) {
@@ -77,7 +71,14 @@ Value host_properties(const Lowering& lowering, const Item& item) {
 }
 
 void lower_named(Lowering& lowering, std::string_view table, std::vector<NamedTable>& into) {
-    for (const auto& item : lowering.named(table)) into.push_back({item.id, *item.table, {}, item.origin});
+    const Value* all = lowering.root().find(table);
+    if (all == nullptr || !all->is_table()) return;
+    for (const auto& entry : all->table()->entries()) {
+        if (const Table* one = entry.value.table())
+            into.push_back({entry.key, *one, {}, entry.key_origin, {}});
+        if (const Array* several = entry.value.array())
+            for (const auto& item : *several) into.push_back({entry.key, *item.table(), {}, item.origin, {}});
+    }
 }
 
 bool has_backing(const Table& node) {

@@ -86,8 +86,9 @@ struct Setting {
 struct Machine {
     Setting<std::string> type{"q35", {}};
     Setting<std::vector<std::string>> accel{{"kvm", "tcg"}, {}};
-    Table properties;         ///< as written: pflash0, kernel-irqchip, ...
-    Json checked_properties;  ///< typed by check()
+    Table properties;                ///< as written: pflash0, kernel-irqchip, ...
+    Json checked_properties;         ///< typed by check()
+    std::vector<HostUse> host_uses;  ///< made by find_host_uses(): firmware = "/path", ...
 };
 
 struct Cpu {
@@ -117,6 +118,7 @@ struct NamedTable {
     Table properties;
     Json arguments;  ///< typed by check()
     Origin origin;
+    std::vector<HostUse> host_uses;  ///< made by find_host_uses(): [option.fw_cfg] file = "..", ...
 };
 
 enum class OnReboot { Reset, Stop };

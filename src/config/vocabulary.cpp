@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <utility>
 
 #include <fmt/format.h>
@@ -42,10 +43,10 @@ constexpr std::array cpus_keys{
 };
 constexpr std::array machine_keys{KeyRule{"type", string}, KeyRule{"accel", string | strings}};
 constexpr std::array cpu_keys{KeyRule{"model", string}};
-constexpr std::array kernel_keys{KeyRule{"image", string}, KeyRule{"initrd", string},
-                                 KeyRule{"append", string}, KeyRule{"dtb", string}, enabled_key};
+constexpr std::array kernel_keys{KeyRule{"image", string | path}, KeyRule{"initrd", string | path},
+                                 KeyRule{"append", string}, KeyRule{"dtb", string | path}, enabled_key};
 constexpr std::array disk_keys{
-    KeyRule{"file", string},
+    KeyRule{"file", string | path},
     KeyRule{"format", string},
     KeyRule{"bus", string, disk_buses},
     KeyRule{"read-only", boolean},
@@ -61,7 +62,7 @@ constexpr std::array disk_keys{
     KeyRule{"device", table},
     enabled_key,
 };
-constexpr std::array cdrom_keys{KeyRule{"file", string}, KeyRule{"bus", string, cdrom_buses},
+constexpr std::array cdrom_keys{KeyRule{"file", string | path}, KeyRule{"bus", string, cdrom_buses},
                                 KeyRule{"boot", integer, {}, 0, INT32_MAX}, enabled_key};
 constexpr std::array net_keys{
     KeyRule{"type", string, net_types},
@@ -83,12 +84,13 @@ constexpr std::array lifecycle_keys{KeyRule{"stop-timeout", duration},
                                     KeyRule{"on-reboot", string, on_reboot_words},
                                     KeyRule{"on-crash", string, on_crash_words}};
 constexpr std::array jail_keys{KeyRule{"mode", string, jail_modes}};
-constexpr std::array qemu_keys{KeyRule{"binary", string}, KeyRule{"loader", string},
-                               KeyRule{"library-path", string | strings}, KeyRule{"module-dir", string},
-                               KeyRule{"data", string | strings}};
+constexpr std::array qemu_keys{KeyRule{"binary", string | path}, KeyRule{"loader", string | path},
+                               KeyRule{"library-path", string | strings | path},
+                               KeyRule{"module-dir", string | path},
+                               KeyRule{"data", string | strings | path}};
 constexpr std::array host_keys{
     KeyRule{"kind", string, host_kinds},
-    KeyRule{"path", string},
+    KeyRule{"path", string | path},
     KeyRule{"access", string, access_words},
     KeyRule{"mode", string, socket_modes},
     KeyRule{"runtime", string},
@@ -122,7 +124,7 @@ constexpr std::array tables{
     TableRule{"device", Shape::Raw, {}, true},
     TableRule{"host", Shape::Raw, host_keys},
     TableRule{"global", Shape::Raw, {}, true},
-    TableRule{"option", Shape::Raw, {}, true},
+    TableRule{"option", Shape::Raw, {}, true, {}, 0, false, true},
 };
 
 /// Members of raw tables and overrides that QEMU knows as strings and people fill with digits.
@@ -193,12 +195,14 @@ class Checker {
         const std::string where = fmt::format("{}.{}", rule.name, item.key);
         if (!check_id(rule, item)) return;
         if (rule.shape == Shape::Raw && item.value.boolean() != nullptr && !*item.value.boolean()) return;
-        const Table* table = item.value.table();
-        if (table == nullptr) {
+        const Array* array = rule.repeatable ? item.value.array() : nullptr;
+        if (array != nullptr && std::ranges::all_of(*array, &Value::is_table))
+            copy.entries().push_back(item);
+        else if (const Table* table = item.value.table())
+            copy.entries().push_back(
+                {item.key, item.key_origin, {keys(rule, where, *table), item.value.origin}});
+        else
             wrong_type(where, item.value, short_forms(rule));
-            return;
-        }
-        copy.set(item.key, item.key_origin, Value(keys(rule, where, *table), item.value.origin));
     }
 
     bool check_id(const TableRule& rule, const Entry& item) {
@@ -232,6 +236,7 @@ class Checker {
     }
 
     Value checked(const KeyRule& rule, const std::string& where, const Value& value) {
+        if ((rule.takes & path) != 0 && names_no_path(value)) return empty_path(where, value);
         if (value.is_string() && (rule.takes & string) != 0) return checked_word(rule, where, value);
         if (value.is_string() && (rule.takes & size) != 0) return checked_size(where, value);
         if (value.is_string() && (rule.takes & duration) != 0) return checked_duration(where, value);
@@ -241,6 +246,17 @@ class Checker {
                           (value.is_table() && (rule.takes & table) != 0) ||
                           (is_string_array(value) && (rule.takes & strings) != 0);
         return fits ? value : wrong_type(where, value, expected(rule.takes));
+    }
+
+    static bool names_no_path(const Value& value) {
+        const auto empty = [](const Value& item) { return item.is_string() && item.string()->empty(); };
+        return empty(value) || (value.array() != nullptr && std::ranges::any_of(*value.array(), empty));
+    }
+
+    Value empty_path(const std::string& where, const Value& value) {
+        diagnostics_.add(
+            {DiagnosticKind::BadValue, value.origin, fmt::format("{} is an empty path", where), {}, {}});
+        return {{}, value.origin};
     }
 
     Value checked_word(const KeyRule& rule, const std::string& where, const Value& value) {

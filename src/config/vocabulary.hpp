@@ -22,6 +22,7 @@ inline constexpr unsigned strings = 8;  ///< an array of strings
 inline constexpr unsigned table = 16;
 inline constexpr unsigned size = 32;      ///< bytes as an integer, or "512M"
 inline constexpr unsigned duration = 64;  ///< "30s"
+inline constexpr unsigned path = 128;     ///< with string or strings: they are paths, which are not empty
 }  // namespace takes
 
 struct KeyRule {
@@ -47,6 +48,7 @@ struct TableRule {
     std::string_view short_key = {};     ///< X = "a" means X = { short_key = "a" }
     unsigned short_takes = 0;            ///< what the short form takes, besides a boolean
     bool switchable = false;             ///< X = false means X = { enabled = false }
+    bool repeatable = false;             ///< [[X.id]] too
 };
 
 std::span<const TableRule> vocabulary();

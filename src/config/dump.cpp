@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "config/dump.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+#include "config/toml_text.hpp"
+
+namespace qvm::config {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string header(std::string_view table, std::string_view id) {
+    return fmt::format("\n[{}.{}]\n", table, toml_key(id));
+}
+
+std::string line(std::string_view key, const std::string& text) {
+    return fmt::format("{} = {}\n", key, toml_string(text));
+}
+
+std::string strings(const std::vector<std::string>& list) {
+    std::string text;
+    for (const auto& item : list) text += (text.empty() ? "" : ", ") + toml_string(item);
+    return '[' + text + ']';
+}
+
+std::string strings(const std::vector<fs::path>& list) {
+    return strings(std::vector<std::string>(list.begin(), list.end()));
+}
+
+std::string machine_text(const Machine& machine) {
+    std::string text = "\n[machine]\n" + line("type", machine.type.value);
+    text += fmt::format("accel = {}\n", strings(machine.accel.value));
+    return text + toml_lines(machine.properties);
+}
+
+std::string kernel_text(const Kernel& kernel) {
+    std::string text = "\n[kernel]\n" + line("image", kernel.image.value);
+    if (kernel.initrd) text += line("initrd", kernel.initrd->value);
+    if (kernel.dtb) text += line("dtb", kernel.dtb->value);
+    if (!kernel.append.value.empty()) text += line("append", kernel.append.value);
+    return text;
+}
+
+std::string lifecycle_text(const Lifecycle& lifecycle) {
+    return fmt::format("\n[lifecycle]\nstop-timeout = \"{}\"\non-reboot = \"{}\"\non-crash = \"{}\"\n",
+                       format_duration(lifecycle.stop_timeout.value),
+                       lifecycle.on_reboot.value == OnReboot::Stop ? "stop" : "reset",
+                       lifecycle.on_crash.value == OnCrash::Pause ? "pause" : "stop");
+}
+
+std::string qemu_text(const QemuBinary& qemu) {
+    std::string text;
+    if (!qemu.binary.value.empty()) text += line("binary", qemu.binary.value);
+    if (!qemu.loader.empty()) text += line("loader", qemu.loader);
+    if (!qemu.library_path.empty()) text += fmt::format("library-path = {}\n", strings(qemu.library_path));
+    if (!qemu.module_dir.empty()) text += line("module-dir", qemu.module_dir);
+    if (!qemu.data.empty()) text += fmt::format("data = {}\n", strings(qemu.data));
+    return text.empty() ? text : "\n[qemu]\n" + text;
+}
+
+std::string option_text(const NamedTable& option, const Vm& vm) {
+    const bool several = std::ranges::count(vm.options, option.name, &NamedTable::name) > 1;
+    const std::string path = "[option." + toml_key(option.name) + ']';
+    return '\n' + (several ? '[' + path + ']' : path) + '\n' + toml_lines(option.properties);
+}
+
+std::string settings_text(const Vm& vm) {
+    std::string text = "defaults = false\n" + line("name", vm.name.value);
+    text += fmt::format("memory = \"{}\"\n", format_size(vm.memory.value));
+    text +=
+        fmt::format("cpus = {{ count = {}, sockets = {}, dies = {}, cores = {}, threads = {}, max = {} }}\n",
+                    vm.smp.cpus, vm.smp.sockets, vm.smp.dies, vm.smp.cores, vm.smp.threads, vm.smp.maxcpus);
+    text += fmt::format("hotplug = {{ pcie-ports = {} }}\n", vm.spare_pcie_ports.value);
+    text +=
+        fmt::format("jail = {{ mode = \"{}\" }}\n", vm.jail_mode.value == JailMode::Off ? "off" : "strict");
+    text += machine_text(vm.machine);
+    text += "\n[cpu]\n" + line("model", vm.cpu.model.value) + toml_lines(vm.cpu.properties);
+    if (vm.kernel) text += kernel_text(*vm.kernel);
+    return text + lifecycle_text(vm.lifecycle) + qemu_text(vm.qemu);
+}
+
+/// Tables that hold only tables need no header of their own. Each header follows an empty line.
+std::string document_tables(const std::string& path, const Table& table) {
+    std::string lines;
+    std::string below;
+    for (const auto& entry : table.entries()) {
+        const std::string inner_path = path.empty() ? toml_key(entry.key) : path + '.' + toml_key(entry.key);
+        const Table* inner = entry.value.table();
+        if (inner != nullptr)
+            below += document_tables(inner_path, *inner);
+        else
+            lines += fmt::format("{} = {}\n", toml_key(entry.key), toml_value(entry.value));
+    }
+    const bool needs_header = !path.empty() && (!lines.empty() || below.empty());
+    return (needs_header ? fmt::format("\n[{}]\n", path) : std::string()) + lines + below;
+}
+
+void origin_lines(const std::string& path, const Value& value, std::string& out) {
+    const Table* table = value.table();
+    if (table == nullptr || table->empty()) {
+        out += fmt::format("{:<40} # {}\n", fmt::format("{} = {}", path, escape_controls(toml_value(value))),
+                           value.origin.to_string());
+        return;
+    }
+    for (const auto& entry : table->entries())
+        origin_lines(path.empty() ? toml_key(entry.key) : path + '.' + toml_key(entry.key), entry.value, out);
+}
+
+}  // namespace
+
+std::string to_toml(const Vm& vm) {
+    std::string text = settings_text(vm);
+    for (const auto& global : vm.globals)
+        text += header("global", global.name) + toml_lines(global.properties);
+    for (const auto& option : vm.options) text += option_text(option, vm);
+    for (const auto& resource : vm.resources) {
+        const Table* table = resource.properties.table();
+        text += header(table_name(resource.id.kind), resource.id.id);
+        if (table != nullptr) text += toml_lines(*table);
+    }
+    return text;
+}
+
+std::string to_toml(const Document& document) {
+    const Table* root = document.root.table();
+    const std::string text = root == nullptr ? std::string() : document_tables({}, *root);
+    return text.starts_with('\n') ? text.substr(1) : text;
+}
+
+std::string origins_text(const Document& document) {
+    std::string text;
+    origin_lines({}, document.root, text);
+    return text;
+}
+
+}  // namespace qvm::config

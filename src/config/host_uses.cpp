@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "config/host_uses.hpp"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+#include "config/lowering.hpp"
+#include "config/vocabulary.hpp"
+
+namespace qvm::config {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// How a member's value gets in.
+enum class Way {
+    Fdset,
+    Getfd,  ///< takes "@X" only
+    Copy,
+    Firmware,  ///< a path is copied; a plain name is looked up by QEMU among its own files
+    Refused,   ///< has no way in
+    Remote,    ///< looks like a path, but is none of this host
+};
+
+/// ByNode: as the block node is opened.
+enum class Reach { ReadOnly, ReadWrite, WriteOnly, ByNode };
+
+/// Where a table of members belongs to.
+enum class Place { Object, Chardev, Blockdev, Netdev, Device, Machine, Option };
+
+using MemberPath = std::array<std::string_view, 4>;
+
+struct Row {
+    Place place;
+    std::string_view driver;  ///< empty: any
+    MemberPath member;        ///< within its resource, of a blockdev within its node
+    Way way;
+    Reach reach = Reach::ReadOnly;
+    std::string_view hosts = {};   ///< the kinds of [host.X] that "@X" may name
+    std::string_view advice = {};  ///< the way out of Refused
+};
+
+constexpr std::string_view listen_advice =
+    "make the socket a [host.X] with kind = \"socket\", and name its descriptor: addr = { type = \"fd\", str "
+    "= \"@X\" }";
+constexpr std::string_view server_advice =
+    "make the socket a [host.X] with kind = \"socket\", mode = \"connect\", and say server = { type = "
+    "\"fd\", str = "
+    "\"@X\" }";
+constexpr std::string_view sockets = "socket process";
+
+// By what each member is opened with in QEMU's source: qemu_open() takes /dev/fdset/N, monitor_fd_param() a
+// name given by getfd, plain open() neither.
+constexpr std::array rows{
+    Row{Place::Blockdev, "file", {"filename"}, Way::Fdset, Reach::ByNode, "file"},
+    Row{Place::Blockdev, "host_device", {"filename"}, Way::Fdset, Reach::ByNode, "file"},
+    Row{Place::Blockdev, "host_cdrom", {"filename"}, Way::Fdset, Reach::ByNode, "file"},
+    Row{Place::Blockdev, "blkdebug", {"config"}, Way::Copy},
+    Row{Place::Blockdev, "nbd", {"server", "str"}, Way::Getfd, Reach::ReadWrite, sockets},
+    Row{Place::Blockdev, "nbd", {"server", "path"}, Way::Refused, Reach::ReadWrite, {}, server_advice},
+    Row{Place::Blockdev, "nfs", {"path"}, Way::Remote},
+    Row{Place::Blockdev, "ssh", {"path"}, Way::Remote},
+    Row{Place::Blockdev, "gluster", {"path"}, Way::Remote},
+    Row{Place::Blockdev, "vvfat", {"dir"}, Way::Refused},
+    Row{Place::Blockdev, "rbd", {"conf"}, Way::Refused},
+    Row{Place::Chardev, "file", {"backend", "data", "out"}, Way::Fdset, Reach::WriteOnly, "file"},
+    Row{Place::Chardev, "file", {"backend", "data", "in"}, Way::Fdset, Reach::ReadOnly, "file"},
+    Row{Place::Chardev, "serial", {"backend", "data", "device"}, Way::Fdset, Reach::ReadWrite, "file"},
+    Row{Place::Chardev, "parallel", {"backend", "data", "device"}, Way::Fdset, Reach::ReadWrite, "file"},
+    Row{Place::Chardev, "pipe", {"backend", "data", "device"}, Way::Refused},
+    Row{Place::Chardev, "socket", {"backend", "data", "addr", "str"}, Way::Getfd, Reach::ReadWrite, sockets},
+    Row{Place::Chardev, "socket", {"backend", "data", "addr", "data"}, Way::Refused},
+    Row{Place::Chardev,
+        "socket",
+        {"backend", "data", "addr", "path"},
+        Way::Refused,
+        Reach::ReadWrite,
+        {},
+        listen_advice},
+    Row{Place::Chardev, "", {"backend", "data", "logfile"}, Way::Fdset, Reach::WriteOnly, "file"},
+    Row{Place::Netdev, "tap", {"fd"}, Way::Getfd, Reach::ReadWrite, "tap"},
+    Row{Place::Netdev, "tap", {"vhostfd"}, Way::Getfd, Reach::ReadWrite, "file"},
+    Row{Place::Netdev, "vhost-vdpa", {"vhostdev"}, Way::Fdset, Reach::ReadWrite, "file"},
+    Row{Place::Netdev, "vhost-vdpa", {"vhostfd"}, Way::Getfd, Reach::ReadWrite, "file"},
+    Row{Place::Netdev, "stream", {"addr", "str"}, Way::Getfd, Reach::ReadWrite, sockets},
+    Row{Place::Netdev, "stream", {"addr", "path"}, Way::Refused, Reach::ReadWrite, {}, listen_advice},
+    Row{Place::Netdev, "dgram", {"local", "str"}, Way::Getfd, Reach::ReadWrite, sockets},
+    Row{Place::Netdev, "dgram", {"local", "path"}, Way::Refused},
+    Row{Place::Netdev, "dgram", {"remote", "path"}, Way::Refused},
+    Row{Place::Netdev, "socket", {"fd"}, Way::Getfd, Reach::ReadWrite, sockets},
+    Row{Place::Object, "secret", {"file"}, Way::Copy},
+    Row{Place::Object, "authz-list-file", {"filename"}, Way::Copy},
+    Row{Place::Object, "rng-random", {"filename"}, Way::Fdset, Reach::ReadOnly, "file"},
+    Row{Place::Object, "iommufd", {"fd"}, Way::Getfd, Reach::ReadWrite, "file"},
+    Row{Place::Object,
+        "memory-backend-file",
+        {"mem-path"},
+        Way::Refused,
+        Reach::ReadWrite,
+        {},
+        "memory-backend-memfd shares memory without a path (hugetlb = true for huge pages)"},
+    Row{Place::Object, "tls-creds-x509", {"dir"}, Way::Refused},
+    Row{Place::Object, "tls-creds-psk", {"dir"}, Way::Refused},
+    Row{Place::Object, "tls-creds-anon", {"dir"}, Way::Refused},
+    Row{Place::Object, "pr-manager-helper", {"path"}, Way::Refused},
+    Row{Place::Object, "filter-dump", {"file"}, Way::Refused},
+    Row{Place::Object, "input-linux", {"evdev"}, Way::Refused},
+    Row{Place::Device, "loader", {"file"}, Way::Copy},
+    Row{Place::Device, "guest-loader", {"kernel"}, Way::Copy},
+    Row{Place::Device, "guest-loader", {"initrd"}, Way::Copy},
+    Row{Place::Device, "", {"romfile"}, Way::Firmware},
+    Row{Place::Device, "", {"vhostfd"}, Way::Getfd, Reach::ReadWrite, "file"},
+    Row{Place::Machine, "", {"firmware"}, Way::Firmware},
+    Row{Place::Machine, "", {"kernel"}, Way::Copy},
+    Row{Place::Machine, "", {"initrd"}, Way::Copy},
+    Row{Place::Machine, "", {"dtb"}, Way::Copy},
+    Row{Place::Machine, "", {"dumpdtb"}, Way::Refused},
+    Row{Place::Option, "fw_cfg", {"file"}, Way::Copy},
+    Row{Place::Option, "acpi", {"file"}, Way::Copy},
+    Row{Place::Option, "acpi", {"data"}, Way::Copy},
+    Row{Place::Option, "acpitable", {"file"}, Way::Copy},
+    Row{Place::Option, "acpitable", {"data"}, Way::Copy},
+    Row{Place::Option, "smbios", {"file"}, Way::Copy},
+    Row{Place::Option, "boot-opts", {"splash"}, Way::Copy},
+};
+
+/// What every jail has at its usual place.
+constexpr std::array<std::string_view, 2> always_there{"/dev/urandom", "/dev/null"};
+
+std::optional<Place> place_of(Kind kind) {
+    switch (kind) {
+        case Kind::Object:
+            return Place::Object;
+        case Kind::Chardev:
+            return Place::Chardev;
+        case Kind::Blockdev:
+            return Place::Blockdev;
+        case Kind::Netdev:
+            return Place::Netdev;
+        case Kind::Device:
+            return Place::Device;
+        case Kind::Host:
+            return std::nullopt;
+    }
+    return std::nullopt;
+}
+
+const Row* row_of(Place place, std::string_view driver, std::span<const std::string> member) {
+    const auto fits = [&](const Row& row) {
+        if (row.place != place || (!row.driver.empty() && row.driver != driver)) return false;
+        const auto length =
+            static_cast<std::size_t>(std::ranges::count_if(row.member, [](auto m) { return !m.empty(); }));
+        return length == member.size() && std::equal(member.begin(), member.end(), row.member.begin());
+    };
+    const auto found = std::ranges::find_if(rows, fits);
+    return found == rows.end() ? nullptr : &*found;
+}
+
+bool has_word(std::string_view words, std::string_view word) {
+    while (!words.empty()) {
+        const auto end = std::min(words.find(' '), words.size());
+        if (words.substr(0, end) == word) return true;
+        words.remove_prefix(std::min(end + 1, words.size()));
+    }
+    return false;
+}
+
+std::string joined(std::span<const std::string> parts) {
+    return fmt::format("{}", fmt::join(parts, "."));
+}
+
+/// Looks through one table of members: a resource, the machine, an option.
+class Finder {
+  public:
+    Finder(const Vm& vm, const Document& document, Diagnostics& diagnostics)
+        : jailed_(vm.jail_mode.value != JailMode::Off), document_(document), diagnostics_(diagnostics) {
+        for (const auto& resource : vm.resources)
+            if (resource.id.kind == Kind::Host) hosts_.emplace(resource.id.id, &resource);
+    }
+
+    std::vector<HostUse> find(Place place, const std::string& driver, std::string where, Table& members) {
+        place_ = place;
+        where_ = std::move(where);
+        uses_.clear();
+        path_.clear();
+        enter(members, {driver, 0, false});
+        return std::move(uses_);
+    }
+
+  private:
+    /// The table whose `driver` decides what a member means, and how deep in `path_` it begins.
+    struct Node {
+        std::string driver;
+        std::size_t depth;
+        bool read_only;
+    };
+
+    void enter(Table& table, Node node) {
+        if (place_ == Place::Blockdev) {
+            const Value* driver = table.find("driver");
+            if (driver != nullptr && driver->is_string()) {
+                const bool backing = !path_.empty() && path_.back() == "backing";
+                const Value* read_only = table.find("read-only");
+                const bool said = read_only != nullptr && read_only->boolean() != nullptr;
+                node = {*driver->string(), path_.size(),
+                        said ? *read_only->boolean() : node.read_only || backing};
+            }
+        }
+        for (auto& entry : table.entries()) {
+            path_.push_back(entry.key);
+            visit(entry.value, node);
+            path_.pop_back();
+        }
+    }
+
+    void visit(Value& value, const Node& node) {
+        if (Table* table = value.table()) enter(*table, node);
+        if (value.is_string()) leaf(value, node);
+        Array* array = value.array();
+        for (std::size_t i = 0; array != nullptr && i < array->size(); ++i) {
+            path_.push_back(std::to_string(i));
+            visit((*array)[i], node);
+            path_.pop_back();
+        }
+    }
+
+    void leaf(Value& value, const Node& node) {
+        const std::string text = *value.string();
+        const Row* row = row_of(place_, node.driver, std::span(path_).subspan(node.depth));
+        if (text.starts_with('@') && is_raw_id(std::string_view(text).substr(1))) {
+            host_reference(row, text.substr(1), value.origin);
+            return;
+        }
+        if (row == nullptr) {
+            std::error_code ignored;
+            if (jailed_ && text.starts_with('/') && !is_always_there(text) && fs::exists(text, ignored))
+                path_in_jail(text, value.origin, {});
+            return;
+        }
+        follow(*row, value, node);
+    }
+
+    void follow(const Row& row, Value& value, const Node& node) {
+        const std::string text = *value.string();
+        switch (row.way) {
+            case Way::Remote:
+                return;
+            case Way::Getfd:
+                report(DiagnosticKind::BadRef, value.origin,
+                       fmt::format("{} takes a descriptor of this host, not '{}'", title(), text),
+                       {fmt::format("write \"@X\", the name of a [host.X] with kind = \"{}\"",
+                                    first_word(row.hosts))});
+                return;
+            case Way::Refused:
+                make_absolute(value);
+                if (jailed_) path_in_jail(text, value.origin, row.advice);
+                return;
+            case Way::Firmware:
+                if (text.find('/') == std::string::npos && !text.starts_with('~')) return;
+                make_absolute(value);
+                use(Entrance::Copy, Access::ReadOnly, value);
+                return;
+            case Way::Copy:
+                make_absolute(value);
+                use(Entrance::Copy, Access::ReadOnly, value);
+                return;
+            case Way::Fdset:
+                make_absolute(value);
+                use(is_always_there(*value.string()) ? Entrance::Keep : Entrance::Fdset, access(row, node),
+                    value);
+                return;
+        }
+    }
+
+    void host_reference(const Row* row, const std::string& id, const Origin& origin) {
+        const auto found = hosts_.find(id);
+        if (found == hosts_.end()) {
+            std::vector<std::string> known;
+            for (const auto& [name, resource] : hosts_) known.push_back('@' + name);
+            diagnostics_.add({DiagnosticKind::BadRef,
+                              origin,
+                              fmt::format("{}: there is no [host.{}]", title(), id),
+                              did_you_mean('@' + id, known),
+                              {}});
+            return;
+        }
+        const Resource* host = found->second;
+        const std::string kind = host->driver();
+        if (row == nullptr || row->hosts.empty()) {
+            report(DiagnosticKind::WrongRefType, origin,
+                   fmt::format("{} takes no descriptor of this host", title()),
+                   {fmt::format("'@{}' is host.{}, a {}", id, id, kind)});
+            return;
+        }
+        if (!has_word(row->hosts, kind)) {
+            report(
+                DiagnosticKind::WrongRefType, origin,
+                fmt::format("{} takes a {}, but host.{} is a {}", title(), first_word(row->hosts), id, kind),
+                {});
+            return;
+        }
+        const Entrance entrance = row->way == Way::Fdset ? Entrance::Fdset : Entrance::Getfd;
+        uses_.push_back({path_, entrance, host_access(*host), {}, id, origin});
+    }
+
+    static Access host_access(const Resource& host) {
+        const Value* access = host.properties.table()->find("access");
+        const std::string word = access != nullptr && access->is_string() ? *access->string() : "rw";
+        return word == "ro" ? Access::ReadOnly : word == "wo" ? Access::WriteOnly : Access::ReadWrite;
+    }
+
+    static Access access(const Row& row, const Node& node) {
+        switch (row.reach) {
+            case Reach::ReadOnly:
+                return Access::ReadOnly;
+            case Reach::ReadWrite:
+                return Access::ReadWrite;
+            case Reach::WriteOnly:
+                return Access::WriteOnly;
+            case Reach::ByNode:
+                return node.read_only ? Access::ReadOnly : Access::ReadWrite;
+        }
+        return Access::ReadOnly;
+    }
+
+    void use(Entrance entrance, Access access, const Value& value) {
+        uses_.push_back({path_, entrance, access, *value.string(), {}, value.origin});
+    }
+
+    void make_absolute(Value& value) const { value.data = absolute_path(document_, value).string(); }
+
+    void path_in_jail(const std::string& path, const Origin& origin, std::string_view advice) {
+        std::vector<std::string> notes;
+        if (!advice.empty()) notes.emplace_back(advice);
+        notes.emplace_back(
+            "jail.mode = \"off\" runs QEMU where host paths exist, without the jail's protection");
+        report(DiagnosticKind::PathInJail, origin,
+               fmt::format("{}: '{}' is a path of this host, and in the jail there is none", title(), path),
+               std::move(notes));
+    }
+
+    void report(DiagnosticKind kind, const Origin& origin, std::string message,
+                std::vector<std::string> notes) {
+        diagnostics_.add({kind, origin, std::move(message), {}, std::move(notes)});
+    }
+
+    static std::string_view first_word(std::string_view words) { return words.substr(0, words.find(' ')); }
+    static bool is_always_there(std::string_view path) {
+        return std::ranges::find(always_there, path) != always_there.end();
+    }
+    std::string title() const { return fmt::format("{}.{}", where_, joined(path_)); }
+
+    const bool jailed_;
+    std::map<std::string, const Resource*, std::less<>> hosts_;
+    const Document& document_;
+    Diagnostics& diagnostics_;
+    Place place_ = Place::Object;
+    std::string where_;
+    std::vector<std::string> path_;
+    std::vector<HostUse> uses_;
+};
+
+}  // namespace
+
+void find_host_uses(Vm& vm, const Document& document, Diagnostics& diagnostics) {
+    Finder finder(vm, document, diagnostics);
+    for (auto& resource : vm.resources) {
+        const auto place = place_of(resource.id.kind);
+        Table* members = resource.properties.table();
+        if (place && members != nullptr)
+            resource.host_uses = finder.find(*place, resource.driver(), resource.id.to_string(), *members);
+    }
+    vm.machine.host_uses = finder.find(Place::Machine, {}, "machine", vm.machine.properties);
+    for (auto& option : vm.options)
+        option.host_uses =
+            finder.find(Place::Option, option.name, "option." + option.name, option.properties);
+}
+
+}  // namespace qvm::config

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Paths and descriptors of the host; the goldens of lower_test show the rest of the table.
+#include "config/host_uses.hpp"
+
+#include "base/json.hpp"
+#include "config/lower.hpp"
+#include "support/catch.hpp"
+#include "unit/config/vm_json.hpp"
+
+namespace qvm::config {
+namespace {
+
+struct Found {
+    Diagnostics diagnostics;
+    Document document;
+    Vm vm;
+    const HostUse& only(const char* blockdev) const {
+        const Resource* resource = vm.find({Kind::Blockdev, blockdev});
+        REQUIRE(resource != nullptr);
+        REQUIRE(resource->host_uses.size() == 1);
+        return resource->host_uses.front();
+    }
+};
+
+Found found(const std::string& text) {
+    Found result;
+    result.document = load({{"a.toml", "/vm/a.toml", text}}, {}, result.diagnostics);
+    result.vm = lower(result.document, result.diagnostics);
+    find_host_uses(result.vm, result.document, result.diagnostics);
+    return result;
+}
+
+DiagnosticKind kind_of(const std::string& text) {
+    const auto result = found(text);
+    REQUIRE(result.diagnostics.size() == 1);
+    return result.diagnostics.list().front().kind;
+}
+
+TEST_CASE(
+    "a file is opened as its node is: read-only if the node or its parent says so, or if it is a backing "
+    "file") {
+    const std::string file = "{ driver = 'file', filename = 'f' }";
+    CHECK(found("blockdev.a = { driver = 'raw', file = " + file + " }").only("a").access ==
+          Access::ReadWrite);
+    CHECK(found("blockdev.a = { driver = 'raw', read-only = true, file = " + file + " }").only("a").access ==
+          Access::ReadOnly);
+    CHECK(found("blockdev.a = { driver = 'qcow2', file = 'b', backing = { driver = 'raw', file = " + file +
+                " } }")
+              .only("a")
+              .access == Access::ReadOnly);
+    const auto own = found(
+        "blockdev.a = { driver = 'raw', read-only = true, file = { driver = 'file', read-only = false, "
+        "filename = 'f' } }");
+    CHECK(own.only("a").access == Access::ReadWrite);
+    CHECK(own.only("a").path == "/vm/f");
+    CHECK(own.only("a").member == std::vector<std::string>{"file", "filename"});
+}
+
+TEST_CASE("a second look changes nothing") {
+    auto result = found("disk.a = { file = 'a.raw' }\nnet.b = { type = 'user' }");
+    const Json before = vm_json(result.vm);
+    find_host_uses(result.vm, result.document, result.diagnostics);
+    CHECK(vm_json(result.vm) == before);
+    CHECK(result.diagnostics.size() == 0);
+}
+
+TEST_CASE("what has no way in is said, unless there is no jail") {
+    const std::string unix_socket =
+        "chardev.c = { backend = { type = 'socket', data = { addr = { type = 'unix', path = '/run/x' } } } }";
+    CHECK(kind_of(unix_socket) == DiagnosticKind::PathInJail);
+    CHECK(found(unix_socket + "\njail.mode = 'off'").diagnostics.size() == 0);
+    CHECK(kind_of("device.d = { driver = 'x', some = '/etc' }") == DiagnosticKind::PathInJail);
+    CHECK(found("device.d = { driver = 'x', some = '/no/such/path' }").diagnostics.size() == 0);
+    CHECK(found("blockdev.n = { driver = 'nfs', path = '/etc' }").diagnostics.size() == 0);
+    CHECK(kind_of("machine = { made-up = '/etc' }") == DiagnosticKind::PathInJail);
+}
+
+TEST_CASE("@X is a descriptor of the right kind in a member that takes one") {
+    CHECK(kind_of("blockdev.a = { driver = 'file', filename = '@x' }") == DiagnosticKind::BadRef);
+    CHECK(kind_of(
+              "blockdev.a = { driver = 'file', filename = '@x' }\nhost.x = { kind = 'tap', ifname = 't' }") ==
+          DiagnosticKind::WrongRefType);
+    CHECK(kind_of("device.a = { driver = 'y', serial = '@x' }\nhost.x = { kind = 'tap', ifname = 't' }") ==
+          DiagnosticKind::WrongRefType);
+    CHECK(kind_of("netdev.a = { type = 'tap', fd = '7' }") == DiagnosticKind::BadRef);
+    const auto result = found(
+        "blockdev.a = { driver = 'file', filename = '@x' }\nhost.x = { kind = 'file', path = 'f', access = "
+        "'ro' }");
+    CHECK(result.only("a").host == "x");
+    CHECK(result.only("a").access == Access::ReadOnly);
+    CHECK(result.only("a").entrance == Entrance::Fdset);
+    CHECK(found("device.a = { driver = 'y', serial = '@' }").diagnostics.size() == 0);
+}
+
+}  // namespace
+}  // namespace qvm::config
