@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <fcntl.h>
+#include <sys/epoll.h>
 #include <utility>
 #include <vector>
 
@@ -116,16 +116,23 @@ net::awaitable<void> sleep_for(std::chrono::milliseconds duration) {
 
 namespace {
 
-/// A duplicate of somebody's descriptor: epoll(7) takes a number once only, and two may wait for one.
+/// Watches somebody's descriptor through an epoll(7) of its own, which is a descriptor that can be watched:
+/// Asio would make the descriptor itself non-blocking, and takes each number once only.
 struct Watched {
     Watched(const net::any_io_executor& executor, int fd) : descriptor(executor), timer(executor) {
-        Fd copy(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
-        if (!copy) throw_errno("watch a descriptor");
-        boost::system::error_code error;
-        descriptor.assign(copy.get(), error);
-        if (error) throw SystemError("watch a descriptor", error.value());
-        copy.release();
+        Fd watcher(::epoll_create1(EPOLL_CLOEXEC));
+        if (!watcher) throw_errno(action);
+        epoll_event wanted{};
+        wanted.events = EPOLLIN;
+        if (::epoll_ctl(watcher.get(), EPOLL_CTL_ADD, fd, &wanted) != 0) {
+            if (errno != EPERM) throw_errno(action);
+            always_ready = true;  // a plain file: poll(2) finds it readable at any time
+        }
+        descriptor.assign(watcher.release());
     }
+
+    static constexpr const char* action = "watch a descriptor";
+    bool always_ready = false;
     net::posix::stream_descriptor descriptor;
     net::steady_timer timer;
 };
@@ -133,6 +140,7 @@ struct Watched {
 net::awaitable<bool> wait_readable_until(int fd, Clock::time_point until) {
     auto executor = co_await net::this_coro::executor;
     const auto watched = std::make_shared<Watched>(executor, fd);
+    if (watched->always_ready) co_return true;
     if (until != Clock::time_point::max()) {
         watched->timer.expires_at(until);
         watched->timer.async_wait([watched](const boost::system::error_code& error) {
@@ -144,10 +152,9 @@ net::awaitable<bool> wait_readable_until(int fd, Clock::time_point until) {
                                                 net::redirect_error(net::use_awaitable, error));
     co_await std::move(ready);
     watched->timer.cancel();
-    // A file that epoll(7) does not take never blocks, so it is readable for poll(2).
-    if (!error || error == net::error::operation_not_supported) co_return true;
+    if (!error) co_return true;
     if (error == net::error::operation_aborted) co_return false;
-    throw SystemError("watch a descriptor", error.value());
+    throw SystemError(Watched::action, error.value());
 }
 
 }  // namespace

@@ -27,7 +27,7 @@ class FakeQmpServer {
         Json arguments;  ///< an object, perhaps empty
         Json id;
         bool oob = false;
-        std::vector<Fd> fds;  ///< came with its bytes
+        std::vector<Fd> fds;  ///< that came with add-fd or getfd
     };
 
     explicit FakeQmpServer(boost::asio::io_context& context);
@@ -59,11 +59,11 @@ class FakeQmpServer {
     /// Calls something of the test's.
     FakeQmpServer& call(std::function<void()> action);
     FakeQmpServer& close();
-    /// What to do with commands after the script: the reply's value; throw qmp::ExecuteError for an error.
+    /// Answers commands after the script: returns the reply's value, or throws qmp::ExecuteError.
     FakeQmpServer& answer_rest(std::function<Json(const Received&)> answer);
 
-    /// Every step is done.
-    bool finished() const { return steps_.empty(); }
+    /// Every step is done, and no other command came.
+    bool finished() const { return steps_.empty() && met_ == received_.size(); }
     /// The first departure from the script; empty if there was none.
     const std::string& complaint() const { return complaint_; }
     const std::vector<Received>& received() const { return received_; }
