@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "launch/host.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "jail/profile.hpp"
+#include "launch/find_program.hpp"
+#include "launch/overloaded.hpp"
+#include "qmp/transport.hpp"
+
+namespace qvm::launch {
+namespace {
+
+/// What a helper knows its end of the socket pair by.
+constexpr int helper_number = 3;
+
+int flags_for(config::Access access) {
+    switch (access) {
+        case config::Access::ReadOnly:
+            return O_RDONLY;
+        case config::Access::ReadWrite:
+            return O_RDWR;
+        case config::Access::WriteOnly:
+            return O_WRONLY;
+    }
+    return O_RDONLY;
+}
+
+std::string_view purpose_of(config::Access access) {
+    switch (access) {
+        case config::Access::ReadOnly:
+            return "reading";
+        case config::Access::ReadWrite:
+            return "reading and writing";
+        case config::Access::WriteOnly:
+            return "writing";
+    }
+    return "reading";
+}
+
+/// The access is exactly that: QEMU finds a descriptor of a set by it, and could open nothing itself.
+Fd open_file(const OpenFile& wanted) {
+    const auto path = wanted.path.string();
+    // Not blocking: a FIFO without a peer would hold the start for ever.
+    Fd file(::open(path.c_str(), flags_for(wanted.access) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+    const auto action = fmt::format("open '{}' for {}", path, purpose_of(wanted.access));
+    if (!file) throw SystemError(action, errno, {}, ExitCode::HostCannot);
+    struct stat status {};
+    if (::fstat(file.get(), &status) != 0) throw SystemError(action, errno, {}, ExitCode::HostCannot);
+    if (!S_ISREG(status.st_mode) && !S_ISBLK(status.st_mode) && !S_ISCHR(status.st_mode))
+        throw Error(ExitCode::HostCannot, fmt::format("'{}' is {}, not a file", path,
+                                                      S_ISDIR(status.st_mode) ? "a directory" : "a FIFO"));
+    const int flags = ::fcntl(file.get(), F_GETFL);
+    if (flags < 0 || ::fcntl(file.get(), F_SETFL, flags & ~O_NONBLOCK) != 0)
+        throw SystemError(action, errno, {}, ExitCode::HostCannot);
+    return file;
+}
+
+Fd open_tap(const OpenTap& tap) {
+    if (tap.ifname.size() >= IFNAMSIZ)
+        throw Error(ExitCode::Invalid,
+                    fmt::format("'{}' is too long for the name of a network interface", tap.ifname),
+                    fmt::format("at most {} characters", IFNAMSIZ - 1));
+    Fd fd(::open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK));
+    if (!fd)
+        throw SystemError("open '/dev/net/tun'", errno, "`modprobe tun` as root makes it",
+                          ExitCode::HostCannot);
+    ifreq request{};
+    request.ifr_flags = static_cast<short>(IFF_TAP | IFF_NO_PI | (tap.vnet_hdr ? IFF_VNET_HDR : 0));
+    std::ranges::copy(tap.ifname, request.ifr_name);
+    if (::ioctl(fd.get(), TUNSETIFF, &request) != 0) {
+        const int error = errno;
+        throw SystemError(fmt::format("open the tap interface '{}'", tap.ifname), error,
+                          error == EBUSY
+                              ? "another program has it open"
+                              : fmt::format("`ip tuntap add dev {} mode tap user {}` as root makes it yours",
+                                            tap.ifname, ::getuid()),
+                          ExitCode::HostCannot);
+    }
+    return fd;
+}
+
+}  // namespace
+
+HostResources::HostResources(const VmState& state) : state_(state) {}
+
+HostResources::~HostResources() {
+    if (released_) return;
+    for (const auto& socket : sockets_) ::unlink(socket.c_str());
+    // Destroying a Child ends its process.
+}
+
+void HostResources::make(const HostStep& step) {
+    Fd made = std::visit(
+        Overloaded{[](const OpenFile& file) { return open_file(file); },
+                   [&](const ListenSocket& socket) {
+                       const auto path =
+                           socket.in_runtime.empty() ? socket.path : state_.socket(socket.in_runtime);
+                       Fd listener = qmp::listen_unix(path.string());
+                       sockets_.push_back(path);
+                       return listener;
+                   },
+                   [](const ConnectSocket& socket) { return qmp::connect_unix(socket.path.string()); },
+                   [](const OpenTap& tap) { return open_tap(tap); },
+                   [&](const StartProcess& process) { return start_process(step.name, process); }},
+        step.action);
+    fds_[step.name] = std::move(made);
+}
+
+Fd HostResources::start_process(const std::string& name, const StartProcess& process) {
+    if (process.argv.empty()) throw Error(ExitCode::Usage, fmt::format("{} has no command", name));
+    const auto binary = find_program(process.argv.front(), process.profile);
+    SocketPair pair(SOCK_STREAM);
+    jail::Spec spec = jail::passt_profile({.binary = binary, .loader = {}, .library_path = {}, .data = {}});
+    spec.name = name;
+    spec.argv = {binary.string()};
+    for (std::size_t i = 1; i < process.argv.size(); ++i)
+        spec.argv.push_back(process.argv[i] == "{fd}" ? std::to_string(helper_number) : process.argv[i]);
+    spec.fds = {{pair.second.get(), helper_number}};
+    const Fd log = state_.open_file(name + ".log", O_RDWR | O_CREAT | O_TRUNC | O_APPEND);
+    spec.stub.log = log.get();
+    helpers_.emplace_back(name, jail::spawn(spec));
+    return std::move(pair.first);
+}
+
+int HostResources::fd(const std::string& name) const {
+    const auto found = fds_.find(name);
+    if (found == fds_.end() || !found->second)
+        throw Error(ExitCode::Usage, fmt::format("the plan uses '{}', which is not open", name));
+    return found->second.get();
+}
+
+void HostResources::close(const std::string& name) {
+    if (const auto found = fds_.find(name); found != fds_.end()) found->second.reset();
+}
+
+std::vector<std::pair<std::string, ProcessRecord>> HostResources::helpers() const {
+    std::vector<std::pair<std::string, ProcessRecord>> list;
+    for (const auto& [name, child] : helpers_) list.emplace_back(name, ProcessRecord::of(child.stub_pid()));
+    return list;
+}
+
+void HostResources::release() {
+    released_ = true;
+    for (auto& [name, child] : helpers_) child.detach();
+}
+
+}  // namespace qvm::launch

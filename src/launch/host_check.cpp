@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// check_host: files, and what their headers say.
+#include <cerrno>
+#include <fcntl.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+#include "launch/host.hpp"
+#include "launch/image_header.hpp"
+
+namespace qvm::launch {
+namespace {
+
+namespace fs = std::filesystem;
+using config::Access;
+using config::Kind;
+using config::Resource;
+using config::Table;
+using config::Value;
+
+std::string user_name(uid_t uid) {
+    passwd entry{};
+    passwd* found = nullptr;
+    std::string buffer(16384, '\0');
+    if (::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr)
+        return found->pw_name;
+    return fmt::format("user {}", uid);
+}
+
+/// The names in a directory; none if it cannot be read.
+std::vector<std::string> names_in(const fs::path& directory) {
+    std::vector<std::string> names;
+    std::error_code error;
+    for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error))
+        names.push_back(entry->path().filename().string());
+    return names;
+}
+
+/// The nearest directory above that exists.
+fs::path existing_parent(fs::path path) {
+    std::error_code ignored;
+    do path = path.parent_path();
+    while (path != path.root_path() && !fs::exists(path, ignored));
+    return path;
+}
+
+class HostChecker {
+  public:
+    HostChecker(const config::Vm& vm, Diagnostics& diagnostics) : vm_(vm), diagnostics_(diagnostics) {}
+
+    void run() {
+        if (vm_.kernel) {
+            file(vm_.kernel->image.value, Access::ReadOnly, vm_.kernel->image.origin, "kernel");
+            if (vm_.kernel->initrd)
+                file(vm_.kernel->initrd->value, Access::ReadOnly, vm_.kernel->initrd->origin, "kernel");
+            if (vm_.kernel->dtb)
+                file(vm_.kernel->dtb->value, Access::ReadOnly, vm_.kernel->dtb->origin, "kernel");
+        }
+        for (const auto& resource : vm_.resources) {
+            for (const auto& use : resource.host_uses)
+                if (use.entrance != config::Entrance::Keep && !use.path.empty())
+                    file(use.path, use.access, use.origin, resource.made_by);
+            if (resource.id.kind == Kind::Host) host_file(resource);
+            if (resource.id.kind == Kind::Blockdev) node(resource.properties, resource, tables_of(resource));
+        }
+    }
+
+  private:
+    void report(DiagnosticKind kind, const Origin& origin, std::string message,
+                std::vector<std::string> notes, std::string label = {}) {
+        diagnostics_.add({kind, origin, std::move(message), std::move(label), std::move(notes)});
+    }
+
+    void missing(const fs::path& path, const Origin& origin, const std::string& where) {
+        const auto parent = existing_parent(path);
+        std::vector<std::string> notes{fmt::format("in {}", where)};
+        std::string label;
+        if (parent == path.parent_path())
+            label = did_you_mean(path.filename().string(), names_in(parent));
+        else
+            notes.insert(notes.begin(), fmt::format("of its path only '{}' exists", parent.string()));
+        report(DiagnosticKind::FileMissing, origin, fmt::format("there is no file '{}'", path.string()),
+               std::move(notes), std::move(label));
+    }
+
+    void file(const fs::path& path, Access access, const Origin& origin, const std::string& where) {
+        struct stat status {};
+        if (::stat(path.c_str(), &status) != 0) {
+            if (errno == ENOENT || errno == ENOTDIR)
+                missing(path, origin, where);
+            else
+                report(DiagnosticKind::FileMissing, origin,
+                       fmt::format("cannot get to '{}': {}", path.string(), errno_text(errno)),
+                       {fmt::format("in {}", where)});
+            return;
+        }
+        if (S_ISDIR(status.st_mode) || S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode)) {
+            const auto* kind = S_ISDIR(status.st_mode)    ? "directory"
+                               : S_ISFIFO(status.st_mode) ? "FIFO"
+                                                          : "socket";
+            report(DiagnosticKind::FileMissing, origin,
+                   fmt::format("'{}' is a {}, not a file", path.string(), kind),
+                   {fmt::format("in {}", where)});
+            return;
+        }
+        if (access != Access::WriteOnly) permitted(path, status, R_OK, "read", origin, where);
+        if (access != Access::ReadOnly) permitted(path, status, W_OK, "written", origin, where);
+    }
+
+    void permitted(const fs::path& path, const struct stat& status, int mode, std::string_view verb,
+                   const Origin& origin, const std::string& where) {
+        if (::faccessat(AT_FDCWD, path.c_str(), mode, AT_EACCESS) == 0) return;
+        const int error = errno;
+        std::vector<std::string> notes;
+        if (error == EROFS)
+            notes.emplace_back("its file system is mounted read-only; read-only = true uses it so");
+        else
+            notes.push_back(fmt::format("it belongs to {}, mode {:04o}; you are {}", user_name(status.st_uid),
+                                        status.st_mode & 07777U, user_name(::geteuid())));
+        notes.push_back(fmt::format("in {}", where));
+        report(DiagnosticKind::FileMissing, origin,
+               fmt::format("'{}' cannot be {}: {}", path.string(), verb, errno_text(error)),
+               std::move(notes));
+    }
+
+    void host_file(const Resource& host) {
+        const Table* table = host.properties.table();
+        const Value* kind = table == nullptr ? nullptr : table->find("kind");
+        const Value* path = table == nullptr ? nullptr : table->find("path");
+        if (kind == nullptr || path == nullptr || kind->string() == nullptr || path->string() == nullptr)
+            return;
+        if (*kind->string() != "file") return;
+        const Value* word = table->find("access");
+        const std::string access = word != nullptr && word->string() != nullptr ? *word->string() : "ro";
+        file(*path->string(),
+             access == "rw"   ? Access::ReadWrite
+             : access == "wo" ? Access::WriteOnly
+                              : Access::ReadOnly,
+             path->origin, host.made_by);
+    }
+
+    /// Where the user writes what belongs to this node: "blockdev.base", "disk.root.blockdev".
+    static std::string tables_of(const Resource& resource) {
+        return resource.made_by == resource.id.to_string() ? resource.made_by
+                                                           : resource.made_by + ".blockdev";
+    }
+
+    /// The value of the file a node is on; null if that is no plain file.
+    const Value* filename_of(const Table& node) const {
+        const Value* below = node.find("file");
+        if (below != nullptr && below->string() != nullptr) {
+            const Resource* other = vm_.find(config::ResourceId{Kind::Blockdev, *below->string()});
+            below = other == nullptr ? nullptr : &other->properties;
+        }
+        const Table* protocol = below == nullptr ? nullptr : below->table();
+        const Value* name = protocol == nullptr ? nullptr : protocol->find("filename");
+        return name != nullptr && name->string() != nullptr && name->string()->starts_with('/') ? name
+                                                                                                : nullptr;
+    }
+
+    /// A node, and the nodes inside it.
+    void node(const Value& value, const Resource& resource, const std::string& table_name) {
+        const Table* table = value.table();
+        if (table == nullptr) return;
+        for (const auto& entry : table->entries())
+            if (entry.value.is_table()) node(entry.value, resource, table_name + '.' + entry.key);
+        const Value* driver = table->find("driver");
+        if (driver == nullptr || driver->string() == nullptr || *driver->string() != "qcow2") return;
+        const Value* name = filename_of(*table);
+        if (name != nullptr) image(*table, *name, resource, table_name);
+    }
+
+    void image(const Table& node, const Value& name, const Resource& resource,
+               const std::string& table_name) {
+        const fs::path path = *name.string();
+        const auto header = read_image_header(path);
+        if (!header) return;  // what cannot be opened has been reported
+        if (!header->is_qcow2) {
+            report(DiagnosticKind::BadValue, name.origin,
+                   fmt::format("'{}' is not a qcow2 image", path.string()),
+                   {fmt::format("in {}; format = \"raw\" is for an image without a format of its own",
+                                resource.made_by)});
+            return;
+        }
+        const Value* backing = node.find("backing");
+        const bool refuses = backing == nullptr || std::holds_alternative<std::monostate>(backing->data);
+        if (!header->backing.empty() && refuses) undeclared_backing(path, *header, name, table_name);
+        if (!header->backing.empty() && !refuses) compare_backing(path, *header, *backing, table_name);
+        if (header->has_data_file && node.find("data-file") == nullptr)
+            report(DiagnosticKind::ChainMismatch, name.origin,
+                   fmt::format("'{}' keeps its data in another file, which the configuration does not name",
+                               path.string()),
+                   {fmt::format(
+                       "if that is meant: [{}] data-file = {{ driver = \"file\", filename = \"{}\" }}",
+                       table_name, escape_controls(header->data_file.empty() ? ".." : header->data_file))});
+    }
+
+    void undeclared_backing(const fs::path& path, const ImageHeader& header, const Value& name,
+                            const std::string& table_name) {
+        const auto base = escape_controls(header.backing);
+        const auto format = header.backing_format.empty() ? "raw" : escape_controls(header.backing_format);
+        report(
+            DiagnosticKind::ChainMismatch, name.origin,
+            fmt::format("'{}' says it lies over '{}', but the configuration says it lies over nothing",
+                        path.string(), base),
+            {"a guest can write that into its image, so it is not followed unasked",
+             fmt::format(
+                 "if it is meant: [{}] backing = {{ driver = \"{}\", file = {{ driver = \"file\", filename "
+                 "= \"{}\" }} }}",
+                 table_name, format, escape_controls(resolved(path, header.backing))),
+             fmt::format("if not: `qemu-img rebase -u -b '' {}` makes it forget", path.string())});
+    }
+
+    static std::string resolved(const fs::path& image, const std::string& backing) {
+        return (image.parent_path() / backing).lexically_normal().string();
+    }
+
+    void compare_backing(const fs::path& path, const ImageHeader& header, const Value& backing,
+                         const std::string& table_name) {
+        const Value* below = &backing;
+        if (backing.string() != nullptr) {
+            const Resource* other = vm_.find(config::ResourceId{Kind::Blockdev, *backing.string()});
+            if (other == nullptr) return;
+            below = &other->properties;
+        }
+        const Table* node = below->table();
+        const Value* name = node == nullptr ? nullptr : filename_of(*node);
+        // A pseudo-protocol ("json:{..}", "nbd://..") cannot be compared.
+        if (name == nullptr || header.backing.find(':') != std::string::npos) return;
+        const fs::path said = resolved(path, header.backing);
+        std::error_code ignored;
+        if (said == fs::path(*name->string()).lexically_normal() ||
+            fs::equivalent(said, *name->string(), ignored))
+            return;
+        report(DiagnosticKind::ChainMismatch, name->origin,
+               fmt::format("'{}' says it lies over '{}', the configuration says over '{}'", path.string(),
+                           escape_controls(said.string()), *name->string()),
+               {fmt::format("if the configuration is right: `qemu-img rebase -u -b {} {}`", *name->string(),
+                            path.string()),
+                fmt::format("in {}", table_name)});
+    }
+
+    const config::Vm& vm_;
+    Diagnostics& diagnostics_;
+};
+
+}  // namespace
+
+void check_host(const config::Vm& vm, Diagnostics& diagnostics) {
+    HostChecker(vm, diagnostics).run();
+}
+
+}  // namespace qvm::launch
