@@ -347,14 +347,17 @@ void Checker::sort_resources() {
                 notes.push_back(fmt::format("{} needs {}, at {}", from.id.to_string(), to.id.to_string(),
                                             reference->origin.to_string()));
         }
+        if (cycle.size() == 1) notes.clear();
         const Resource& start = vm_.resources[cycle.front()];
         const ResourceId next = vm_.resources[cycle[1 % cycle.size()]].id;
         const auto reference = std::ranges::find(start.references, next, &Reference::target);
-        reporter_.diagnostics().add({DiagnosticKind::Cycle,
-                                     reference->origin,
-                                     fmt::format("these need each other: {}{}", loop, start.id.to_string()),
-                                     {},
-                                     std::move(notes)});
+        reporter_.diagnostics().add(
+            {DiagnosticKind::Cycle,
+             reference->origin,
+             cycle.size() == 1 ? start.id.to_string() + " needs itself"
+                               : fmt::format("these need each other: {}{}", loop, start.id.to_string()),
+             {},
+             std::move(notes)});
     }
     std::vector<Resource> sorted;
     sorted.reserve(vm_.resources.size());

@@ -14,6 +14,7 @@ using qapi::Path;
 
 /// What the reference wants, for messages: `an object "iothread"`, "a blockdev".
 std::string words(const Target& target) {
+    if (target.ancestor == "secret_common") return "an object \"secret\"";
     if (!target.ancestor.empty())
         return fmt::format("{} \"{}\"", target.kind == Kind::Device ? "a device" : "an object",
                            target.ancestor);
@@ -45,10 +46,6 @@ std::vector<std::string> plain(const Path& path) {
     return result;
 }
 
-std::string last(const Path& path) {
-    return path.empty() ? std::string() : qapi::to_string(Path{path.back()});
-}
-
 std::string place_note(const Resource& resource) {
     const Subject subject = subject_of(resource);
     std::string text = fmt::format(
@@ -56,6 +53,14 @@ std::string place_note(const Resource& resource) {
         resource.id.kind == Kind::Host ? "a host resource" : describe(subject.noun, subject.name));
     if (resource.origin.known()) text += ", at " + resource.origin.to_string();
     return text;
+}
+
+/// What buses there are instead.
+std::vector<std::string> buses_note(BusKind kind, const std::vector<std::string>& known) {
+    if (known.empty()) return {fmt::format("this VM has no {} bus", bus_kind_name(kind))};
+    constexpr std::size_t readable = 8;
+    if (known.size() > readable) return {};
+    return {fmt::format("{} buses of this VM: {}", bus_kind_name(kind), fmt::join(known, ", "))};
 }
 
 const qapi::Object* as_object(const qapi::Type& type) {
@@ -143,7 +148,7 @@ std::vector<std::string> References::names(const Target& target) const {
 void References::report_missing(const Subject& subject, const Path& path, const std::string& name,
                                 const Target& target) {
     const Origin origin = value_origin(subject, path);
-    const std::string what = fmt::format("'{}' of {}", last(path), describe_owner(subject, path));
+    const std::string what = fmt::format("'{}' of {}", member_name(path), describe_owner(subject, path));
     for (const Kind kind :
          {Kind::Object, Kind::Chardev, Kind::Blockdev, Kind::Netdev, Kind::Device, Kind::Host}) {
         const Resource* other = kind == target.kind ? nullptr : find(kind, name);
@@ -179,10 +184,10 @@ void References::refer(Resource* from, const Subject& subject, const Path& path,
     }
     used_.insert(found);
     if (!fits(*found, target)) {
-        reporter_.report(
-            DiagnosticKind::WrongRefType, subject, path, value_origin(subject, path),
-            fmt::format("'{}' of {} must name {}", last(path), describe_owner(subject, path), words(target)),
-            {}, {place_note(*found)});
+        reporter_.report(DiagnosticKind::WrongRefType, subject, path, value_origin(subject, path),
+                         fmt::format("'{}' of {} must name {}", member_name(path),
+                                     describe_owner(subject, path), words(target)),
+                         {}, {place_note(*found)});
         return;
     }
     // A block node may name another one of its own tree; that is no order among resources unless it is a
@@ -258,7 +263,7 @@ void References::find_bus(Resource& device, const Subject& subject) {
         reporter_.report(DiagnosticKind::BadRef, subject, path, value_origin(subject, path),
                          fmt::format("'bus' of {} names a bus that does not exist: '{}'",
                                      describe_owner(subject, path), *name),
-                         meant(near));
+                         meant(near), needed ? buses_note(*needed, known) : std::vector<std::string>{});
         return;
     }
     if (bus->provider != nullptr)

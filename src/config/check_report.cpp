@@ -57,8 +57,16 @@ const std::string* text_in(const Table* table, std::string_view key) {
     return value == nullptr ? nullptr : value->string();
 }
 
-Path parent_of(const Path& path) {
-    return path.empty() ? path : Path(path.begin(), path.end() - 1);
+/// Where the last name of a path stands: what follows it are indexes.
+std::size_t last_name(const Path& path) {
+    std::size_t at = path.size();
+    while (at > 0 && std::holds_alternative<std::size_t>(path[at - 1])) --at;
+    return at == 0 ? 0 : at - 1;
+}
+
+/// The table that the member at `path` is in.
+Path owner_of(const Path& path) {
+    return Path(path.begin(), path.begin() + static_cast<std::ptrdiff_t>(last_name(path)));
 }
 
 /// The member whose value says what kind of thing this is.
@@ -163,11 +171,6 @@ DiagnosticKind kind_of(ProblemKind kind) {
     return DiagnosticKind::BadValue;
 }
 
-/// The last part of a path, for messages.
-std::string last_of(const Path& path) {
-    return path.empty() ? std::string() : qapi::to_string(Path{path.back()});
-}
-
 }  // namespace
 
 std::string meant(std::string_view name) {
@@ -208,6 +211,10 @@ Subject subject_of(const Resource& resource) {
     return subject;
 }
 
+std::string member_name(const Path& path) {
+    return qapi::to_string(Path(path.begin() + static_cast<std::ptrdiff_t>(last_name(path)), path.end()));
+}
+
 std::string describe(Subject::Noun noun, std::string_view name) {
     return name.empty() ? fmt::format("this {}", noun_word(noun))
                         : fmt::format("{} \"{}\"", type_words(noun), name);
@@ -216,7 +223,7 @@ std::string describe(Subject::Noun noun, std::string_view name) {
 std::string describe_owner(const Subject& subject, const Path& path) {
     std::string name = subject.name;
     std::size_t start = 0;
-    const Path owner = parent_of(path);
+    const Path owner = owner_of(path);
     if (subject.noun == Subject::Noun::Blockdev) {
         walk(subject, owner, [&](const Value& value, std::size_t depth) {
             if (const std::string* driver = text_in(value.table(), "driver")) {
@@ -250,7 +257,7 @@ Origin key_origin(const Subject& subject, const Path& path) {
     const Table* table = subject.table;
     if (path.size() > 1) {
         table = nullptr;
-        walk(subject, parent_of(path), [&](const Value& value, std::size_t depth) {
+        walk(subject, owner_of(path), [&](const Value& value, std::size_t depth) {
             if (depth == path.size() - 1) table = value.table();
         });
     }
@@ -261,7 +268,7 @@ Origin key_origin(const Subject& subject, const Path& path) {
 void Reporter::report(DiagnosticKind kind, const Subject& subject, const Path& path, Origin origin,
                       std::string message, std::string label, std::vector<std::string> notes) {
     std::string where = subject.path;
-    const std::string inside = qapi::to_string(parent_of(path));
+    const std::string inside = qapi::to_string(owner_of(path));
     if (!inside.empty()) where += '.' + inside;
     notes.insert(notes.begin(), fmt::format("in {}, {}", where, qemu_.to_string()));
     diagnostics_.add({kind, std::move(origin), std::move(message), std::move(label), std::move(notes)});
@@ -281,7 +288,7 @@ void Reporter::report_no_such_type(const Subject& subject, const Path& path, con
 }
 
 void Reporter::report_unknown(const Subject& subject, const Problem& problem) {
-    const std::string name = last_of(problem.path);
+    const std::string name = member_name(problem.path);
     std::string label = meant(problem.nearest);
     if (problem.path.size() == 1 && (name == "id" || name == "node-name"))
         label = "the table's name is the id";
@@ -305,7 +312,7 @@ void Reporter::report_not_in_enum(const Subject& subject, const Problem& problem
     constexpr std::size_t readable = 12;
     if (label.empty() && problem.allowed.size() <= readable) label = "must be " + join_or(problem.allowed);
     report(DiagnosticKind::BadEnum, subject, problem.path, origin,
-           fmt::format("'{}' of {} {}", last_of(problem.path), describe_owner(subject, problem.path),
+           fmt::format("'{}' of {} {}", member_name(problem.path), describe_owner(subject, problem.path),
                        problem.message),
            std::move(label));
 }
@@ -320,15 +327,16 @@ void Reporter::report(const Subject& subject, const Problem& problem) {
             report_not_in_enum(subject, problem);
             return;
         case ProblemKind::MissingMember: {
-            const Path owner = parent_of(path);
+            const Path owner = owner_of(path);
             report(DiagnosticKind::Missing, subject, path, value_origin(subject, owner),
                    fmt::format("{} needs {} '{}'", describe_owner(subject, path), member_word(subject.noun),
-                               last_of(path)));
+                               member_name(path)));
             return;
         }
         case ProblemKind::Deprecated:
             report(DiagnosticKind::Deprecated, subject, path, key_origin(subject, path),
-                   fmt::format("{} of {}", problem.message, describe_owner(subject, path)));
+                   fmt::format("'{}' of {} {}", member_name(path), describe_owner(subject, path),
+                               problem.message));
             return;
         case ProblemKind::Unstable:
             return;  // who writes x-... knows
@@ -336,14 +344,14 @@ void Reporter::report(const Subject& subject, const Problem& problem) {
         case ProblemKind::OutOfRange:
             report(kind_of(problem.kind), subject, path, value_origin(subject, path),
                    path.empty() ? fmt::format("{} {}", describe(subject.noun, subject.name), problem.message)
-                                : fmt::format("'{}' of {} {}", last_of(path), describe_owner(subject, path),
-                                              problem.message),
+                                : fmt::format("'{}' of {} {}", member_name(path),
+                                              describe_owner(subject, path), problem.message),
                    problem.nearest.empty() ? "" : "write " + problem.nearest);
             return;
         case ProblemKind::BadSize:
-            report(
-                DiagnosticKind::BadSize, subject, path, value_origin(subject, path),
-                fmt::format("'{}' of {}: {}", last_of(path), describe_owner(subject, path), problem.message));
+            report(DiagnosticKind::BadSize, subject, path, value_origin(subject, path),
+                   fmt::format("'{}' of {}: {}", member_name(path), describe_owner(subject, path),
+                               problem.message));
             return;
     }
 }

@@ -29,6 +29,9 @@ Subject subject_of(const Resource& resource);
 /// `blockdev driver "qcow2"`, or "this blockdev" when nobody knows which.
 std::string describe(Subject::Noun noun, std::string_view name);
 
+/// The member at the end of `path`: "filename", "children[1]".
+std::string member_name(const qapi::Path& path);
+
 /// The thing that the member at `path` belongs to: the nearest blockdev around it, with the way from there:
 /// `'cache' of blockdev driver "file"`.
 std::string describe_owner(const Subject& subject, const qapi::Path& path);

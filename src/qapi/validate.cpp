@@ -34,7 +34,9 @@ class Validator {
     /// The members that the tag's value adds, or null; reports a value that selects nothing.
     const Object* branch_of(const Object& type, const Json& value);
     void report_unknown(const std::vector<const Object*>& parts, bool tag_is_good, const std::string& name);
-    void report_features(bool deprecated, bool unstable, const std::string& what);
+    void report_features(bool deprecated, bool unstable, const std::string& value);
+    void report_missing(const std::vector<const Object*>& parts, const Json& value,
+                        std::size_t first_problem);
     /// What `value` becomes if some choice takes it only after a conversion.
     std::optional<Json> lenient_choice(const Alternate& type, const Json& value);
 
@@ -220,7 +222,7 @@ Json Validator::check_enum(const Enum& type, const Json& value) {
     const auto& text = value.get_ref<const std::string&>();
     const auto found = std::ranges::find(type.values, text, &EnumValue::name);
     if (found != type.values.end()) {
-        report_features(found->deprecated, found->unstable, fmt::format("value '{}'", text));
+        report_features(found->deprecated, found->unstable, text);
         return value;
     }
     auto names = names_of(type);
@@ -244,9 +246,13 @@ Json Validator::check_array(const Array& type, const Json& value) {
     return result;
 }
 
-void Validator::report_features(bool deprecated, bool unstable, const std::string& what) {
-    if (deprecated) report(ProblemKind::Deprecated, what + " is deprecated");
-    if (unstable) report(ProblemKind::Unstable, what + " is unstable: it may change or go without notice");
+/// Of the member at hand, or of one value of it.
+void Validator::report_features(bool deprecated, bool unstable, const std::string& value) {
+    const auto say = [&](std::string_view what) {
+        return value.empty() ? fmt::format("is {}", what) : fmt::format("has the {} value '{}'", what, value);
+    };
+    if (deprecated) report(ProblemKind::Deprecated, say("deprecated"));
+    if (unstable) report(ProblemKind::Unstable, say("unstable"));
 }
 
 const Object* Validator::branch_of(const Object& type, const Json& value) {
@@ -310,6 +316,7 @@ Json Validator::check_object(const Object& type, const Json& value) {
     };
 
     Json result = Json::object();
+    const std::size_t first_problem = problems_.size();
     for (const auto& [name, given] : value.items()) {
         const Member* member = find_member(name);
         if (member == nullptr) {
@@ -318,19 +325,32 @@ Json Validator::check_object(const Object& type, const Json& value) {
             continue;
         }
         path_.emplace_back(name);
-        report_features(member->deprecated, member->unstable, fmt::format("member '{}'", name));
+        report_features(member->deprecated, member->unstable, {});
         result[name] = check(*member->type, given);
         path_.pop_back();
     }
+    report_missing(parts, value, first_problem);
+    return result;
+}
+
+void Validator::report_missing(const std::vector<const Object*>& parts, const Json& value,
+                               std::size_t first_problem) {
+    // A misspelt member has been reported, with its right name: that it is missing too is no second mistake.
+    const auto is_misspelt = [&](const std::string& name) {
+        return std::any_of(problems_.begin() + static_cast<std::ptrdiff_t>(first_problem), problems_.end(),
+                           [&](const Problem& p) {
+                               return p.kind == ProblemKind::UnknownMember && p.nearest == name &&
+                                      p.path.size() == path_.size() + 1;
+                           });
+    };
     for (const Object* part : parts) {
         for (const Member& m : part->members) {
-            if (m.optional || value.contains(m.name)) continue;
+            if (m.optional || value.contains(m.name) || is_misspelt(m.name)) continue;
             path_.emplace_back(m.name);
             report(ProblemKind::MissingMember, fmt::format("member '{}' is missing", m.name));
             path_.pop_back();
         }
     }
-    return result;
 }
 
 std::optional<Json> Validator::lenient_choice(const Alternate& type, const Json& value) {
@@ -400,11 +420,7 @@ Json validate_arguments(const Command& command, const Json& arguments, Leniency 
             {ProblemKind::Deprecated, {}, fmt::format("command '{}' is deprecated", command.name), {}, {}});
     if (command.unstable)
         problems.push_back(
-            {ProblemKind::Unstable,
-             {},
-             fmt::format("command '{}' is unstable: it may change or go without notice", command.name),
-             {},
-             {}});
+            {ProblemKind::Unstable, {}, fmt::format("command '{}' is unstable", command.name), {}, {}});
     return validate(*command.arguments, arguments, leniency, problems);
 }
 

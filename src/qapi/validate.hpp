@@ -30,9 +30,11 @@ enum class ProblemKind {
 
 struct Problem {
     ProblemKind kind;
-    Path path;            ///< the member at fault; for MissingMember, the object that lacks it plus the name
-    std::string message;  ///< "no member 'l2-cach-size'", "must be an integer, not a string"
-    std::string nearest;  ///< the name probably meant, or empty
+    Path path;  ///< the member at fault; for MissingMember, the object that lacks it plus the name
+    /// "no member 'l2-cach-size'", "member 'file' is missing"; else what is to be said of the member at
+    /// `path`: "must be an integer, not a string", "is deprecated".
+    std::string message;
+    std::string nearest;               ///< the name probably meant, or empty
     std::vector<std::string> allowed;  ///< enum values or known members, where that is the question
 };
 
