@@ -12,17 +12,19 @@ namespace qvm::jail {
 /// Where a program is and what it is made of; for one that is not installed in the usual places `loader` and
 /// `library_path` are given.
 struct Program {
-    std::filesystem::path binary;                    ///< absolute
-    std::filesystem::path loader;                    ///< empty: its own ELF interpreter
-    std::vector<std::filesystem::path> library_path; ///< empty: the system's
-    std::vector<std::filesystem::path> data;         ///< further read-only directories
+    std::filesystem::path binary;                     ///< absolute
+    std::filesystem::path loader;                     ///< empty: its own ELF interpreter
+    std::vector<std::filesystem::path> library_path;  ///< empty: the system's
+    std::vector<std::filesystem::path> data;          ///< further read-only directories
 };
 
-/// The Spec of a QEMU system emulator without argv, descriptors, copies and stub: namespaces, libraries, modules,
-/// data directories, /dev/null, /dev/urandom, the seccomp allow-list, limits. `kvm`: with /dev/kvm.
+/// The Spec of a QEMU system emulator without name, arguments, descriptors, copies and stub: namespaces,
+/// libraries, modules, data directories, /dev/null, /dev/urandom, the seccomp allow-list, limits. `kvm`: with
+/// /dev/kvm. argv holds argv[0] (after the loader and its options, if there is one); the caller appends
+/// QEMU's arguments. Throws SetupError.
 Spec qemu_profile(const Program& program, bool kvm);
 
-/// The Spec of passt(1), which builds a sandbox of its own: host network, no filter of ours.
+/// The Spec of passt(1), which builds a sandbox of its own: host network, no filter of ours. argv as above.
 Spec passt_profile(const Program& program);
 
 }  // namespace qvm::jail

@@ -7,10 +7,12 @@
 #include "base/error.hpp"
 #include "base/fd.hpp"
 #include "jail/spec.hpp"
+#include "jail/stage.hpp"
 
 namespace qvm::jail {
 
-/// The process was not started; nothing is left behind. The message names the stage, the thing and the way out.
+/// The process was not started; nothing is left behind. The message names the stage, the thing and the way
+/// out.
 class SetupError : public Error {
   public:
     SetupError(std::string stage, const std::string& what, int error, std::string advice);
@@ -33,9 +35,10 @@ struct ExitStatus {
 /// A running contained process. The destructor kills it and reaps it unless detach() was called.
 class Child {
   public:
-    Child(PidFd stub, pid_t process);
-    Child(Child&&) noexcept;
-    Child& operator=(Child&&) noexcept;
+    /// `end`: where the stub tells how the process ended, which its own exit status cannot tell apart.
+    Child(PidFd stub, pid_t process, Fd end);
+    Child(Child&&) noexcept = default;
+    Child& operator=(Child&& other) noexcept;
     ~Child();
 
     /// Ends (becomes readable) with the process and everything it started.
@@ -43,23 +46,31 @@ class Child {
     pid_t stub_pid() const { return stub_.pid(); }
     /// The process itself, as the host numbers it; -1 if unknown.
     pid_t process_pid() const { return process_; }
-    /// Kills the stub and with it all of its pid namespace.
+    /// Kills the stub and with it all of its pid namespace, or, where there is none, the process.
     void kill();
     /// Reaps and tells how the process ended; nothing if it has not ended within `timeout_ms` (-1: no limit).
-    /// Only for the parent of the process.
+    /// After kill() that is SIGKILL. Only for the process that called spawn(). Throws SystemError.
     std::optional<ExitStatus> wait(int timeout_ms);
     /// From now on the process outlives this object.
     void detach() { detached_ = true; }
 
   private:
-    PidFd stub_;
+    void end_and_reap() noexcept;
+
+    PidFd stub_;  ///< empty after a move
     pid_t process_ = -1;
+    Fd end_;
     bool detached_ = false;
-    bool reaped_ = false;
+    std::optional<ExitStatus> status_;  ///< once reaped
 };
 
-/// Checks the Spec, clones, builds the jail and executes. Returns when exec has succeeded. Throws SetupError.
+/// Checks the Spec, clones, builds the jail and executes. Returns when exec has succeeded. Throws SetupError,
+/// and SystemError when a descriptor cannot be had. The calling thread is the one whose end counts for
+/// Spec::end_with_parent.
 Child spawn(const Spec& spec);
+
+/// For tests: as spawn(), but `stage` of the child fails with `error` instead of being done.
+Child spawn_with_fault(const Spec& spec, Stage stage, int error);
 
 /// Reads what the stub wrote into the exit report; nothing if it is empty (the process runs, or the stub was
 /// killed).

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A contained process as plain data: everything is decided before the clone; the child only makes system calls.
-// This library knows nothing of QEMU's protocol, of JSON or of TOML.
+// A contained process as plain data: everything is decided before the clone; the child only makes system
+// calls. This library knows nothing of QEMU's protocol, of JSON or of TOML.
 #pragma once
-#include <sys/resource.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <sys/resource.h>
 #include <vector>
 
 namespace qvm::jail {
@@ -27,7 +26,8 @@ struct Symlink {
     std::string path;
 };
 
-/// A file whose bytes are copied into the jail's root before it becomes read-only. `fd` is borrowed, readable.
+/// A file whose bytes are copied into the jail's root before it becomes read-only. `fd` is borrowed,
+/// readable.
 struct Copy {
     int fd = -1;
     std::string path;     ///< absolute, in the jail
@@ -47,8 +47,7 @@ struct Limit {
     std::uint64_t value = 0;  ///< soft and hard
 };
 
-/// Which namespaces are new. User namespaces are always new unless started as root with a target uid (then the
-/// uid change replaces it where user namespaces are not available).
+/// Which of the namespaces that can be left out are new; user, mount, ipc, uts and cgroup always are.
 struct Namespaces {
     bool net = true;
     bool pid = true;
@@ -57,23 +56,27 @@ struct Namespaces {
 /// What the stub, pid 1 of the jail, holds for as long as the process lives. All descriptors are borrowed and
 /// duplicated into the stub; none reaches the process.
 struct Stub {
-    int log = -1;                     ///< O_RDWR; stdout and stderr go here through a pipe; -1: to our stderr
-    int log_previous = -1;            ///< O_RDWR; takes over the log's content when that exceeds `log_limit`
+    int log = -1;           ///< O_RDWR; stdout and stderr go here through a pipe; -1: to our stderr
+    int log_previous = -1;  ///< O_RDWR; takes over the log's content when that exceeds `log_limit`
     std::uint64_t log_limit = std::uint64_t{1} << 20U;
-    int exit_report = -1;             ///< O_WRONLY; gets {"exited": CODE} or {"signaled": NUMBER} at the end
-    std::vector<int> held;            ///< kept open (a lock that lives as long as the process)
+    int exit_report = -1;   ///< O_WRONLY; gets {"exited": CODE} or {"signaled": NUMBER} at the end
+    std::vector<int> held;  ///< kept open (a lock that lives as long as the process)
 };
 
 /// A finished seccomp program (see filter.hpp); empty: no filter.
 struct Filter {
+    static constexpr std::size_t instruction_size = 8;
     std::vector<std::byte> program;  ///< struct sock_filter[]
+    /// The number of the only descriptor `program` lets be executed. The executable is put there, and from
+    /// then on the process can have no descriptor of that number or above. -1: exec is not restricted.
+    int exec_fd = -1;
 };
 
 struct Spec {
-    std::string name;                 ///< for messages and the host name in the jail
-    std::string executable;           ///< host path of what is executed, opened before the clone
-    std::vector<std::string> argv;    ///< argv[0] included; paths as seen in the jail
-    std::vector<std::string> env;     ///< "NAME=value"; nothing else is inherited
+    std::string name;               ///< for messages and the host name in the jail
+    std::string executable;         ///< host path of what is executed, opened before the clone
+    std::vector<std::string> argv;  ///< argv[0] included; paths as seen in the jail
+    std::vector<std::string> env;   ///< "NAME=value"; nothing else is inherited
     Namespaces namespaces;
     std::vector<Bind> binds;
     std::vector<Symlink> symlinks;
@@ -85,12 +88,12 @@ struct Spec {
     std::vector<KeptFd> fds;
     std::vector<Limit> limits;
     Filter filter;
-    /// As root: the uid and gid of the host that the process has (never 0). As a user: ignored, it is our own.
+    /// As root: the uid and gid of the host that the process has (never 0). As a user: ignored, it is our
+    /// own.
     std::optional<std::uint32_t> host_uid;
-    bool keep_capabilities_in_namespace = false;  ///< for programs that build a sandbox of their own (passt)
-    bool may_execute = false;         ///< false: exec works once, for `executable`, and never again
-    bool end_with_parent = false;     ///< SIGKILL when we die
-    bool contained = true;            ///< false: no jail at all (mode = "off"): only descriptors, stub and exec
+    bool may_execute = false;  ///< false: exec works once, for `executable`, and never again (needs a filter)
+    bool end_with_parent = false;  ///< SIGKILL when we die
+    bool contained = true;         ///< false: no jail at all (mode = "off"): only descriptors, stub and exec
     Stub stub;
 };
 

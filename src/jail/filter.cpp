@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "jail/filter.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <seccomp.h>
+
+#include "jail/spawn.hpp"
+
+namespace qvm::jail {
+
+namespace {
+
+constexpr int wanted_ceiling = 4096;  ///< a hundred disks with spare ports need a tenth of it
+
+/// `result` is libseccomp's: a negated errno value on failure.
+void require(int result, const std::string& what) {
+    if (result < 0)
+        throw SetupError("filter",
+                         "cannot build the system call filter: " + what + ": " + errno_text(-result), -result,
+                         "libseccomp 2.5 or newer is needed");
+}
+
+int number_of(const char* call) {
+    const int number = seccomp_syscall_resolve_name(call);
+    if (number == __NR_SCMP_ERROR) require(-ENOSYS, call);
+    return number;
+}
+
+}  // namespace
+
+struct FilterBuilder::Impl {
+    scmp_filter_ctx context = nullptr;
+};
+
+FilterBuilder::FilterBuilder() : impl_(std::make_unique<Impl>()) {
+    impl_->context = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+    if (impl_->context == nullptr) require(-ENOMEM, "seccomp_init");
+    require(seccomp_attr_set(impl_->context, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS),
+            "bad architectures");
+    // A binary tree of the numbers: about ten comparisons for each call instead of a hundred.
+    require(seccomp_attr_set(impl_->context, SCMP_FLTATR_CTL_OPTIMIZE, 2), "binary tree");
+}
+
+FilterBuilder::~FilterBuilder() {
+    seccomp_release(impl_->context);
+}
+
+void FilterBuilder::allow(const char* call, const std::vector<ArgumentTest>& tests) {
+    std::vector<scmp_arg_cmp> comparisons;
+    for (const auto& test : tests)
+        comparisons.push_back({test.index, SCMP_CMP_MASKED_EQ, test.mask, test.value});
+    require(seccomp_rule_add_array(impl_->context, SCMP_ACT_ALLOW, number_of(call),
+                                   static_cast<unsigned>(comparisons.size()), comparisons.data()),
+            call);
+}
+
+void FilterBuilder::refuse(const char* call, int error) {
+    const auto action = SCMP_ACT_ERRNO(static_cast<std::uint32_t>(error));
+    require(seccomp_rule_add_array(impl_->context, action, number_of(call), 0, nullptr), call);
+}
+
+std::vector<std::byte> FilterBuilder::program() const {
+    // libseccomp 2.5 only exports into files.
+    const Fd file(::memfd_create("seccomp", MFD_CLOEXEC));
+    if (!file) throw_errno("make a memory file");
+    require(seccomp_export_bpf(impl_->context, file.get()), "export");
+    struct stat status {};
+    if (::fstat(file.get(), &status) < 0) throw_errno("look at a memory file");
+    std::vector<std::byte> bytes(static_cast<std::size_t>(status.st_size));
+    if (::pread(file.get(), bytes.data(), bytes.size(), 0) != status.st_size)
+        throw_errno("read a memory file");
+    return bytes;
+}
+
+int descriptor_ceiling() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) < 0) throw_errno("ask for the limit of open files");
+    if (limit.rlim_max > wanted_ceiling) return wanted_ceiling;
+    return static_cast<int>(limit.rlim_max) - 1;
+}
+
+}  // namespace qvm::jail

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Where a program's libraries are.
+#pragma once
+#include "jail/profile.hpp"
+#include "jail/spec.hpp"
+
+namespace qvm::jail {
+
+/// Gives the jail what dynamic programs need: the system's library directories, laid out as on the host, or
+/// those of the program's own loader. Whole directories: many single mounts cost more than they hide.
+void add_libraries(Spec& spec, const Program& program);
+
+/// Sets what is executed and the front of argv; the caller appends the program's arguments.
+void set_executable(Spec& spec, const Program& program);
+
+}  // namespace qvm::jail
