@@ -123,10 +123,10 @@ Fd HostResources::start_process(const std::string& name, const StartProcess& pro
     SocketPair pair(SOCK_STREAM);
     jail::Spec spec = jail::passt_profile({.binary = binary, .loader = {}, .library_path = {}, .data = {}});
     spec.name = name;
-    spec.argv = {binary.string()};
     for (std::size_t i = 1; i < process.argv.size(); ++i)
         spec.argv.push_back(process.argv[i] == "{fd}" ? std::to_string(helper_number) : process.argv[i]);
     spec.fds = {{pair.second.get(), helper_number}};
+    spec.host_uid = state_.host_uid();
     const Fd log = state_.open_file(name + ".log", O_RDWR | O_CREAT | O_TRUNC | O_APPEND);
     spec.stub.log = log.get();
     helpers_.emplace_back(name, jail::spawn(spec));

@@ -13,17 +13,18 @@ namespace qvm::launch {
 
 class Probe {
   public:
-    /// Finds the binary (a name is looked up in PATH). Throws Error (HostCannot) naming the package when it is
-    /// not there.
-    explicit Probe(const config::QemuBinary& qemu);
+    /// Finds the binary (a name is looked up in PATH); the cache is below `cache`. `mode`: whether QEMU is
+    /// asked in a jail. Throws Error (HostCannot) naming the package when the binary is not there.
+    explicit Probe(const config::QemuBinary& qemu, config::JailMode mode = config::JailMode::Strict);
+    Probe(const config::QemuBinary& qemu, config::JailMode mode, const std::filesystem::path& cache);
     Probe(Probe&&) noexcept;
     Probe& operator=(Probe&&) noexcept;
     ~Probe();
 
     /// From the cache, or by starting QEMU. Throws Error (HostCannot) when QEMU cannot be asked.
     const qapi::Capabilities& capabilities();
-    /// Makes sure the properties of these types are known; starts QEMU only if one is missing. Types that QEMU
-    /// does not know, or dies of, are remembered as without properties.
+    /// Makes sure the properties of these types are known; starts QEMU only if one is missing. Types that
+    /// QEMU does not know, or dies of, are remembered as without properties.
     const qapi::Capabilities& with_properties(const std::vector<std::string>& types);
 
     /// Absolute path of the binary.

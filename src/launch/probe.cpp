@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "launch/probe.hpp"
+
+#include <algorithm>
+#include <array>
+#include <sys/utsname.h>
+
+#include <fmt/format.h>
+
+#include "launch/find_program.hpp"
+#include "launch/interview.hpp"
+#include "launch/probe_cache.hpp"
+#include "launch/state.hpp"
+
+namespace qvm::launch {
+namespace {
+
+using Stage = Interview::Stage;
+
+/// "qemu-system-x86_64" on such a machine.
+std::string usual_binary() {
+    utsname host{};
+    ::uname(&host);
+    return fmt::format("qemu-system-{}", std::data(host.machine));
+}
+
+/// Debian's packages.
+std::string package_of(std::string_view binary) {
+    if (binary.ends_with("x86_64") || binary.ends_with("i386")) return "qemu-system-x86";
+    if (binary.ends_with("aarch64") || binary.ends_with("arm")) return "qemu-system-arm";
+    return "qemu-system-misc";
+}
+
+std::filesystem::path find_qemu(const config::QemuBinary& qemu) {
+    const auto name = qemu.binary.value.empty() ? usual_binary() : qemu.binary.value;
+    return find_program(name, package_of(name));
+}
+
+std::vector<std::string> names_in(const Json& types) {
+    std::vector<std::string> names;
+    for (const auto& type : types) names.push_back(type.at("name").get<std::string>());
+    std::ranges::sort(names);
+    return names;
+}
+
+std::vector<std::string> concrete_types(Interview& qemu, const char* ancestor) {
+    return names_in(
+        qemu.ask("qom-list-types", Json::object({{"implements", ancestor}, {"abstract", false}})));
+}
+
+void ask_types(Interview& qemu, qapi::Capabilities& c) {
+    for (const auto& type : qemu.ask("qom-list-types", Json::object({{"abstract", true}})))
+        c.parents.emplace(type.at("name").get<std::string>(), type.value("parent", ""));
+    c.device_types = concrete_types(qemu, "device");
+    c.object_types = concrete_types(qemu, "user-creatable");
+}
+
+void ask_machines(Interview& qemu, qapi::Capabilities& c) {
+    for (const auto& m : qemu.ask("query-machines"))
+        c.machines.push_back({m.at("name").get<std::string>(), m.value("alias", ""),
+                              m.at("cpu-max").get<unsigned>(), m.at("hotpluggable-cpus").get<bool>(),
+                              m.value("deprecated", false), m.value("default-ram-id", "")});
+    std::ranges::sort(c.machines, {}, &qapi::Machine::name);
+    for (const auto& m : qemu.ask("query-cpu-definitions"))
+        c.cpu_models.push_back({m.at("name").get<std::string>(), m.at("typename").get<std::string>(),
+                                m.value("deprecated", false)});
+}
+
+void ask_options(Interview& qemu, qapi::Capabilities& c) {
+    for (const auto& option : qemu.ask("query-command-line-options")) {
+        auto& parameters = c.options[option.at("option").get<std::string>()];
+        for (const auto& p : option.at("parameters"))
+            parameters.push_back({p.at("name").get<std::string>(), p.at("type").get<std::string>()});
+    }
+}
+
+/// Without what cannot be set.
+std::vector<qapi::Property> settable(const Json& answer) {
+    std::vector<qapi::Property> list;
+    for (const auto& p : answer) {
+        const auto name = p.at("name").get<std::string>();
+        const auto type = p.at("type").get<std::string>();
+        if (name != "type" && !type.starts_with("child<"))
+            list.push_back({name, type, p.value("description", "")});
+    }
+    std::ranges::sort(list, {}, &qapi::Property::name);
+    return list;
+}
+
+bool is_machine(const std::string& type) {
+    return type.ends_with("-machine");
+}
+
+}  // namespace
+
+struct Probe::Impl {
+    Impl(const config::QemuBinary& which, config::JailMode jail_mode,
+         const std::filesystem::path& cache_directory)
+        : qemu(which),
+          mode(jail_mode),
+          binary(find_qemu(which)),
+          cache(cache_directory / "probe", which, binary) {}
+
+    /// Everything but properties.
+    qapi::Capabilities ask_all() {
+        Interview interview(qemu, binary, mode, Stage::Ready);
+        qapi::Capabilities c;
+        c.binary = binary.string();
+        const auto& greeting = interview.greeting();
+        c.version = {greeting.major, greeting.minor, greeting.micro};
+        c.package = greeting.package;
+        try {
+            c.arch = interview.ask("query-target").at("arch").get<std::string>();
+            c.introspection = interview.ask("query-qmp-schema");
+            c.schema = qapi::Schema::parse(c.introspection);
+            ask_types(interview, c);
+            ask_machines(interview, c);
+            ask_options(interview, c);
+        } catch (const qmp::ExecuteError& error) {
+            throw Error(
+                ExitCode::HostCannot,
+                fmt::format("'{}' refused {}: {}", binary.string(), error.command(), error.description()),
+                "QEMU 7.2 and later are supported");
+        } catch (const Json::exception& error) {
+            throw Error(ExitCode::HostCannot,
+                        fmt::format("'{}' answered in an unknown form: {}", binary.string(), error.what()));
+        }
+        return c;
+    }
+
+    std::vector<qapi::Property> properties_of(Interview& interview, const std::string& type) {
+        const char* command = is_machine(type) ? "qom-list-properties" : "device-list-properties";
+        try {
+            return settable(interview.ask(command, Json::object({{"typename", type}})));
+        } catch (const qmp::ExecuteError&) {
+            return {};  // no type of this QEMU, or none that has any
+        } catch (const Json::exception&) {
+            return {};
+        }
+    }
+
+    /// A type that QEMU dies of is done with too; the rest is asked of another process.
+    void ask_properties(std::vector<std::string> types, Stage stage) {
+        std::size_t done = 0;
+        while (done < types.size()) {
+            Interview interview(qemu, binary, mode, stage);
+            try {
+                for (; done < types.size(); ++done)
+                    capabilities.properties[types[done]] = properties_of(interview, types[done]);
+            } catch (const InterviewOver&) {
+                capabilities.properties[types[done++]] = {};
+            }
+        }
+    }
+
+    config::QemuBinary qemu;
+    config::JailMode mode;
+    std::filesystem::path binary;
+    ProbeCache cache;
+    qapi::Capabilities capabilities;
+    bool known = false;
+    bool properties_loaded = false;
+};
+
+Probe::Probe(const config::QemuBinary& qemu, config::JailMode mode)
+    : Probe(qemu, mode, Directories::from_environment().cache) {}
+
+Probe::Probe(const config::QemuBinary& qemu, config::JailMode mode, const std::filesystem::path& cache)
+    : impl_(std::make_unique<Impl>(qemu, mode, cache)) {}
+
+Probe::Probe(Probe&&) noexcept = default;
+Probe& Probe::operator=(Probe&&) noexcept = default;
+Probe::~Probe() = default;
+
+const std::filesystem::path& Probe::binary() const {
+    return impl_->binary;
+}
+
+const qapi::Capabilities& Probe::capabilities() {
+    if (impl_->known) return impl_->capabilities;
+    if (auto cached = impl_->cache.load()) {
+        impl_->capabilities = std::move(*cached);
+    } else {
+        impl_->capabilities = impl_->ask_all();
+        impl_->cache.store(impl_->capabilities);
+    }
+    impl_->known = true;
+    return impl_->capabilities;
+}
+
+const qapi::Capabilities& Probe::with_properties(const std::vector<std::string>& types) {
+    capabilities();
+    if (!impl_->properties_loaded) impl_->cache.load_properties(impl_->capabilities);
+    impl_->properties_loaded = true;
+    std::vector<std::string> machines, others;
+    for (const auto& type : types)
+        if (!impl_->capabilities.properties.contains(type))
+            (is_machine(type) ? machines : others).push_back(type);
+    if (machines.empty() && others.empty()) return impl_->capabilities;
+    impl_->ask_properties(std::move(machines), Stage::Preconfig);
+    impl_->ask_properties(std::move(others), Stage::Ready);
+    impl_->cache.store_properties(impl_->capabilities);
+    return impl_->capabilities;
+}
+
+}  // namespace qvm::launch
