@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The system calls of QEMU system emulators: measured on 7.2, 10.0 and 11.1, from start to hotplug to end.
+#include <asm/termbits.h>
 #include <cerrno>
 #include <fcntl.h>
 #include <linux/fiemap.h>
@@ -105,8 +106,8 @@ const std::vector<Choice>& limited_calls() {
           SG_IO, SG_GET_VERSION_NUM, SG_GET_SCSI_ID, SG_GET_RESERVED_SIZE, SG_SET_RESERVED_SIZE,
           SG_EMULATED_HOST,
           // terminals, not TIOCSTI: is it one, its modes, its size, a pty of its own
-          TCGETS, TCSETS, TCSETSW, TCSETSF, TCFLSH, TCXONC, TIOCGWINSZ, TIOCMGET, TIOCMSET, TIOCGPTN,
-          TIOCSPTLCK, TIOCGPTPEER,
+          TCGETS, TCSETS, TCSETSW, TCSETSF, TCGETS2, TCSETS2, TCSETSW2, TCSETSF2, TCFLSH, TCXONC, TIOCGWINSZ,
+          TIOCMGET, TIOCMSET, TIOCGPTN, TIOCSPTLCK, TIOCGPTPEER,
           // taps it was given; making one needs /dev/net/tun
           TUNGETIFF, TUNGETFEATURES, TUNSETOFFLOAD, TUNSETSNDBUF, TUNGETSNDBUF, TUNGETVNETHDRSZ,
           TUNSETVNETHDRSZ, TUNSETVNETLE, TUNSETVNETBE, TUNSETQUEUE}},

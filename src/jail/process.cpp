@@ -18,6 +18,11 @@ int tie_to_stub(const Order& order, pid_t stub) {
     return ::getppid() == stub ? 0 : ESRCH;
 }
 
+/// The number that the program must be executed from, or -1.
+int only_number(const Order& order) {
+    return order.spec.contained ? order.spec.filter.exec_fd : -1;
+}
+
 /// The kernel adds our process id, as the parent numbers it.
 int announce(Order& order, int&) {
     const auto sent = sys::write(order.sync, "p", 1);
@@ -32,7 +37,7 @@ int place(int fd, int wanted) {
 /// Everything is close-on-exec but what is put in its place here. All sources are first moved above all
 /// places, so that no place taken destroys a source still needed.
 int arrange_descriptors(Order& order, int& index) {
-    const int only_one = order.spec.filter.exec_fd;
+    const int only_one = only_number(order);
     if (only_one >= 0) {
         rlimit limit{};
         if (::getrlimit(RLIMIT_NOFILE, &limit) < 0) return errno;
@@ -72,7 +77,7 @@ int set_limits(Order& order, int& index) {
     for (std::size_t i = 0; i < order.limits.size(); ++i, ++index)
         if (const int result = sys::set_limit(order.spec.limits[i].resource, order.limits[i]); result < 0)
             return -result;
-    const int only_one = order.spec.filter.exec_fd;
+    const int only_one = only_number(order);
     if (only_one < 0) return 0;
     index = -1;
     const rlimit limit{static_cast<rlim_t>(only_one), static_cast<rlim_t>(only_one)};

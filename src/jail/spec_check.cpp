@@ -99,7 +99,7 @@ class Checker {
                 refuse(
                     fmt::format("descriptor {} is taken: 0, 1 and 2 are stdin, stdout and stderr", number));
             if (!numbers.insert(number).second) refuse(fmt::format("descriptor {} is given twice", number));
-            if (spec_.filter.exec_fd >= 0 && number >= spec_.filter.exec_fd)
+            if (spec_.contained && spec_.filter.exec_fd >= 0 && number >= spec_.filter.exec_fd)
                 refuse(fmt::format("descriptor {} is too high: the program can have {}", number,
                                    spec_.filter.exec_fd),
                        EMFILE, "raise the hard limit of open files (ulimit -Hn), up to 4097 of it are used");
