@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The verbs on a running VM, and what they say about one that does not run."""
+import json
+import os
+import signal
+
+import harness
+
+
+class Up(harness.TestCase):
+    def test_second_up(self):
+        file = self.start_guest("guest")
+        self.world.report("guest")
+        again = self.world.run("up", file)
+        self.assertIn("runs already", again.stdout)
+        changed = self.world.run("up", file, "--set", "memory=200M", status=3)
+        self.assertIn("qvm stop guest", changed.stderr)
+        file.write_text(file.read_text().replace("192M", "210M"))
+        self.world.run("up", file, status=3)
+        self.assertEqual(self.world.log("guest").count("guest: ready"), 1)
+
+    def test_set_is_kept_by_name(self):
+        file = self.start_guest("guest", up=["--set", "cpus=2"])
+        self.assertEqual(self.world.report("guest").words["cpus"], "2")
+        self.world.run("up", "guest")  # by name: with the --set of the start
+        self.world.run("up", file, status=3)  # by file: without
+        self.world.run("kill", "guest")
+        self.world.run("up", "guest")
+        self.assertEqual(self.world.report("guest", boots=1).words["cpus"], "2")
+
+    def test_foreground_and_sigterm(self):
+        file = self.world.write("guest/vm.toml", self.world.guest_toml())
+        process = self.world.start("up", "--foreground", file, stdout=harness.subprocess.PIPE, stderr=harness.subprocess.PIPE, text=True)
+        harness.wait_until(lambda: (self.world.base / "state/qvm/guest").exists(), "the state directory")
+        self.world.report("guest")
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=90)
+        harness.reaper.forget(process)
+        self.assertEqual(process.returncode, 0, out + err)
+
+    def test_foreground_and_the_guest_powers_off(self):
+        file = self.world.write("guest/vm.toml", self.world.guest_toml(append="qvm.auto=poweroff"))
+        result = self.world.run("up", "--foreground", file)
+        self.assertIn("ended", result.stdout)
+
+    def test_broken_file(self):
+        file = self.world.write("guest/vm.toml", 'memory = "4GB"\nmachne = "q35"\n')
+        result = self.world.run("up", file, status=2)
+        self.assertIn(":1:10: error:", result.stderr)
+        self.assertIn("did you mean 'machine'?", result.stderr)
+        self.assertFalse((self.world.base / "state/qvm/guest").exists())
+
+    def test_missing_disk(self):
+        file = self.world.write("guest/vm.toml", self.world.guest_toml('disk.a = { file = "gone.qcow2" }'))
+        result = self.world.run("up", file, status=2)
+        self.assertIn("gone.qcow2", result.stderr)
+        self.assertIn("[file-missing]", result.stderr)
+
+
+class Running(harness.TestCase):
+    def test_pause_resume_reset(self):
+        self.start_guest("guest")
+        self.world.report("guest")
+        self.world.run("pause", "guest")
+        self.assertEqual(self.world.qmp("guest", "query-status")["status"], "paused")
+        self.assertEqual(self.world.status("guest")["guest"], "paused")
+        self.world.run("resume", "guest")
+        self.assertEqual(self.world.qmp("guest", "query-status")["status"], "running")
+        self.world.run("reset", "guest")
+        self.assertTrue(self.world.report("guest", boots=2).complete)
+
+    def test_stop(self):
+        self.start_guest("guest")
+        self.world.report("guest")
+        self.stop_by_button("guest")
+        self.assertEqual(self.world.status("guest")["state"], "stopped")
+        again = self.world.run("stop", "guest")
+        self.assertIn("not running", again.stdout)
+
+    def test_stop_of_a_paused_guest(self):
+        self.start_guest("guest")
+        self.world.report("guest")
+        self.world.run("pause", "guest")
+        self.stop_by_button("guest")
+
+    def test_stop_of_a_deaf_guest(self):
+        """A guest that hears no button: the timeout, then quit."""
+        file = self.world.write("deaf/vm.toml", 'memory = "64M"\nmachine.accel = "tcg"\n')
+        self.world.run("up", file)
+        result = self.world.run("stop", "--timeout", "1s", "deaf")
+        self.assertIn("stopped", result.stdout)
+        self.assertEqual(self.world.status("deaf")["state"], "stopped")
+
+    def test_kill_and_rm(self):
+        self.start_guest("guest")
+        refused = self.world.run("rm", "--yes", "guest", status=1)
+        self.assertIn("running", refused.stderr)
+        self.world.run("kill", "guest")
+        self.assertIn("not running", self.world.run("kill", "guest").stdout)
+        asked = self.world.run("rm", "guest", status=1)
+        self.assertIn("--yes", asked.stderr)
+        self.world.run("rm", "--yes", "guest")
+        self.world.run("status", "guest", status=8)
+        self.assertFalse((self.world.base / "state/qvm/guest").exists())
+
+    def test_log(self):
+        self.start_guest("guest")
+        self.world.report("guest")
+        self.assertIn("guest: ready", self.world.run("log", "--console", "guest").stdout)
+        self.world.run("log", "guest")
+        self.world.run("kill", "guest")
+        self.assertIn("guest: ready", self.world.run("log", "--console", "guest").stdout)
+
+    def test_guest_powers_off_by_itself(self):
+        self.start_guest("guest", append="qvm.auto=poweroff")
+        harness.wait_until(lambda: self.world.status("guest")["state"] == "stopped", "the guest to be off", harness.BOOT_DEADLINE, 0.2)
+
+    def test_qmp_and_events(self):
+        self.start_guest("guest")
+        events = self.world.start("events", "--count", "1", "--timeout", "30s", "guest", stdout=harness.subprocess.PIPE, text=True)
+        harness.wait_until(lambda: self.world.status("guest").get("attach-clients", 0) >= 2, "qvm events to be attached")
+        self.world.run("pause", "guest")
+        out, _ = events.communicate(timeout=60)
+        harness.reaper.forget(events)
+        self.assertEqual(json.loads(out)["event"], "STOP")
+        self.assertEqual(events.returncode, 0)
+        bad = self.world.run("qmp", "guest", "query-nothing", status=None)
+        self.assertIn(bad.returncode, (1, 2), bad.stderr)
+        self.assertIn("query-nothing", bad.stderr)
+        self.world.run("qmp", "nobody", "query-status", status=8)
+
+    def test_several_foreign_clients(self):
+        if self.world.uid != os.geteuid():
+            self.skipTest("the attach socket of another user; runs as root's own")
+        self.start_guest("guest")
+        path = self.world.status("guest")["attach-socket"]
+        clients = [harness.QmpClient(path) for _ in range(3)]
+        for client in clients:
+            self.addCleanup(client.close)
+            self.assertEqual(client.execute("query-status", request_id="same")["return"]["status"], "running")
+        clients[0].execute("stop")
+        for client in clients:
+            client.wait_event("STOP")
+        self.assertEqual(clients[1].execute("no-such-command")["error"]["class"], "CommandNotFound")
+        # A client that goes away in the middle of a line disturbs nobody.
+        clients[2].socket.sendall(b'{"execute": "query-st')
+        clients[2].close()
+        self.assertEqual(clients[0].execute("cont"), {"return": {}, "id": "1"})
+        clients[1].wait_event("RESUME")
+
+
+class Consoles(harness.TestCase):
+    def test_talk_and_leave(self):
+        self.start_guest("guest")
+        self.world.report("guest")
+        console = self.world.console("console", "guest")
+        self.addCleanup(console.close)
+        console.expect("guest: ready")  # replayed
+        console.send("\necho $((6 * 7))-fine\n")
+        console.expect("42-fine")
+        console.send("sleep 100\n\x03")  # Ctrl-C goes to the guest
+        console.send("echo still-$((40 + 4))\n")
+        console.expect("still-44")
+        console.send("\x1d.")
+        self.assertEqual(console.wait(), 0)
+        self.assertTrue(console.terminal_restored())
+        self.assertEqual(self.world.status("guest")["state"], "running")
+
+    def test_two_people(self):
+        self.start_guest("guest")
+        self.world.report("guest")
+        people = [self.world.console("console", "guest") for _ in range(2)]
+        for console in people:
+            self.addCleanup(console.close)
+            console.expect("guest: ready")
+        people[0].send("\necho $((6 * 7))-for-both\n")
+        for console in people:
+            console.expect("42-for-both")
+
+    def test_the_vm_ends(self):
+        self.start_guest("guest")
+        self.world.report("guest")
+        console = self.world.console("console", "guest")
+        self.addCleanup(console.close)
+        console.expect("guest: ready")
+        console.send("\npoweroff\n")
+        console.wait(60)
+        self.assertTrue(console.terminal_restored())
+
+    def test_up_console(self):
+        file = self.world.write("guest/vm.toml", self.world.guest_toml())
+        console = self.world.console("up", "--console", file)
+        self.addCleanup(console.close)
+        console.expect("guest: ready")
+        console.send("\x1d.")
+        self.assertEqual(console.wait(), 0)
+        self.assertTrue(console.terminal_restored())
+
+    def test_restored_after_a_signal(self):
+        self.start_guest("guest")
+        self.world.report("guest")
+        console = self.world.console("console", "guest")
+        self.addCleanup(console.close)
+        console.expect("guest: ready")
+        harness.wait_until(lambda: not console.terminal_restored(), "the terminal to be raw")
+        console.process.send_signal(signal.SIGTERM)
+        console.wait()
+        self.assertTrue(console.terminal_restored())
+
+    def test_virtio(self):
+        self.start_guest("guest", 'console = "virtio"', append="console=hvc0")
+        console = self.world.console("console", "guest")
+        self.addCleanup(console.close)
+        console.expect("guest: ready")
+
+
+if __name__ == "__main__":
+    harness.main()
