@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The filter's program, run by a small interpreter: what it answers to a call, without making it.
+#include "jail/filter.hpp"
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/prctl.h>
+#include <linux/sched.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include "support/catch.hpp"
+
+using namespace qvm;
+using namespace qvm::jail;
+
+namespace {
+
+using Words = std::initializer_list<std::uint64_t>;
+
+constexpr int exec_fd = 1000;
+constexpr std::uint64_t high_bit = std::uint64_t{1} << 32U;
+
+std::uint32_t interpret(const std::vector<std::byte>& bytes, const seccomp_data& data) {
+    std::vector<sock_filter> program(bytes.size() / sizeof(sock_filter));
+    std::memcpy(program.data(), bytes.data(), bytes.size());
+    std::uint32_t a = 0;
+    for (std::size_t at = 0; at < program.size(); ++at) {
+        const auto& [code, yes, no, k] = program[at];
+        bool holds = false;
+        switch (code) {
+            case BPF_LD | BPF_W | BPF_ABS:
+                std::memcpy(&a, reinterpret_cast<const char*>(&data) + k, sizeof a);
+                continue;
+            case BPF_ALU | BPF_AND | BPF_K:
+                a &= k;
+                continue;
+            case BPF_RET | BPF_K:
+                return k;
+            case BPF_JMP | BPF_JA:
+                at += k;
+                continue;
+            case BPF_JMP | BPF_JEQ | BPF_K:
+                holds = a == k;
+                break;
+            case BPF_JMP | BPF_JGT | BPF_K:
+                holds = a > k;
+                break;
+            case BPF_JMP | BPF_JGE | BPF_K:
+                holds = a >= k;
+                break;
+            default:
+                FAIL("an instruction that filters do not use: " << code);
+        }
+        at += holds ? yes : no;
+    }
+    FAIL("the program runs past its end");
+    return 0;
+}
+
+std::uint32_t answer(long call, std::array<std::uint64_t, 6> arguments = {},
+                     std::uint32_t arch = AUDIT_ARCH_X86_64) {
+    seccomp_data data{};
+    data.nr = static_cast<int>(call);
+    data.arch = arch;
+    std::copy(arguments.begin(), arguments.end(), data.args);
+    return interpret(qemu_filter(exec_fd).program, data);
+}
+
+constexpr std::uint32_t allowed = SECCOMP_RET_ALLOW;
+constexpr std::uint32_t errno_of(int error) {
+    return SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(error);
+}
+
+}  // namespace
+
+#ifdef __x86_64__
+TEST_CASE("the program is small and built once", "[jail]") {
+    CHECK(qemu_filter(exec_fd).exec_fd == exec_fd);
+    CHECK(qemu_filter(exec_fd).program.size() < BPF_MAXINSNS * sizeof(sock_filter));
+    CHECK(qemu_filter(exec_fd).program != qemu_filter(exec_fd + 1).program);
+}
+
+TEST_CASE("what every version of QEMU does is allowed", "[jail]") {
+    for (const long call : {SYS_read, SYS_pwritev, SYS_ppoll, SYS_futex, SYS_mmap, SYS_mprotect, SYS_openat,
+                            SYS_fstat, SYS_getuid, SYS_getpid, SYS_getppid, SYS_readlinkat, SYS_io_submit,
+                            SYS_recvmsg, SYS_exit_group, SYS_seccomp, SYS_rseq})
+        CHECK(answer(call) == allowed);
+}
+
+TEST_CASE("what could reach beyond the jail is not", "[jail]") {
+    for (const long call : {SYS_execve,
+                            SYS_fork,
+                            SYS_vfork,
+                            SYS_ptrace,
+                            SYS_mount,
+                            SYS_umount2,
+                            SYS_pivot_root,
+                            SYS_chroot,
+                            SYS_unshare,
+                            SYS_setns,
+                            SYS_bpf,
+                            SYS_keyctl,
+                            SYS_userfaultfd,
+                            SYS_perf_event_open,
+                            SYS_kexec_load,
+                            SYS_init_module,
+                            SYS_open_by_handle_at,
+                            SYS_name_to_handle_at,
+                            SYS_process_vm_readv,
+                            SYS_pidfd_getfd,
+                            SYS_pidfd_open,
+                            SYS_kill,
+                            SYS_tkill,
+                            SYS_mknod,
+                            SYS_rename,
+                            SYS_link,
+                            SYS_chmod,
+                            SYS_chown,
+                            SYS_setuid,
+                            SYS_personality,
+                            SYS_open_tree,
+                            SYS_move_mount,
+                            SYS_fsopen,
+                            SYS_mount_setattr,
+                            SYS_shmget,
+                            SYS_mq_open,
+                            SYS_syslog,
+                            SYS_sched_setscheduler,
+                            SYS_ioperm,
+                            SYS_iopl,
+                            SYS_reboot,
+                            SYS_sethostname,
+                            SYS_process_madvise})
+        CHECK(answer(call) == errno_of(EPERM));
+    CHECK(answer(100'000) == errno_of(EPERM));
+}
+
+TEST_CASE("what programs do without is reported as missing", "[jail]") {
+    for (const long call : {SYS_clone3, SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register})
+        CHECK(answer(call) == errno_of(ENOSYS));
+}
+
+TEST_CASE("other architectures and x32 are death", "[jail]") {
+    constexpr long x32 = 0x40000000;
+    CHECK(answer(SYS_read, {}, AUDIT_ARCH_I386) == SECCOMP_RET_KILL_PROCESS);
+    CHECK(answer(SYS_read, {}, AUDIT_ARCH_AARCH64) == SECCOMP_RET_KILL_PROCESS);
+    CHECK(answer(x32 | SYS_read) == SECCOMP_RET_KILL_PROCESS);
+}
+
+TEST_CASE("clone makes threads only", "[jail]") {
+    constexpr std::uint64_t thread =
+        CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
+    constexpr std::uint64_t libc = thread | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
+    CHECK(answer(SYS_clone, {libc}) == allowed);
+    CHECK(answer(SYS_clone, {thread}) == allowed);
+    for (const std::uint64_t extra : Words{CLONE_NEWUSER, CLONE_NEWNS, CLONE_NEWNET, CLONE_PTRACE,
+                                           CLONE_VFORK, SIGCHLD, CLONE_PARENT, CLONE_IO})
+        CHECK(answer(SYS_clone, {libc | extra}) == errno_of(EPERM));
+    CHECK(answer(SYS_clone, {SIGCHLD}) == errno_of(EPERM));
+    CHECK(answer(SYS_clone, {libc & ~std::uint64_t{CLONE_THREAD}}) == errno_of(EPERM));
+}
+
+TEST_CASE("exec is for one descriptor, by descriptor", "[jail]") {
+    CHECK(answer(SYS_execveat, {exec_fd, 0, 0, 0, AT_EMPTY_PATH}) == allowed);
+    CHECK(answer(SYS_execveat, {exec_fd - 1, 0, 0, 0, AT_EMPTY_PATH}) == errno_of(EPERM));
+    CHECK(answer(SYS_execveat, {exec_fd, 0, 0, 0, 0}) == errno_of(EPERM));
+    CHECK(answer(SYS_execveat, {exec_fd, 0, 0, 0, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW}) == errno_of(EPERM));
+    CHECK(answer(SYS_execveat, {static_cast<std::uint32_t>(AT_FDCWD), 0, 0, 0, AT_EMPTY_PATH}) ==
+          errno_of(EPERM));
+}
+
+TEST_CASE("sockets are Unix sockets; a high bit hides nothing", "[jail]") {
+    CHECK(answer(SYS_socket, {AF_UNIX, SOCK_STREAM}) == allowed);
+    CHECK(answer(SYS_socketpair, {AF_UNIX, SOCK_STREAM}) == allowed);
+    for (const std::uint64_t family : Words{AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_VSOCK, AF_ALG}) {
+        CHECK(answer(SYS_socket, {family}) == errno_of(EPERM));
+        CHECK(answer(SYS_socket, {family | high_bit}) == errno_of(EPERM));
+    }
+    // The kernel looks at 32 bits only, so this is AF_UNIX for it and for us.
+    CHECK(answer(SYS_socket, {AF_UNIX | high_bit}) == allowed);
+}
+
+TEST_CASE("ioctl, fcntl and prctl do what is listed", "[jail]") {
+    for (const std::uint64_t request : Words{FIONREAD, TCGETS, 0xae80, 0xaf00, 0x800454d2})
+        CHECK(answer(SYS_ioctl, {0, request}) == allowed);
+    for (const std::uint64_t request : Words{TIOCSTI, TIOCSTI | high_bit, TIOCLINUX, TIOCSCTTY, TIOCCONS,
+                                             0x400454ca /* TUNSETIFF */, 0x5460, 0x3b64})
+        CHECK(answer(SYS_ioctl, {0, request}) == errno_of(EPERM));
+    CHECK(answer(SYS_fcntl, {0, F_OFD_SETLK}) == allowed);
+    for (const std::uint64_t command : Words{F_SETOWN, F_SETSIG, F_SETLEASE, F_NOTIFY})
+        CHECK(answer(SYS_fcntl, {0, command}) == errno_of(EPERM));
+    CHECK(answer(SYS_prctl, {PR_SET_NAME}) == allowed);
+    for (const std::uint64_t option :
+         Words{PR_SET_DUMPABLE, PR_SET_SECUREBITS, PR_SET_MM, PR_SET_PTRACER, PR_SET_SECCOMP})
+        CHECK(answer(SYS_prctl, {option}) == errno_of(EPERM));
+    CHECK(answer(SYS_tgkill, {process_pid_inside, 5, SIGUSR1}) == allowed);
+    CHECK(answer(SYS_tgkill, {1, 1, SIGKILL}) == errno_of(EPERM));
+}
+#endif
