@@ -29,6 +29,16 @@ constexpr std::array in_modules{"qxl",
                                 "virtio-vga",
                                 "usb-host"};
 
+/// What QEMU's command line calls a device that has another name as a type (system/qdev-monitor.c:
+/// qdev_alias_table). Its own help shows them nowhere, so the type's name is asked for.
+std::string real_name(std::string_view alias) {
+    if (alias == "ahci") return "ich9-ahci";
+    if (alias == "lsi") return "lsi53c895a";
+    if (alias == "ac97") return "AC97";
+    if (alias == "es1370") return "ES1370";
+    return std::string(alias) + "-pci";  // virtio-blk, ...
+}
+
 const Value* step(const Value& value, const std::variant<std::string, std::size_t>& part) {
     if (const auto* name = std::get_if<std::string>(&part)) {
         const Table* table = value.table();
@@ -277,7 +287,8 @@ void Reporter::report(DiagnosticKind kind, const Subject& subject, const Path& p
 void Reporter::report_no_such_type(const Subject& subject, const Path& path, const Origin& origin,
                                    const std::string& what, std::string_view name,
                                    const std::vector<std::string>& known) {
-    const auto near = nearest(name, known);
+    auto near = nearest(name, known);
+    if (const auto real = real_name(name); std::ranges::find(known, real) != known.end()) near = real;
     std::vector<std::string> notes;
     if (std::ranges::find(in_modules, name) != in_modules.end())
         notes.emplace_back("distributions put it into a package of its own (Debian: qemu-system-modules-*)");

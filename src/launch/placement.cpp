@@ -75,6 +75,7 @@ class Placer {
     void add_serial_controller();
     void use_first_bus(BusKind kind);
     void place_ide();
+    void settle_addressed();
     void place_pci();
     void place_q35(const Devices& homeless);
     void add_ports(std::size_t needed, const Devices& homeless);
@@ -245,6 +246,14 @@ Taken machine_slots(Board board, bool usb) {
     if (board == Board::I440fx) take({0, 8, 9, 11});
     if (board == Board::I440fx && usb) take({10});
     return taken;
+}
+
+/// An address without a bus is one on the machine's own bus, as on QEMU's command line.
+void Placer::settle_addressed() {
+    if (board_ != Board::Q35 && board_ != Board::I440fx) return;
+    for (Resource* device : devices_without_bus(BusKind::Pci))
+        if (device->properties.table()->find("addr") != nullptr)
+            set(*device, "bus", std::string(board_ == Board::Q35 ? "pcie.0" : "pci.0"));
 }
 
 /// The addresses the file itself gives, and the first function of a port for a device that gives none.
@@ -443,7 +452,7 @@ void Placer::place_pci() {
         case Board::I440fx:
             for (Resource* device : homeless) {
                 set(*device, "bus", std::string("pci.0"));
-                if (device->properties.table()->find("addr") == nullptr) take_slot(*device, "pci.0");
+                take_slot(*device, "pci.0");
             }
             break;
         case Board::Microvm:
@@ -470,6 +479,7 @@ void Placer::run() {
             report_without_bus(*device, BusKind::Virtio);
     place_ide();
     set_chassis_of_user_ports();
+    settle_addressed();
     take_given_addresses();
     give_missing_addresses();
     place_pci();

@@ -134,6 +134,14 @@ TEST_CASE("addresses and chassis numbers of the file are respected") {
     CHECK(place_of(vm, "other") == "pcie.0 0x1d");
 }
 
+TEST_CASE("an address without a bus is one on the root bus") {
+    const auto vm =
+        placed(bare + "[device.a]\ndriver = 'e1000'\naddr = '0x4'\n[device.b]\ndriver = 'e1000'\n");
+    CHECK(place_of(vm, "a") == "pcie.0 0x4");
+    CHECK(on_argv(vm, "a"));
+    CHECK(place_of(vm, "port0") == "pcie.0 0x5");
+}
+
 TEST_CASE("an id of the file is never taken for a port") {
     const auto vm = placed(bare + "[device.port0]\ndriver = 'virtio-rng-pci'\n");
     CHECK(place_of(vm, "port0") == "port1 0x0");
@@ -169,7 +177,8 @@ TEST_CASE("pc has explicit slots on its one bus, which takes everything live") {
                "[device.a]\ndriver = 'virtio-rng-pci'\n[device.b]\ndriver = 'virtio-rng-pci'\naddr = '3'\n"
                "[device.c]\ndriver = 'ide-cd'\n[device.d]\ndriver = 'ide-cd'\n[device.v]\ndriver = 'VGA'\n");
     CHECK(ports(vm).empty());
-    CHECK(place_of(vm, "a") == "pci.0 0x3");
+    CHECK(place_of(vm, "a") == "pci.0 0x4");
+    CHECK(place_of(vm, "b") == "pci.0 3");
     CHECK(place_of(vm, "d") == "ide.0 -");
     CHECK(*device(vm, "d").properties.table()->find("unit")->integer() == 1);
     CHECK_FALSE(on_argv(vm, "a"));
