@@ -2,7 +2,12 @@
 #include "launch/probe.hpp"
 
 #include <algorithm>
-#include <array>
+#include <functional>
+#include <iterator>
+#include <map>
+#include <optional>
+#include <set>
+#include <string_view>
 #include <sys/utsname.h>
 
 #include <fmt/format.h>
@@ -87,6 +92,35 @@ std::vector<qapi::Property> settable(const Json& answer) {
     return list;
 }
 
+/// Of an introspection, the commands that make resources, and all types they are made of.
+Json only_what_makes_resources(const Json& introspection) {
+    std::map<std::string_view, const Json*> by_name;
+    for (const auto& entity : introspection)
+        by_name[entity.at("name").get_ref<const std::string&>()] = &entity;
+    std::set<std::string_view> wanted;
+    std::vector<std::string_view> next{"object-add", "chardev-add", "blockdev-add", "netdev_add",
+                                       "device_add"};
+    while (!next.empty()) {
+        const auto name = next.back();
+        next.pop_back();
+        const auto found = by_name.find(name);
+        if (found == by_name.end() || !wanted.insert(name).second) continue;
+        const Json& entity = *found->second;
+        for (const char* link : {"arg-type", "ret-type", "element-type"})
+            if (entity.contains(link)) next.emplace_back(entity[link].get_ref<const std::string&>());
+        for (const char* list : {"members", "variants"}) {
+            if (!entity.contains(list)) continue;
+            for (const auto& member : entity[list])
+                if (member.contains("type"))  // an enum's have none
+                    next.emplace_back(member["type"].get_ref<const std::string&>());
+        }
+    }
+    Json kept = Json::array();
+    for (const auto& entity : introspection)
+        if (wanted.contains(entity.at("name").get_ref<const std::string&>())) kept.push_back(entity);
+    return kept;
+}
+
 bool is_machine(const std::string& type) {
     return type.ends_with("-machine");
 }
@@ -111,7 +145,9 @@ struct Probe::Impl {
         c.package = greeting.package;
         try {
             c.arch = interview.ask("query-target").at("arch").get<std::string>();
-            c.introspection = interview.ask("query-qmp-schema");
+            const Json introspection = interview.ask("query-qmp-schema");
+            cache.store_introspection(introspection);
+            c.introspection = only_what_makes_resources(introspection);
             c.schema = qapi::Schema::parse(c.introspection);
             ask_types(interview, c);
             ask_machines(interview, c);
@@ -140,7 +176,7 @@ struct Probe::Impl {
     }
 
     /// A type that QEMU dies of is done with too; the rest is asked of another process.
-    void ask_properties(std::vector<std::string> types, Stage stage) {
+    void ask_properties(const std::vector<std::string>& types, Stage stage) {
         std::size_t done = 0;
         while (done < types.size()) {
             Interview interview(qemu, binary, mode, stage);
@@ -159,7 +195,7 @@ struct Probe::Impl {
     ProbeCache cache;
     qapi::Capabilities capabilities;
     bool known = false;
-    bool properties_loaded = false;
+    std::optional<qapi::Schema> whole_schema;
 };
 
 Probe::Probe(const config::QemuBinary& qemu, config::JailMode mode)
@@ -190,17 +226,35 @@ const qapi::Capabilities& Probe::capabilities() {
 
 const qapi::Capabilities& Probe::with_properties(const std::vector<std::string>& types) {
     capabilities();
-    if (!impl_->properties_loaded) impl_->cache.load_properties(impl_->capabilities);
-    impl_->properties_loaded = true;
+    const auto unknown = [this](const std::string& type) {
+        return !impl_->capabilities.properties.contains(type);
+    };
+    std::vector<std::string> missing;
+    std::ranges::copy_if(types, std::back_inserter(missing), unknown);
+    if (missing.empty()) return impl_->capabilities;
+    impl_->cache.load_properties(impl_->capabilities, missing);
+    std::erase_if(missing, std::not_fn(unknown));
+    if (missing.empty()) return impl_->capabilities;
     std::vector<std::string> machines, others;
-    for (const auto& type : types)
-        if (!impl_->capabilities.properties.contains(type))
-            (is_machine(type) ? machines : others).push_back(type);
-    if (machines.empty() && others.empty()) return impl_->capabilities;
-    impl_->ask_properties(std::move(machines), Stage::Preconfig);
-    impl_->ask_properties(std::move(others), Stage::Ready);
-    impl_->cache.store_properties(impl_->capabilities);
+    std::ranges::partition_copy(missing, std::back_inserter(machines), std::back_inserter(others),
+                                is_machine);
+    impl_->ask_properties(machines, Stage::Preconfig);
+    impl_->ask_properties(others, Stage::Ready);
+    impl_->cache.store_properties(impl_->capabilities, missing);
     return impl_->capabilities;
+}
+
+const qapi::Schema& Probe::whole_schema() {
+    if (!impl_->whole_schema) {
+        auto introspection = impl_->cache.load_introspection();
+        if (!introspection) {
+            Interview interview(impl_->qemu, impl_->binary, impl_->mode, Stage::Ready);
+            introspection = interview.ask("query-qmp-schema");
+            impl_->cache.store_introspection(*introspection);
+        }
+        impl_->whole_schema = qapi::Schema::parse(*introspection);
+    }
+    return *impl_->whole_schema;
 }
 
 }  // namespace qvm::launch

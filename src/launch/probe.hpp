@@ -21,11 +21,17 @@ class Probe {
     Probe& operator=(Probe&&) noexcept;
     ~Probe();
 
-    /// From the cache, or by starting QEMU. Throws Error (HostCannot) when QEMU cannot be asked.
+    /// From the cache, or by starting QEMU. `schema` and `introspection` have only the commands that make
+    /// resources (object-add, chardev-add, blockdev-add, netdev_add, device_add): reading the whole takes
+    /// longer than everything else `up` does before it starts QEMU. Throws Error (HostCannot) when QEMU
+    /// cannot be asked.
     const qapi::Capabilities& capabilities();
     /// Makes sure the properties of these types are known; starts QEMU only if one is missing. Types that
     /// QEMU does not know, or dies of, are remembered as without properties.
     const qapi::Capabilities& with_properties(const std::vector<std::string>& types);
+
+    /// All commands and events.
+    const qapi::Schema& whole_schema();
 
     /// Absolute path of the binary.
     const std::filesystem::path& binary() const;

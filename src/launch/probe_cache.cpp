@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "launch/probe_cache.hpp"
 
+#include <algorithm>
 #include <fcntl.h>
-#include <fstream>
+#include <string_view>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,6 +21,10 @@ namespace fs = std::filesystem;
 
 constexpr auto capabilities_part = "capabilities";
 constexpr auto properties_part = "properties";
+constexpr auto schema_part = "schema";
+
+/// Raised whenever the form of one of them changes.
+constexpr int saved_form = 1;
 
 /// FNV-1a, 64 bits: only for the file's name, the whole key is compared.
 std::uint64_t hash_of(std::string_view text) {
@@ -38,7 +43,7 @@ std::string identity_of(const fs::path& path) {
 
 /// A module that is installed or removed changes what QEMU can do, and its directory.
 std::string key_of(const config::QemuBinary& qemu, const fs::path& binary) {
-    std::string key = fmt::format("qvm {}\n", version);
+    std::string key = fmt::format("qvm {} form {}\n", version, saved_form);
     key += identity_of(binary);
     if (!qemu.loader.empty()) key += identity_of(qemu.loader);
     for (const auto& directory : qemu.library_path) key += identity_of(directory);
@@ -64,6 +69,88 @@ std::optional<std::string> contents_of(const fs::path& path) {
     return bytes;
 }
 
+/// Takes the next field of a text, up to `end`, off it; nothing if there is no `end`.
+std::optional<std::string_view> take(std::string_view& text, char end) {
+    const auto at = text.find(end);
+    if (at == std::string_view::npos) return std::nullopt;
+    const auto field = text.substr(0, at);
+    text.remove_prefix(at + 1);
+    return field;
+}
+
+// QOM's names have neither tabs nor line ends, and there are a thousand of them: as lines they are read ten
+// times faster than as JSON.
+
+std::string type_lines(const qapi::Capabilities& c) {
+    std::string text;
+    const auto flag = [](const std::vector<std::string>& types, const std::string& type, char letter) {
+        return std::ranges::binary_search(types, type) ? std::string(1, letter) : std::string();
+    };
+    for (const auto& [type, parent] : c.parents)
+        text += fmt::format("{}\t{}\t{}{}\n", type, parent, flag(c.device_types, type, 'd'),
+                            flag(c.object_types, type, 'o'));
+    return text + '\n';
+}
+
+bool read_type_lines(std::string_view& text, qapi::Capabilities& c) {
+    for (;;) {
+        auto line = take(text, '\n');
+        if (!line) return false;
+        if (line->empty()) return true;
+        const auto type = take(*line, '\t');
+        const auto parent = take(*line, '\t');
+        if (!type || !parent) return false;
+        c.parents.emplace_hint(c.parents.end(), *type, *parent);
+        if (line->find('d') != std::string_view::npos) c.device_types.emplace_back(*type);
+        if (line->find('o') != std::string_view::npos) c.object_types.emplace_back(*type);
+    }
+}
+
+Json rest_of(const qapi::Capabilities& c) {
+    Json json = Json::object();
+    json["binary"] = c.binary;
+    json["version"] = Json::array({c.version.major, c.version.minor, c.version.micro});
+    json["package"] = c.package;
+    json["arch"] = c.arch;
+    Json& machines = json["machines"] = Json::array();
+    for (const auto& m : c.machines)
+        machines.push_back(
+            Json::array({m.name, m.alias, m.cpu_max, m.hotpluggable_cpus, m.deprecated, m.default_ram_id}));
+    Json& models = json["cpu-models"] = Json::array();
+    for (const auto& m : c.cpu_models) models.push_back(Json::array({m.name, m.type, m.deprecated}));
+    Json& options = json["options"] = Json::object();
+    for (const auto& [group, parameters] : c.options) {
+        Json& rows = options[group] = Json::array();
+        for (const auto& p : parameters) rows.push_back(Json::array({p.name, p.type}));
+    }
+    json["introspection"] = c.introspection;
+    return json;
+}
+
+void read_rest(Json json, qapi::Capabilities& c) {
+    c.binary = json.at("binary").get<std::string>();
+    const Json& numbers = json.at("version");
+    c.version = {numbers.at(0).get<int>(), numbers.at(1).get<int>(), numbers.at(2).get<int>()};
+    c.package = json.at("package").get<std::string>();
+    c.arch = json.at("arch").get<std::string>();
+    for (const auto& m : json.at("machines"))
+        c.machines.push_back({m.at(0).get<std::string>(), m.at(1).get<std::string>(), m.at(2).get<unsigned>(),
+                              m.at(3).get<bool>(), m.at(4).get<bool>(), m.at(5).get<std::string>()});
+    for (const auto& m : json.at("cpu-models"))
+        c.cpu_models.push_back({m.at(0).get<std::string>(), m.at(1).get<std::string>(), m.at(2).get<bool>()});
+    for (const auto& [group, rows] : json.at("options").items()) {
+        auto& parameters = c.options[group];
+        for (const auto& p : rows)
+            parameters.push_back({p.at(0).get<std::string>(), p.at(1).get<std::string>()});
+    }
+    c.introspection = std::move(json.at("introspection"));
+    c.schema = qapi::Schema::parse(c.introspection);
+}
+
+std::string text_of(const Json& json) {
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 }  // namespace
 
 ProbeCache::ProbeCache(fs::path directory, const config::QemuBinary& qemu, const fs::path& binary)
@@ -73,21 +160,17 @@ fs::path ProbeCache::path_of(const char* part) const {
     return directory_ / fmt::format("{:016x}.{}", hash_of(key_), part);
 }
 
-std::optional<Json> ProbeCache::read(const char* part) const {
-    const auto bytes = contents_of(path_of(part));
+std::optional<std::string> ProbeCache::read(const char* part) const {
+    auto bytes = contents_of(path_of(part));
     if (!bytes || !bytes->starts_with(key_)) return std::nullopt;
-    Json content = Json::from_msgpack(bytes->begin() + static_cast<std::ptrdiff_t>(key_.size()), bytes->end(),
-                                      true, false);
-    if (!content.is_object()) return std::nullopt;
-    return content;
+    bytes->erase(0, key_.size());
+    return bytes;
 }
 
-void ProbeCache::write(const char* part, const Json& content) const {
-    std::string bytes = key_;
-    Json::to_msgpack(content, bytes);
+void ProbeCache::write(const char* part, const std::string& content) const {
     try {
         fs::create_directories(directory_);
-        write_atomically(path_of(part), bytes);
+        write_atomically(path_of(part), key_ + content);
     } catch (const std::exception&) {
         // Without a cache everything works, only later.
     }
@@ -96,42 +179,66 @@ void ProbeCache::write(const char* part, const Json& content) const {
 std::optional<qapi::Capabilities> ProbeCache::load() const {
     const auto content = read(capabilities_part);
     if (!content) return std::nullopt;
+    std::string_view text = *content;
+    qapi::Capabilities c;
+    if (!read_type_lines(text, c)) return std::nullopt;
     try {
-        return qapi::Capabilities::from_json(*content);
+        read_rest(Json::parse(text), c);
     } catch (const std::exception&) {
         return std::nullopt;
     }
+    return c;
 }
 
 void ProbeCache::store(const qapi::Capabilities& capabilities) const {
-    Json content = capabilities.to_json();
-    content["properties"] = Json::object();
-    write(capabilities_part, content);
+    write(capabilities_part, type_lines(capabilities) + text_of(rest_of(capabilities)));
 }
 
-void ProbeCache::load_properties(qapi::Capabilities& capabilities) const {
+void ProbeCache::load_properties(qapi::Capabilities& capabilities,
+                                 const std::vector<std::string>& types) const {
     const auto content = read(properties_part);
     if (!content) return;
-    try {
-        for (const auto& [type, rows] : content->items()) {
+    std::string_view text = *content;
+    while (auto line = take(text, '\n')) {
+        const auto type = take(*line, '\t');
+        if (!type || std::ranges::find(types, *type) == types.end()) continue;
+        try {
             std::vector<qapi::Property> list;
-            for (const auto& row : rows)
+            for (const auto& row : Json::parse(*line))
                 list.push_back({row.at(0).get<std::string>(), row.at(1).get<std::string>(),
                                 row.at(2).get<std::string>()});
-            capabilities.properties.try_emplace(type, std::move(list));
+            capabilities.properties.insert_or_assign(std::string(*type), std::move(list));
+        } catch (const Json::exception&) {
+            continue;  // damaged: asked again
         }
-    } catch (const Json::exception&) {
-        // What has been read so far is right; the rest will be asked again, and the file written anew.
     }
 }
 
-void ProbeCache::store_properties(const qapi::Capabilities& capabilities) const {
-    Json content = Json::object();
-    for (const auto& [type, list] : capabilities.properties) {
-        Json& rows = content[type] = Json::array();
-        for (const auto& p : list) rows.push_back(Json::array({p.name, p.type, p.description}));
+void ProbeCache::store_properties(const qapi::Capabilities& capabilities,
+                                  const std::vector<std::string>& types) const {
+    // A line that comes later counts: a damaged one is never mended, only outdone.
+    std::string content = read(properties_part).value_or("");
+    if (!content.empty() && !content.ends_with('\n')) content += '\n';
+    for (const auto& type : types) {
+        const auto* list = capabilities.properties_of(type);
+        if (list == nullptr) continue;
+        Json rows = Json::array();
+        for (const auto& p : *list) rows.push_back(Json::array({p.name, p.type, p.description}));
+        content += fmt::format("{}\t{}\n", type, text_of(rows));
     }
     write(properties_part, content);
+}
+
+std::optional<Json> ProbeCache::load_introspection() const {
+    const auto content = read(schema_part);
+    if (!content) return std::nullopt;
+    Json introspection = Json::parse(*content, nullptr, false);
+    if (!introspection.is_array()) return std::nullopt;
+    return introspection;
+}
+
+void ProbeCache::store_introspection(const Json& introspection) const {
+    write(schema_part, text_of(introspection));
 }
 
 }  // namespace qvm::launch

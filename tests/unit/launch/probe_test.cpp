@@ -83,6 +83,9 @@ TEST_CASE("a QEMU tells what it is, once") {
         CHECK(told.has_device("virtio-blk-pci"));
         CHECK(told.is_a("virtio-blk-pci", "pci-device"));
         CHECK(told.schema.command("blockdev-add") != nullptr);
+        CHECK(told.schema.command("query-status") == nullptr);
+        CHECK(probe.whole_schema().command("query-status") != nullptr);
+        CHECK(probe.whole_schema().event("RESET") != nullptr);
         CHECK(told.options.contains("rtc"));
         const auto machine = told.machine("q35")->name + "-machine";
         const auto& more =
@@ -101,7 +104,7 @@ TEST_CASE("a QEMU tells what it is, once") {
         CHECK(more.properties_of("virtio-net-pci") == nullptr);
     }
     const auto files = files_in(cache.path() / "probe");
-    REQUIRE(files.size() == 2);
+    REQUIRE(files.size() == 3);
     for (const auto& file : files) {
         struct stat status {};
         REQUIRE(::stat(file.c_str(), &status) == 0);
@@ -110,7 +113,8 @@ TEST_CASE("a QEMU tells what it is, once") {
     // From the cache: the same again, and nothing is written.
     const auto before = fs::last_write_time(files.front());
     Probe again = probe_with(cache);
-    CHECK(again.with_properties({"virtio-blk-pci"}).properties_of("no-such-device") != nullptr);
+    CHECK(again.with_properties({"virtio-blk-pci", "no-such-device"}).properties_of("no-such-device") !=
+          nullptr);
     CHECK(fs::last_write_time(files.front()) == before);
 }
 
@@ -132,13 +136,20 @@ TEST_CASE("a cache that is damaged counts as absent") {
     CHECK_FALSE(cache().load());
     cache().store(test::saved_qemu());
     REQUIRE(cache().load());
-    CHECK(cache().load()->to_json()["machines"] == test::saved_qemu().to_json()["machines"]);
-    cache().store_properties(test::saved_qemu());
+    const std::vector<std::string> types{"virtio-blk-pci", "isa-serial"};
+    cache().store_properties(test::saved_qemu(), {types[0]});
+    cache().store_properties(test::saved_qemu(), {types[1]});
     {
         auto loaded = *cache().load();
         CHECK(loaded.properties.empty());
-        cache().load_properties(loaded);
-        CHECK(loaded.properties.size() == test::saved_qemu().properties.size());
+        cache().load_properties(loaded, types);
+        CHECK(loaded.properties.size() == 2);
+        auto expected = test::saved_qemu().to_json();
+        auto got = loaded.to_json();
+        CHECK(got["properties"]["isa-serial"] == expected["properties"]["isa-serial"]);
+        got.erase("properties");
+        expected.erase("properties");
+        CHECK(got == expected);
     }
 
     SECTION("a file cut short or overwritten") {
@@ -148,7 +159,8 @@ TEST_CASE("a cache that is damaged counts as absent") {
                 fs::resize_file(file, length);
                 CHECK_NOTHROW(cache().load());
                 qapi::Capabilities empty;
-                CHECK_NOTHROW(cache().load_properties(empty));
+                CHECK_NOTHROW(cache().load_properties(empty, types));
+                CHECK((file.extension() != ".properties" || empty.properties.size() < 2));
             }
         }
         CHECK_FALSE(cache().load());
