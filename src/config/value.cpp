@@ -7,6 +7,17 @@
 
 namespace qvm::config {
 
+Table::Table() = default;
+Table::Table(const Table& other) = default;
+Table::Table(Table&& other) noexcept = default;
+Table& Table::operator=(const Table& other) = default;
+Table& Table::operator=(Table&& other) noexcept = default;
+Table::~Table() = default;
+
+bool Table::empty() const {
+    return entries_.empty();
+}
+
 const Entry* Table::entry(std::string_view key) const {
     const auto found = std::ranges::find(entries_, key, &Entry::key);
     return found == entries_.end() ? nullptr : &*found;

@@ -19,6 +19,14 @@ using Array = std::vector<Value>;
 /// Ordered by first appearance; keys are unique.
 class Table {
   public:
+    // In the source, where Entry is complete.
+    Table();
+    Table(const Table& other);
+    Table(Table&& other) noexcept;
+    Table& operator=(const Table& other);
+    Table& operator=(Table&& other) noexcept;
+    ~Table();
+
     const Value* find(std::string_view key) const;
     Value* find(std::string_view key);
     const Entry* entry(std::string_view key) const;
@@ -26,7 +34,7 @@ class Table {
     Value& set(std::string key, Origin key_origin, Value value);
     /// True if it was there.
     bool erase(std::string_view key);
-    bool empty() const { return entries_.empty(); }
+    bool empty() const;
     const std::vector<Entry>& entries() const { return entries_; }
     std::vector<Entry>& entries() { return entries_; }
     std::vector<std::string> keys() const;

@@ -43,10 +43,10 @@ constexpr std::array cpus_keys{
 };
 constexpr std::array machine_keys{KeyRule{"type", string}, KeyRule{"accel", string | strings}};
 constexpr std::array cpu_keys{KeyRule{"model", string}};
-constexpr std::array kernel_keys{KeyRule{"image", string | path}, KeyRule{"initrd", string | path},
-                                 KeyRule{"append", string}, KeyRule{"dtb", string | path}, enabled_key};
+constexpr std::array kernel_keys{KeyRule{"image", string | as_path}, KeyRule{"initrd", string | as_path},
+                                 KeyRule{"append", string}, KeyRule{"dtb", string | as_path}, enabled_key};
 constexpr std::array disk_keys{
-    KeyRule{"file", string | path},
+    KeyRule{"file", string | as_path},
     KeyRule{"format", string},
     KeyRule{"bus", string, disk_buses},
     KeyRule{"read-only", boolean},
@@ -62,7 +62,7 @@ constexpr std::array disk_keys{
     KeyRule{"device", table},
     enabled_key,
 };
-constexpr std::array cdrom_keys{KeyRule{"file", string | path}, KeyRule{"bus", string, cdrom_buses},
+constexpr std::array cdrom_keys{KeyRule{"file", string | as_path}, KeyRule{"bus", string, cdrom_buses},
                                 KeyRule{"boot", integer, {}, 0, INT32_MAX}, enabled_key};
 constexpr std::array net_keys{
     KeyRule{"type", string, net_types},
@@ -84,13 +84,13 @@ constexpr std::array lifecycle_keys{KeyRule{"stop-timeout", duration},
                                     KeyRule{"on-reboot", string, on_reboot_words},
                                     KeyRule{"on-crash", string, on_crash_words}};
 constexpr std::array jail_keys{KeyRule{"mode", string, jail_modes}};
-constexpr std::array qemu_keys{KeyRule{"binary", string | path}, KeyRule{"loader", string | path},
-                               KeyRule{"library-path", string | strings | path},
-                               KeyRule{"module-dir", string | path},
-                               KeyRule{"data", string | strings | path}};
+constexpr std::array qemu_keys{KeyRule{"binary", string | as_path}, KeyRule{"loader", string | as_path},
+                               KeyRule{"library-path", string | strings | as_path},
+                               KeyRule{"module-dir", string | as_path},
+                               KeyRule{"data", string | strings | as_path}};
 constexpr std::array host_keys{
     KeyRule{"kind", string, host_kinds},
-    KeyRule{"path", string | path},
+    KeyRule{"path", string | as_path},
     KeyRule{"access", string, access_words},
     KeyRule{"mode", string, socket_modes},
     KeyRule{"runtime", string},
@@ -236,7 +236,7 @@ class Checker {
     }
 
     Value checked(const KeyRule& rule, const std::string& where, const Value& value) {
-        if ((rule.takes & path) != 0 && names_no_path(value)) return empty_path(where, value);
+        if ((rule.takes & as_path) != 0 && names_no_path(value)) return empty_path(where, value);
         if (value.is_string() && (rule.takes & string) != 0) return checked_word(rule, where, value);
         if (value.is_string() && (rule.takes & size) != 0) return checked_size(where, value);
         if (value.is_string() && (rule.takes & duration) != 0) return checked_duration(where, value);

@@ -22,7 +22,7 @@ inline constexpr unsigned strings = 8;  ///< an array of strings
 inline constexpr unsigned table = 16;
 inline constexpr unsigned size = 32;      ///< bytes as an integer, or "512M"
 inline constexpr unsigned duration = 64;  ///< "30s"
-inline constexpr unsigned path = 128;     ///< with string or strings: they are paths, which are not empty
+inline constexpr unsigned as_path = 128;  ///< with string or strings: they are paths, which are not empty
 }  // namespace takes
 
 struct KeyRule {

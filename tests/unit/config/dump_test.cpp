@@ -53,7 +53,8 @@ TEST_CASE("the raw level of a VM is the same VM") {
 TEST_CASE("raw.toml is disk.toml at the raw level, as its comment says") {
     const auto json = [](const char* file) {
         Diagnostics diagnostics;
-        Json vm = vm_json(lowered(read_files({std::string(QVM_SOURCE_DIR "/examples/") + file}), diagnostics));
+        Json vm =
+            vm_json(lowered(read_files({std::string(QVM_SOURCE_DIR "/examples/") + file}), diagnostics));
         CHECK(diagnostics.size() == 0);
         vm.erase("name");
         return vm.dump(1);
