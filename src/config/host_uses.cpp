@@ -35,7 +35,7 @@ enum class Reach { ReadOnly, ReadWrite, WriteOnly, ByNode };
 /// Where a table of members belongs to.
 enum class Place { Object, Chardev, Blockdev, Netdev, Device, Machine, Option };
 
-using MemberPath = std::array<std::string_view, 4>;
+using MemberPath = std::array<std::string_view, 5>;
 
 struct Row {
     Place place;
@@ -75,11 +75,10 @@ constexpr std::array rows{
     Row{Place::Chardev, "serial", {"backend", "data", "device"}, Way::Fdset, Reach::ReadWrite, "file"},
     Row{Place::Chardev, "parallel", {"backend", "data", "device"}, Way::Fdset, Reach::ReadWrite, "file"},
     Row{Place::Chardev, "pipe", {"backend", "data", "device"}, Way::Refused},
-    Row{Place::Chardev, "socket", {"backend", "data", "addr", "str"}, Way::Getfd, Reach::ReadWrite, sockets},
-    Row{Place::Chardev, "socket", {"backend", "data", "addr", "data"}, Way::Refused},
+    Row{Place::Chardev, "socket", {"backend", "data", "addr", "data", "str"}, Way::Getfd, Reach::ReadWrite, sockets},
     Row{Place::Chardev,
         "socket",
-        {"backend", "data", "addr", "path"},
+        {"backend", "data", "addr", "data", "path"},
         Way::Refused,
         Reach::ReadWrite,
         {},

@@ -18,7 +18,7 @@ std::string find_console(const Vm& vm) {
     const Resource* chardev = vm.find({Kind::Chardev, "console"});
     if (chardev == nullptr || chardev->driver() != "socket") return {};
     const Json properties = to_json(chardev->properties);
-    const auto address = properties.value("/backend/data/addr/str"_json_pointer, Json());
+    const auto address = properties.value("/backend/data/addr/data/str"_json_pointer, Json());
     const auto server = properties.value("/backend/data/server"_json_pointer, Json(true));
     return address.is_string() && server == true ? "console" : "";
 }

@@ -19,8 +19,11 @@ void console_backend(Lowering& lowering, const Item& console) {
     host.put("runtime", std::string(console_socket));
     lowering.add(Kind::Host, console_id, std::move(host), console);
 
+    // chardev-add wraps the address in `data` (QAPI: SocketAddressLegacy), netdev_add does not.
+    Members descriptor(console.origin);
+    descriptor.put("str", std::string("@") + console_id);
     Members address(console.origin);
-    address.put("type", std::string("fd")).put("str", std::string("@") + console_id);
+    address.put("type", std::string("fd")).put("data", std::move(descriptor.table()));
     Members data(console.origin);
     data.put("addr", std::move(address.table())).put("server", true).put("wait", false);
     Members backend(console.origin);
