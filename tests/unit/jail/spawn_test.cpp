@@ -8,6 +8,7 @@
 #include <set>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "contained.hpp"
@@ -367,6 +368,9 @@ TEST_CASE("without a pid namespace, or any jail, the process dies with its stub"
     REQUIRE(process);
     waiting.child.kill();
     CHECK(process.wait_ended(-1));
+    while (::waitpid(-1, nullptr, 0) > 0) {
+    }
+    REQUIRE(::prctl(PR_SET_CHILD_SUBREAPER, 0) == 0);
 }
 
 TEST_CASE("the stub cannot be talked into leaving", "[jail]") {
@@ -405,6 +409,8 @@ TEST_CASE("with end_with_parent everything dies with the process that called spa
     SECTION("without a jail") {
         spec.contained = false;
     }
+    // Orphans come to us, so that none is left behind.
+    REQUIRE(::prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
     SocketPair news(SOCK_STREAM);
     const pid_t parent = ::fork();
     if (parent == 0) {
@@ -423,6 +429,9 @@ TEST_CASE("with end_with_parent everything dies with the process that called spa
     ::waitpid(parent, nullptr, 0);
     CHECK((!stub || stub.wait_ended(-1)));
     CHECK((!process || process.wait_ended(-1)));
+    while (::waitpid(-1, nullptr, 0) > 0) {
+    }
+    REQUIRE(::prctl(PR_SET_CHILD_SUBREAPER, 0) == 0);
 }
 
 TEST_CASE("without a jail the process has the caller's view, and still its stub and descriptors", "[jail]") {
