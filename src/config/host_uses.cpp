@@ -47,13 +47,15 @@ struct Row {
     std::string_view advice = {};  ///< the way out of Refused
 };
 
-constexpr std::string_view listen_advice =
-    "make the socket a [host.X] with kind = \"socket\", and name its descriptor: addr = { type = \"fd\", str "
-    "= \"@X\" }";
+constexpr std::string_view chardev_advice =
+    "make the socket a [host.X] with kind = \"socket\", and say addr = { type = \"fd\", data = { str = "
+    "\"@X\" } }";
+constexpr std::string_view netdev_advice =
+    "make the socket a [host.X] with kind = \"socket\", and say addr = { type = \"fd\", str = \"@X\" }";
 constexpr std::string_view server_advice =
-    "make the socket a [host.X] with kind = \"socket\", mode = \"connect\", and say server = { type = "
-    "\"fd\", str = "
-    "\"@X\" }";
+    "make the socket a [host.X] with kind = \"socket\" and mode = \"connect\", and say server = { type = "
+    "\"fd\", "
+    "str = \"@X\" }";
 constexpr std::string_view sockets = "socket process";
 
 // By what each member is opened with in QEMU's source: qemu_open() takes /dev/fdset/N, monitor_fd_param() a
@@ -75,21 +77,26 @@ constexpr std::array rows{
     Row{Place::Chardev, "serial", {"backend", "data", "device"}, Way::Fdset, Reach::ReadWrite, "file"},
     Row{Place::Chardev, "parallel", {"backend", "data", "device"}, Way::Fdset, Reach::ReadWrite, "file"},
     Row{Place::Chardev, "pipe", {"backend", "data", "device"}, Way::Refused},
-    Row{Place::Chardev, "socket", {"backend", "data", "addr", "data", "str"}, Way::Getfd, Reach::ReadWrite, sockets},
+    Row{Place::Chardev,
+        "socket",
+        {"backend", "data", "addr", "data", "str"},
+        Way::Getfd,
+        Reach::ReadWrite,
+        sockets},
     Row{Place::Chardev,
         "socket",
         {"backend", "data", "addr", "data", "path"},
         Way::Refused,
         Reach::ReadWrite,
         {},
-        listen_advice},
+        chardev_advice},
     Row{Place::Chardev, "", {"backend", "data", "logfile"}, Way::Fdset, Reach::WriteOnly, "file"},
     Row{Place::Netdev, "tap", {"fd"}, Way::Getfd, Reach::ReadWrite, "tap"},
     Row{Place::Netdev, "tap", {"vhostfd"}, Way::Getfd, Reach::ReadWrite, "file"},
     Row{Place::Netdev, "vhost-vdpa", {"vhostdev"}, Way::Fdset, Reach::ReadWrite, "file"},
     Row{Place::Netdev, "vhost-vdpa", {"vhostfd"}, Way::Getfd, Reach::ReadWrite, "file"},
     Row{Place::Netdev, "stream", {"addr", "str"}, Way::Getfd, Reach::ReadWrite, sockets},
-    Row{Place::Netdev, "stream", {"addr", "path"}, Way::Refused, Reach::ReadWrite, {}, listen_advice},
+    Row{Place::Netdev, "stream", {"addr", "path"}, Way::Refused, Reach::ReadWrite, {}, netdev_advice},
     Row{Place::Netdev, "dgram", {"local", "str"}, Way::Getfd, Reach::ReadWrite, sockets},
     Row{Place::Netdev, "dgram", {"local", "path"}, Way::Refused},
     Row{Place::Netdev, "dgram", {"remote", "path"}, Way::Refused},

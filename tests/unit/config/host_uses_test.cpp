@@ -66,7 +66,8 @@ TEST_CASE("a second look changes nothing") {
 
 TEST_CASE("what has no way in is said, unless there is no jail") {
     const std::string unix_socket =
-        "chardev.c = { backend = { type = 'socket', data = { addr = { type = 'unix', path = '/run/x' } } } }";
+        "chardev.c = { backend = { type = 'socket', data = { addr = { type = 'unix', data = { path = "
+        "'/run/x' } } } } }";
     CHECK(kind_of(unix_socket) == DiagnosticKind::PathInJail);
     CHECK(found(unix_socket + "\njail.mode = 'off'").diagnostics.size() == 0);
     CHECK(kind_of("device.d = { driver = 'x', some = '/etc' }") == DiagnosticKind::PathInJail);
