@@ -17,10 +17,10 @@ namespace {
 /// The supervisor's whole life, in whichever process.
 qmp::net::awaitable<void> supervise(qmp::net::io_context& context, UpOrder& order, const VmState& state,
                                     Progress progress, const std::function<void()>& running, Ending& ending) {
-    // An old supervisor.log or exit.json must not be read as this start's.
+    VmState own = state;
+    own.create();  // the end of an earlier start took the runtime directory away
     order.applied.phase = Applied::Phase::Starting;
     order.applied.supervisor = ProcessRecord::of(::getpid());
-    VmState own = state;
     own.write_applied(order.applied);
     std::unique_ptr<Started> started;
     std::exception_ptr failure;

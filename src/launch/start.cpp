@@ -86,7 +86,8 @@ StartError death(jail::Child& qemu, const Plan& plan, const VmState& state, cons
 
 StartError refusal(const StepError& error, const VmState& state) {
     if (error.cause() == StepError::Cause::Refused)
-        return StartError(fmt::format("{}: {}", state.name(), error.what()), {error.diagnostic()}, {});
+        return StartError(fmt::format("{} was not started: QEMU refused a part of it", state.name()),
+                          {error.diagnostic()}, "QEMU was ended; nothing is left behind");
     const auto words = last_words(state, 12);
     return StartError(fmt::format("{}: {}", state.name(), error.what()), {},
                       words.empty() ? "QEMU was ended; nothing is left behind" : quoted(words));

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// QEMU is killed before each step of a start in turn: the failure names the step and the signal, and nothing
+// of the VM is left behind. This process is a subreaper, so an escaped process would end up here.
+#include <cerrno>
+#include <csignal>
+#include <dirent.h>
+#include <fcntl.h>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "config/check.hpp"
+#include "config/document.hpp"
+#include "config/host_uses.hpp"
+#include "config/lower.hpp"
+#include "launch/compile.hpp"
+#include "launch/daemon.hpp"
+#include "launch/placement.hpp"
+#include "launch/probe.hpp"
+#include "qmp/async.hpp"
+#include "support/catch.hpp"
+
+namespace fs = std::filesystem;
+using namespace qvm;
+
+namespace {
+
+constexpr const char* description = R"(
+memory = "64M"
+machine = { type = "q35", accel = "tcg" }
+disk.one = { file = "one.raw", boot = 1 }
+disk.two = { file = "two.raw", bus = "scsi", boot = 2 }
+console = "virtio"
+)";
+
+struct Place {
+    fs::path directory;
+    Place() {
+        std::string name = (fs::temp_directory_path() / "qvm-faults-XXXXXX").string();
+        if (::mkdtemp(name.data()) == nullptr) throw_errno("make a temporary directory");
+        directory = name;
+        for (const char* disk : {"one.raw", "two.raw"}) {
+            std::ofstream(directory / disk);
+            fs::resize_file(directory / disk, 1 << 20);
+        }
+    }
+    ~Place() {
+        std::error_code ignored;
+        fs::remove_all(directory, ignored);
+    }
+};
+
+struct Prepared {
+    config::Vm vm;
+    launch::Plan plan;
+    fs::path binary;
+};
+
+Prepared prepare(const Place& place) {
+    Diagnostics diagnostics;
+    const auto document =
+        config::load({{"faults.toml", place.directory / "faults.toml", description}}, {}, diagnostics);
+    Prepared made;
+    made.vm = config::lower(document, diagnostics);
+    config::find_host_uses(made.vm, document, diagnostics);
+    launch::Probe probe(made.vm.qemu);
+    launch::place(made.vm, probe.capabilities(), diagnostics);
+    config::check(made.vm, probe.with_properties(config::types_needed(made.vm, probe.capabilities())),
+                  diagnostics);
+    INFO(diagnostics.to_text(false));
+    REQUIRE_FALSE(diagnostics.has_errors());
+    made.plan = launch::compile(made.vm, probe.capabilities(), "tcg");
+    made.binary = probe.binary();
+    return made;
+}
+
+std::vector<pid_t> children_of(pid_t parent) {
+    std::ifstream file("/proc/" + std::to_string(parent) + "/task/" + std::to_string(parent) + "/children");
+    std::vector<pid_t> pids;
+    for (pid_t pid = 0; file >> pid;) pids.push_back(pid);
+    return pids;
+}
+
+/// The jail's stub is our child, QEMU is the stub's.
+void kill_qemu() {
+    for (const pid_t stub : children_of(::getpid()))
+        for (const pid_t qemu : children_of(stub)) ::kill(qemu, SIGKILL);
+}
+
+std::size_t open_descriptors() {
+    std::size_t count = 0;
+    for ([[maybe_unused]] const auto& entry : fs::directory_iterator("/proc/self/fd")) ++count;
+    return count;
+}
+
+launch::UpOrder order_of(const Prepared& made, launch::VmState& state) {
+    launch::UpOrder order;
+    order.start.vm = made.vm;
+    order.start.plan = made.plan;
+    order.start.binary = made.binary;
+    order.start.host_uid = state.host_uid();
+    order.start.vm_lock = state.try_lock_vm();
+    order.supervisor_lock = state.try_lock_supervisor();
+    REQUIRE(order.start.vm_lock);
+    REQUIRE(order.supervisor_lock);
+    return order;
+}
+
+void check_nothing_left(const launch::VmState& state, std::size_t descriptors) {
+    int status = 0;
+    CHECK(::waitpid(-1, &status, WNOHANG) == -1);
+    CHECK(errno == ECHILD);
+    CHECK(state.condition() == launch::Condition::Stopped);
+    CHECK_FALSE(fs::exists(state.runtime_directory()));
+    CHECK(open_descriptors() == descriptors);
+}
+
+}  // namespace
+
+TEST_CASE("QEMU killed before each step of its start") {
+    REQUIRE(::prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
+    const Place place;
+    const Prepared made = prepare(place);
+    launch::Directories directories;
+    directories.state = place.directory / "state";
+    directories.runtime = place.directory / "run";
+    launch::VmState state(directories, "faults");
+    state.claim(place.directory / "faults.toml");
+    state.create();
+
+    std::vector<std::size_t> steps;
+    for (std::size_t i = 0; i < made.plan.steps.size(); ++i)
+        if (std::holds_alternative<launch::QmpStep>(made.plan.steps[i].action)) steps.push_back(i);
+    REQUIRE(steps.size() > 8);
+
+    for (const std::size_t victim : steps) {
+        const auto title = launch::step_title(made.plan.steps[victim]);
+        CAPTURE(victim, title);
+        const auto descriptors = open_descriptors();
+        {
+            std::string message;
+            auto order = order_of(made, state);
+            const auto kill_at = [&](const std::string&, std::size_t index, std::size_t) {
+                if (index == victim) kill_qemu();
+            };
+            try {
+                launch::up_in_foreground(std::move(order), state, kill_at, [] { FAIL("it came up"); });
+                FAIL("it did not fail");
+            } catch (const launch::StartError& error) {
+                message = error.what();
+                CHECK(error.exit_code() == ExitCode::RolledBack);
+            }
+            CHECK_THAT(message, ContainsSubstring("signal 9"));
+            CHECK_THAT(message, ContainsSubstring("faults"));
+        }
+        check_nothing_left(state, descriptors);
+        const auto applied = state.applied();
+        REQUIRE(applied);
+        CHECK(applied->phase == launch::Applied::Phase::Ended);
+    }
+}
