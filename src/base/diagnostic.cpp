@@ -28,8 +28,10 @@ std::string indent_like(std::string_view line, std::uint32_t column) {
     std::string indent;
     for (std::size_t i = 0; i + 1 < column && i < line.size(); ++i) {
         const auto byte = static_cast<unsigned char>(line[i]);
-        if (byte == '\t') indent += '\t';
-        else if ((byte & 0xC0) != 0x80) indent += ' ';
+        if (byte == '\t')
+            indent += '\t';
+        else if ((byte & 0xC0) != 0x80)
+            indent += ' ';
     }
     return indent;
 }
@@ -37,7 +39,8 @@ std::string indent_like(std::string_view line, std::uint32_t column) {
 void print_source(std::string& out, const Diagnostic& d, std::string_view line, const Palette& p) {
     const std::size_t left = d.origin.column == 0 ? 0 : d.origin.column - 1;
     const std::size_t room = line.size() > left ? line.size() - left : 1;
-    const auto marked = line.substr(std::min(left, line.size()), std::min<std::size_t>(d.origin.length, room));
+    const auto marked =
+        line.substr(std::min(left, line.size()), std::min<std::size_t>(d.origin.length, room));
     const std::string carets(std::max<std::size_t>(1, display_width(marked)), '^');
     out += fmt::format("{:>5} | {}\n", d.origin.line, escape_controls(line));
     out += fmt::format("{:>5} | {}{}{}{}", "", indent_like(line, d.origin.column), p.error, carets, p.reset);
@@ -49,28 +52,50 @@ void print_source(std::string& out, const Diagnostic& d, std::string_view line, 
 
 std::string_view kind_name(DiagnosticKind kind) {
     switch (kind) {
-        case DiagnosticKind::TomlSyntax: return "toml-syntax";
-        case DiagnosticKind::UnknownKey: return "unknown-key";
-        case DiagnosticKind::UnknownTable: return "unknown-table";
-        case DiagnosticKind::BadType: return "bad-type";
-        case DiagnosticKind::BadEnum: return "bad-enum";
-        case DiagnosticKind::BadSize: return "bad-size";
-        case DiagnosticKind::BadValue: return "bad-value";
-        case DiagnosticKind::Missing: return "missing";
-        case DiagnosticKind::Conflict: return "conflict";
-        case DiagnosticKind::DuplicateId: return "duplicate-id";
-        case DiagnosticKind::BadRef: return "bad-ref";
-        case DiagnosticKind::WrongRefType: return "wrong-ref-type";
-        case DiagnosticKind::Cycle: return "cycle";
-        case DiagnosticKind::BusFull: return "bus-full";
-        case DiagnosticKind::NotHotpluggable: return "not-hotpluggable";
-        case DiagnosticKind::NotInThisQemu: return "not-in-this-qemu";
-        case DiagnosticKind::PathInJail: return "path-in-jail";
-        case DiagnosticKind::ChainMismatch: return "chain-mismatch";
-        case DiagnosticKind::FileMissing: return "file-missing";
-        case DiagnosticKind::Deprecated: return "deprecated";
-        case DiagnosticKind::Unused: return "unused";
-        case DiagnosticKind::QemuRefused: return "qemu-refused";
+        case DiagnosticKind::TomlSyntax:
+            return "toml-syntax";
+        case DiagnosticKind::UnknownKey:
+            return "unknown-key";
+        case DiagnosticKind::UnknownTable:
+            return "unknown-table";
+        case DiagnosticKind::BadType:
+            return "bad-type";
+        case DiagnosticKind::BadEnum:
+            return "bad-enum";
+        case DiagnosticKind::BadSize:
+            return "bad-size";
+        case DiagnosticKind::BadValue:
+            return "bad-value";
+        case DiagnosticKind::Missing:
+            return "missing";
+        case DiagnosticKind::Conflict:
+            return "conflict";
+        case DiagnosticKind::DuplicateId:
+            return "duplicate-id";
+        case DiagnosticKind::BadRef:
+            return "bad-ref";
+        case DiagnosticKind::WrongRefType:
+            return "wrong-ref-type";
+        case DiagnosticKind::Cycle:
+            return "cycle";
+        case DiagnosticKind::BusFull:
+            return "bus-full";
+        case DiagnosticKind::NotHotpluggable:
+            return "not-hotpluggable";
+        case DiagnosticKind::NotInThisQemu:
+            return "not-in-this-qemu";
+        case DiagnosticKind::PathInJail:
+            return "path-in-jail";
+        case DiagnosticKind::ChainMismatch:
+            return "chain-mismatch";
+        case DiagnosticKind::FileMissing:
+            return "file-missing";
+        case DiagnosticKind::Deprecated:
+            return "deprecated";
+        case DiagnosticKind::Unused:
+            return "unused";
+        case DiagnosticKind::QemuRefused:
+            return "qemu-refused";
     }
     return "?";
 }
@@ -84,7 +109,9 @@ void Sources::add(std::string name, std::string text) {
     texts_.insert_or_assign(std::move(name), std::move(text));
 }
 
-bool Sources::contains(const std::string& name) const { return texts_.contains(name); }
+bool Sources::contains(const std::string& name) const {
+    return texts_.contains(name);
+}
 
 std::string_view Sources::line(const std::string& name, std::uint32_t number) const {
     const auto found = texts_.find(name);
@@ -100,19 +127,22 @@ std::string_view Sources::line(const std::string& name, std::uint32_t number) co
     return rest;
 }
 
-void Diagnostics::add(Diagnostic diagnostic) { list_.push_back(std::move(diagnostic)); }
+void Diagnostics::add(Diagnostic diagnostic) {
+    list_.push_back(std::move(diagnostic));
+}
 
 bool Diagnostics::has_errors() const {
-    return std::ranges::any_of(list_, [](const Diagnostic& d) { return severity_of(d.kind) == Severity::Error; });
+    return std::ranges::any_of(list_,
+                               [](const Diagnostic& d) { return severity_of(d.kind) == Severity::Error; });
 }
 
 void Diagnostics::sort() {
-    std::ranges::stable_sort(list_, [](const Diagnostic& a, const Diagnostic& b) { return a.origin < b.origin; });
+    std::ranges::stable_sort(list_,
+                             [](const Diagnostic& a, const Diagnostic& b) { return a.origin < b.origin; });
     const auto same = [](const Diagnostic& a, const Diagnostic& b) {
         return a.kind == b.kind && a.origin == b.origin && a.message == b.message;
     };
-    const auto rest = std::ranges::unique(list_, same);
-    list_.erase(rest.begin(), rest.end());
+    list_.erase(std::unique(list_.begin(), list_.end(), same), list_.end());
 }
 
 std::string Diagnostics::to_text(bool color) const {
@@ -126,8 +156,10 @@ std::string Diagnostics::to_text(bool color) const {
                            severity_name(severity), p.reset, p.bold, escape_controls(d.message),
                            kind_name(d.kind), p.reset);
         const auto line = sources.line(d.origin.file_name(), d.origin.line);
-        if (!line.empty()) print_source(out, d, line, p);
-        else if (!d.label.empty()) out += fmt::format("      {}= {}{}\n", p.note, p.reset, d.label);
+        if (!line.empty())
+            print_source(out, d, line, p);
+        else if (!d.label.empty())
+            out += fmt::format("      {}= {}{}\n", p.note, p.reset, d.label);
         for (const Origin* via = d.origin.via.get(); via != nullptr; via = via->via.get())
             out += fmt::format("      {}= {}via {}\n", p.note, p.reset, via->to_string());
         for (const auto& note : d.notes)

@@ -83,7 +83,8 @@ class Diagnostics {
     void sort();
     /// Everything as text, in the present order. `color`: with terminal escapes.
     std::string to_text(bool color) const;
-    /// Everything as an array of objects {kind, severity, file, line, column, length, message, label, notes, via}.
+    /// Everything as an array of objects {kind, severity, file, line, column, length, message, label, notes,
+    /// via}.
     Json to_json() const;
 
   private:

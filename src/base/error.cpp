@@ -12,8 +12,12 @@ SystemError::SystemError(const std::string& action, int error, std::string advic
     : Error(code, "cannot " + action + ": " + errno_text(error), std::move(advice)),
       error_(error, std::system_category()) {}
 
-void throw_errno(const std::string& action) { throw SystemError(action, errno); }
+void throw_errno(const std::string& action) {
+    throw SystemError(action, errno);
+}
 
-std::string errno_text(int error) { return std::system_category().message(error); }
+std::string errno_text(int error) {
+    return std::system_category().message(error);
+}
 
 }  // namespace qvm

@@ -28,7 +28,8 @@ enum class ExitCode : int {
 /// Root of all our exceptions: what happened and to which thing, what to do next, and the exit status.
 class Error : public std::runtime_error {
   public:
-    /// `what`: a full sentence without a final dot that names its subject. `advice`: what to do next, or empty.
+    /// `what`: a full sentence without a final dot that names its subject. `advice`: what to do next, or
+    /// empty.
     Error(ExitCode code, const std::string& what, std::string advice = {});
 
     ExitCode exit_code() const { return code_; }

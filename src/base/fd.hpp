@@ -2,7 +2,6 @@
 // Owners of file descriptors. A borrowed descriptor is a plain int and is never stored.
 #pragma once
 #include <sys/types.h>
-
 #include <utility>
 
 namespace qvm {

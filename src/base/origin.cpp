@@ -20,6 +20,8 @@ std::strong_ordering operator<=>(const Origin& a, const Origin& b) {
     return std::tie(a.file_name(), a.line, a.column) <=> std::tie(b.file_name(), b.line, b.column);
 }
 
-bool operator==(const Origin& a, const Origin& b) { return (a <=> b) == std::strong_ordering::equal; }
+bool operator==(const Origin& a, const Origin& b) {
+    return (a <=> b) == std::strong_ordering::equal;
+}
 
 }  // namespace qvm

@@ -47,7 +47,9 @@ struct DecodedChar {
 };
 
 DecodedChar decode_utf8(std::string_view text) {
-    const auto byte = [&](std::size_t i) { return static_cast<std::uint32_t>(static_cast<unsigned char>(text[i])); };
+    const auto byte = [&](std::size_t i) {
+        return static_cast<std::uint32_t>(static_cast<unsigned char>(text[i]));
+    };
     const std::uint32_t first = byte(0);
     if (first < 0x80) return {first, 1};
     const std::size_t bytes = first >= 0xF0 && first < 0xF5 ? 4 : first >= 0xE0 ? 3 : first >= 0xC2 ? 2 : 0;
@@ -63,9 +65,9 @@ DecodedChar decode_utf8(std::string_view text) {
 }
 
 bool moves_text(std::uint32_t code) {
-    return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x61C || code == 0x200E || code == 0x200F ||
-           (code >= 0x202A && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069) || code == 0x2028 ||
-           code == 0x2029;
+    return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x61C || code == 0x200E ||
+           code == 0x200F || (code >= 0x202A && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069) ||
+           code == 0x2028 || code == 0x2029;
 }
 
 }  // namespace
@@ -77,7 +79,8 @@ std::optional<std::string> nearest(std::string_view name, std::span<const std::s
     std::size_t best_distance = allowed + 1;
     for (const auto& candidate : candidates) {
         const auto other = folded(candidate);
-        const auto difference = other.size() > wanted.size() ? other.size() - wanted.size() : wanted.size() - other.size();
+        const auto difference =
+            other.size() > wanted.size() ? other.size() - wanted.size() : wanted.size() - other.size();
         if (difference >= best_distance) continue;
         const auto distance = edit_distance(wanted, other);
         if (distance < best_distance) {
@@ -100,20 +103,27 @@ std::variant<std::uint64_t, std::string> parse_size(std::string_view text) {
     const std::string_view number = text.substr(0, digits);
     std::string_view unit = text.substr(digits);
     while (unit.starts_with(' ')) unit.remove_prefix(1);
-    if (number.empty() || number.front() == '.' || number.back() == '.' || std::ranges::count(number, '.') > 1)
+    if (number.empty() || number.front() == '.' || number.back() == '.' ||
+        std::ranges::count(number, '.') > 1)
         return fail("write a number and K, M, G, T, P or E, as in \"512M\"");
     unsigned shift = 0;
     if (!unit.empty()) {
-        const char letter = unit.front() >= 'a' && unit.front() <= 'z' ? static_cast<char>(unit.front() - 32) : unit.front();
+        const char letter =
+            unit.front() >= 'a' && unit.front() <= 'z' ? static_cast<char>(unit.front() - 32) : unit.front();
         const auto index = size_letters.find(letter);
         const auto rest = unit.substr(1);
-        if (letter == 'B' && rest.empty()) shift = 0;
-        else if (index == std::string_view::npos) return fail("the unit must be K, M, G, T, P or E (powers of 1024)");
+        if (letter == 'B' && rest.empty())
+            shift = 0;
+        else if (index == std::string_view::npos)
+            return fail("the unit must be K, M, G, T, P or E (powers of 1024)");
         else if (rest == "B" || rest == "b")
-            return fail(fmt::format("write \"{0}{1}\" for powers of 1024, or the bytes as an integer for powers of 1000",
-                                    number, letter));
-        else if (!rest.empty() && rest != "iB") return fail("the unit must be K, M, G, T, P or E (powers of 1024)");
-        else shift = static_cast<unsigned>(10 * (index + 1));
+            return fail(fmt::format(
+                "write \"{0}{1}\" for powers of 1024, or the bytes as an integer for powers of 1000", number,
+                letter));
+        else if (!rest.empty() && rest != "iB")
+            return fail("the unit must be K, M, G, T, P or E (powers of 1024)");
+        else
+            shift = static_cast<unsigned>(10 * (index + 1));
     }
     const auto dot = number.find('.');
     std::uint64_t integer = 0;
@@ -131,7 +141,8 @@ std::variant<std::uint64_t, std::string> parse_size(std::string_view text) {
         }
         const long double extra = std::ldexp(fraction, static_cast<int>(shift));
         const long double rounded = std::round(extra);
-        if (std::fabs(extra - rounded) > 1e-3L && shift < 20) return fail("it is not a whole number of bytes");
+        if (std::fabs(extra - rounded) > 1e-3L && shift < 20)
+            return fail("it is not a whole number of bytes");
         bytes += static_cast<std::uint64_t>(rounded);
     }
     return bytes;
@@ -147,7 +158,8 @@ std::string format_size(std::uint64_t bytes) {
 }
 
 std::variant<std::chrono::milliseconds, std::string> parse_duration(std::string_view text) {
-    const auto fail = fmt::format("'{}' is not a duration: write a number and ms, s, m or h, as in \"30s\"", text);
+    const auto fail =
+        fmt::format("'{}' is not a duration: write a number and ms, s, m or h, as in \"30s\"", text);
     std::int64_t number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     if (error != std::errc() || number < 0 || number > 1'000'000'000) return fail;
@@ -171,10 +183,12 @@ std::string escape_controls(std::string_view text) {
     out.reserve(text.size());
     while (!text.empty()) {
         const auto [code, bytes] = decode_utf8(text);
-        if (bytes == 0) out += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[0]));
+        if (bytes == 0)
+            out += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[0]));
         else if (moves_text(code) && code != '\t')
             out += code < 0x100 ? fmt::format("\\x{:02x}", code) : fmt::format("\\u{:04x}", code);
-        else out += text.substr(0, bytes);
+        else
+            out += text.substr(0, bytes);
         text.remove_prefix(std::max<std::size_t>(1, bytes));
     }
     return out;

@@ -12,8 +12,8 @@
 
 namespace qvm {
 
-/// The candidate a user most likely meant by `name`, or nothing if none is near enough to be helpful (about one
-/// mistake in three letters; a swap of neighbours counts as one). Ties go to the first.
+/// The candidate a user most likely meant by `name`, or nothing if none is near enough to be helpful (about
+/// one mistake in three letters; a swap of neighbours counts as one). Ties go to the first.
 std::optional<std::string> nearest(std::string_view name, std::span<const std::string> candidates);
 
 /// "did you mean 'x'?" for the nearest candidate, or "".

@@ -91,7 +91,8 @@ std::string chardev_argument(std::string_view id, const Json& backend) {
     if (data == backend.end()) return text;
     walk(*data, {}, [&](std::string member, const Json& value) {
         // Addresses are wrapped in `data` in QMP (QAPI: SocketAddressLegacy), and flat here.
-        if (const auto wrapped = member.find(".data."); wrapped != std::string::npos) member.erase(wrapped, 5);
+        if (const auto wrapped = member.find(".data."); wrapped != std::string::npos)
+            member.erase(wrapped, 5);
         if (std::ranges::find(implied, member) != implied.end()) return;
         text += fmt::format(",{}={}", option_of(type, member), scalar(value));
     });
