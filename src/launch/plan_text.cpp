@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A plan as a table for people: one line a resource.
 #include <algorithm>
+#include <charconv>
 
 #include <fmt/format.h>
 
@@ -69,6 +70,12 @@ std::string what_is_made(const Json& arguments) {
 
 std::string what_of(const ArgvStep& step) {
     if (step.words.size() != 2) return joined(step.words, " ");
+    if (step.words[0] == "-m") {
+        std::uint64_t bytes = 0;
+        const auto& text = step.words[1];
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), bytes);
+        if (error == std::errc() && std::string_view(end) == "B") return format_size(bytes);
+    }
     const auto json = Json::parse(step.words[1], nullptr, false);
     return json.is_object() ? what_is_made(json) : step.words[1];
 }

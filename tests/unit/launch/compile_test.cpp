@@ -263,6 +263,9 @@ TEST_CASE("chardevs in the notation of the command line") {
         "socket,id=c,host=::1,port=5,server=off");
     CHECK(argument(R"({"type":"socket","data":{"addr":{"type":"unix","path":"/s"},"reconnect":1}})") ==
           "socket,id=c,path=/s,reconnect=1");
+    // As QMP has it: SocketAddressLegacy.
+    CHECK(argument(R"({"type":"socket","data":{"addr":{"type":"fd","data":{"str":"11"}},"server":true}})") ==
+          "socket,id=c,fd=11,server=on");
     CHECK(argument(R"({"type":"ringbuf","data":{"size":65536}})") == "ringbuf,id=c,size=65536");
     CHECK(
         argument(
