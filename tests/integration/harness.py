@@ -359,7 +359,10 @@ class World:
     def processes(self):
         """Ours by descent, or by a name of this world in their command line or environment."""
         mark = str(self.base).encode()
-        found = {pid for pid in reaper.adopted() if not is_zombie(pid)}
+        found, new = set(), set(reaper.adopted())
+        while new:
+            found |= new
+            new = {child for pid in new for child in children(pid)} - found
         for entry in os.listdir("/proc"):
             if not entry.isdigit() or int(entry) == os.getpid():
                 continue
@@ -370,6 +373,16 @@ class World:
                 except OSError:
                     pass
         return sorted(pid for pid in found if not is_zombie(pid))
+
+    def qemus(self):
+        """The jailed QEMUs of this world. Started from a descriptor, their names are numbers: the file tells."""
+        def is_qemu(pid):
+            try:
+                return "qemu-system" in os.readlink(f"/proc/{pid}/exe") or "/ld-linux" in os.readlink(f"/proc/{pid}/exe")
+            except OSError:
+                return False
+
+        return [pid for pid in self.processes() if is_qemu(pid)]
 
     def leftovers(self):
         found = [f"process {describe_process(pid)}" for pid in self.processes()]

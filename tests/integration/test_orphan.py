@@ -23,7 +23,7 @@ class Orphan(harness.TestCase):
         self.assertEqual(self.qemus(), qemus)
 
     def qemus(self):
-        return [pid for pid in self.world.processes() if "(qemu" in harness.describe_process(pid)]
+        return self.world.qemus()
 
     def test_stop(self):
         self.orphaned()
@@ -41,7 +41,7 @@ class Orphan(harness.TestCase):
         self.world.report("guest")
         pid = self.world.status("guest")["qemu-pid"]
         os.kill(pid, signal.SIGKILL)
-        harness.wait_until(lambda: self.world.status("guest")["state"] == "stopped", "the VM to be stopped")
+        harness.wait_until(lambda: self.world.status("guest")["state"] == "died", "the VM to be dead", 30)
         self.assertIn("signal 9", self.world.run("status", "guest").stdout)
 
 

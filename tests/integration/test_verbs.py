@@ -31,7 +31,7 @@ class Up(harness.TestCase):
     def test_foreground_and_sigterm(self):
         file = self.world.write("guest/vm.toml", self.world.guest_toml())
         process = self.world.start("up", "--foreground", file, stdout=harness.subprocess.PIPE, stderr=harness.subprocess.PIPE, text=True)
-        harness.wait_until(lambda: (self.world.base / "state/qvm/guest").exists(), "the state directory")
+        harness.wait_until(lambda: "running" in self.world.run("ls").stdout, "the VM to run")
         self.world.report("guest")
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=90)
@@ -158,7 +158,10 @@ class Consoles(harness.TestCase):
         console.expect("guest: ready")  # replayed
         console.send("\necho $((6 * 7))-fine\n")
         console.expect("42-fine")
-        console.send("sleep 100\n\x03")  # Ctrl-C goes to the guest
+        console.send("echo sleeping-$((2 + 3)); sleep 1000\n")
+        console.expect("sleeping-5")
+        console.send("\x03")  # Ctrl-C goes to the guest
+        console.expect("/ # ")
         console.send("echo still-$((40 + 4))\n")
         console.expect("still-44")
         console.send("\x1d.")
@@ -211,7 +214,11 @@ class Consoles(harness.TestCase):
         self.start_guest("guest", 'console = "virtio"', append="console=hvc0")
         console = self.world.console("console", "guest")
         self.addCleanup(console.close)
-        console.expect("guest: ready")
+        # The report went to the console the kernel had before it loaded the driver.
+        console.expect("/ # ")
+        console.send("tty; echo $((6 * 7))-fine\n")
+        console.expect("/dev/hvc0")
+        console.expect("42-fine")
 
 
 if __name__ == "__main__":
