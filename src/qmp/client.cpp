@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <deque>
 #include <fcntl.h>
-#include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
@@ -49,6 +49,8 @@ struct Request {
 };
 
 using RequestPtr = std::shared_ptr<Request>;
+
+constexpr const char* negotiation = "qmp_capabilities";
 
 }  // namespace
 
@@ -124,12 +126,15 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
         return escape_controls(id.dump(-1, ' ', false, Json::error_handler_t::replace));
     }
 
-    /// The request in flight with this id, which leaves the window.
+    /// The request in flight with this id, which leaves the window. There are few: nothing beats looking at
+    /// each.
     RequestPtr answered(const Json& id) {
         if (!id.is_string()) return nullptr;
-        const auto found = in_flight.find(id.get_ref<const std::string&>());
+        const auto& text = id.get_ref<const std::string&>();
+        const auto found = std::find_if(in_flight.begin(), in_flight.end(),
+                                        [&text](const auto& request) { return request->id == text; });
         if (found == in_flight.end()) return nullptr;
-        auto request = std::move(found->second);
+        auto request = std::move(*found);
         in_flight.erase(found);
         if (!request->oob) {
             --in_band_in_flight;
@@ -148,6 +153,9 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
         if (state == Runstate::Disconnected) {
             throw StateError(ExitCode::NoSuchVm,
                              fmt::format("cannot run '{}': the connection has ended ({})", command, reason));
+        }
+        if (state == Runstate::Idle || (state == Runstate::Connecting && command != negotiation)) {
+            throw StateError(ExitCode::Usage, fmt::format("cannot run '{}' before the handshake", command));
         }
         if (options.oob && !has_oob) {
             throw StateError(
@@ -182,7 +190,7 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
                 unfinished = sent == request->bytes.size() ? std::string() : std::move(request->bytes);
                 unfinished_sent = sent;
                 if (!request->oob) ++in_band_in_flight;
-                in_flight.emplace(request->id, request);
+                in_flight.push_back(request);
                 lane.pop_front();
             }
         } catch (const SystemError& error) {
@@ -219,12 +227,12 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
 
     // ---- Requests.
 
-    static net::awaitable<Json> wait_for_answer(std::shared_ptr<Impl> self, RequestPtr request) {
+    static net::awaitable<Json> execute(std::shared_ptr<Impl> self, std::string command, Json arguments,
+                                        ExecuteOptions options) {
+        const auto request = self->submit(std::move(command), arguments, options);
         boost::system::error_code error;
-        if (request->outcome.index() == 0) {
-            auto over = request->done.async_wait(net::redirect_error(net::use_awaitable, error));
-            co_await std::move(over);
-        }
+        auto over = request->done.async_wait(net::redirect_error(net::use_awaitable, error));
+        co_await std::move(over);
         if (request->outcome.index() == 0) {
             self->give_up(request);
             request->outcome = error ? Why::Abandoned : Why::DeadlinePassed;
@@ -237,17 +245,8 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
         co_return std::move(std::get<Json>(request->outcome));
     }
 
+    /// In flight it stays, and holds its place in the window.
     void give_up(const RequestPtr& request) { std::erase(request->oob ? oob_lane : in_band_lane, request); }
-
-    static net::awaitable<Json> execute(std::shared_ptr<Impl> self, std::string command, Json arguments,
-                                        ExecuteOptions options) {
-        if (self->state == Runstate::Idle || self->state == Runstate::Connecting) {
-            throw StateError(ExitCode::Usage, fmt::format("cannot run '{}' before the handshake", command));
-        }
-        auto request = self->submit(std::move(command), arguments, options);
-        auto answer = wait_for_answer(self, std::move(request));
-        co_return co_await std::move(answer);
-    }
 
     // ---- Beginning and end.
 
@@ -297,9 +296,8 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
         if (offers_oob) arguments["enable"] = Json::array({"oob"});
         ExecuteOptions options;
         options.deadline = deadline;
-        auto request = submit("qmp_capabilities", arguments, options);
         has_oob = offers_oob;
-        return wait_for_answer(shared_from_this(), std::move(request));
+        return execute(shared_from_this(), negotiation, std::move(arguments), options);
     }
 
     void end(std::string why) {
@@ -308,7 +306,7 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
         reason = std::move(why);
         boost::system::error_code ignored;
         socket.close(ignored);
-        for (auto& [id, request] : std::exchange(in_flight, {})) request->finish(Why::Disconnected);
+        for (auto& request : std::exchange(in_flight, {})) request->finish(Why::Disconnected);
         for (auto& request : std::exchange(oob_lane, {})) request->finish(Why::Disconnected);
         for (auto& request : std::exchange(in_band_lane, {})) request->finish(Why::Disconnected);
         events.end();
@@ -337,7 +335,7 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
 
     std::uint64_t last_id = 0;
     std::deque<RequestPtr> in_band_lane, oob_lane;
-    std::unordered_map<std::string, RequestPtr> in_flight;
+    std::vector<RequestPtr> in_flight;
     std::size_t in_band_in_flight = 0;
     std::string unfinished;  ///< a command of which only the first `unfinished_sent` bytes are written
     std::size_t unfinished_sent = 0;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "qmp/session.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 namespace qvm::qmp {
@@ -108,6 +110,20 @@ Inbound classify(Json message, std::string_view bytes) {
     return Garbage{"it is an object, but no QMP message", std::string(bytes.substr(0, shown_bytes))};
 }
 
+/// Names and ids, which hardly ever need what a JSON serializer costs.
+void append_text(std::string& bytes, std::string_view text) {
+    const bool plain = std::all_of(text.begin(), text.end(), [](char byte) {
+        return byte >= ' ' && byte <= '~' && byte != '"' && byte != '\\';
+    });
+    if (plain) {
+        bytes += '"';
+        bytes += text;
+        bytes += '"';
+    } else {
+        bytes += Json(text).dump();
+    }
+}
+
 }  // namespace
 
 Inbound parse_inbound(std::string_view bytes) {
@@ -126,9 +142,16 @@ std::string Session::encode(std::string_view command, const Json& arguments, con
     }
     std::string bytes = oob ? R"({"exec-oob": )" : R"({"execute": )";
     try {
-        bytes += Json(command).dump();
+        append_text(bytes, command);
         if (!arguments.empty()) bytes += R"(, "arguments": )" + arguments.dump();
-        if (!id.is_null()) bytes += R"(, "id": )" + id.dump();
+        if (!id.is_null()) {
+            bytes += R"(, "id": )";
+            if (id.is_string()) {
+                append_text(bytes, id.get_ref<const std::string&>());
+            } else {
+                bytes += id.dump();
+            }
+        }
     } catch (const Json::type_error&) {
         throw ProtocolError(ExitCode::Usage, fmt::format("'{}' holds text that is not valid UTF-8", command));
     }
