@@ -10,8 +10,8 @@ namespace qvm::jail {
 
 namespace {
 
-/// The stub is not told about deaths of its parent's parent; where no pid namespace takes the process down
-/// with it, the kernel must.
+/// Whoever kills the stub means the process, too. A pid namespace sees to that; without one, the kernel is
+/// asked to.
 int tie_to_stub(const Order& order, pid_t stub) {
     if (order.spec.contained && order.spec.namespaces.pid) return 0;
     if (const int result = sys::prctl(PR_SET_PDEATHSIG, SIGKILL); result < 0) return -result;

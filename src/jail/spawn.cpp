@@ -201,8 +201,10 @@ class Spawner {
 
     void write_proc(const char* file, const std::string& text) {
         const Fd fd(::open(fmt::format("/proc/{}/{}", stub_.pid(), file).c_str(), O_WRONLY | O_CLOEXEC));
-        if (!fd || ::write(fd.get(), text.data(), text.size()) < 0)
-            refuse({Stage::IdMap, 0, errno}, spec_, layout_);
+        if (fd && ::write(fd.get(), text.data(), text.size()) >= 0) return;
+        const int error = errno;
+        // A child that is gone says itself why.
+        if (!stub_.wait_ended(0)) refuse({Stage::IdMap, 0, error}, spec_, layout_);
     }
     void map_ids() {
         if (!spec_.contained) return;

@@ -2,7 +2,6 @@
 // Pid 1 of the jail while the process runs: reaps, keeps the log, tells the end.
 #include <linux/close_range.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 
 #include "jail/child.hpp"
@@ -123,21 +122,21 @@ void run_stub(const Order& order, pid_t process) {
     sys::prctl(PR_SET_DUMPABLE, 0);
     // Also closes the error pipe, whose end tells the parent that exec is done.
     close_all_but(order.stub_keeps);
-    // All signals have been blocked since before the clone, so that only SIGKILL ends us.
-    sigset_t child_ended;
-    ::sigemptyset(&child_ended);
-    ::sigaddset(&child_ended, SIGCHLD);
-    const int signals = ::signalfd(-1, &child_ended, SFD_CLOEXEC | SFD_NONBLOCK);
+    // All signals have been blocked since before the clone, so that only SIGKILL ends us. Waiting lets
+    // SIGCHLD in, which needs no descriptor and so cannot fail; its handler only makes it interrupt.
+    struct sigaction action {};
+    action.sa_handler = [](int) {};
+    action.sa_flags = SA_NOCLDSTOP;
+    ::sigaction(SIGCHLD, &action, nullptr);
+    sigset_t all_but_child_ended;
+    ::sigfillset(&all_but_child_ended);
+    ::sigdelset(&all_but_child_ended, SIGCHLD);
 
     Log log(order);
     siginfo_t end{};
     while (!reap(process, end)) {
-        pollfd sources[] = {{.fd = signals, .events = POLLIN, .revents = 0},
-                            {.fd = log.pipe(), .events = POLLIN, .revents = 0}};
-        ::poll(sources, 2, -1);
-        signalfd_siginfo ignored;
-        if (sources[0].revents != 0) sys::read(signals, &ignored, sizeof ignored);
-        if (sources[1].revents != 0) log.take();
+        pollfd source{.fd = log.pipe(), .events = POLLIN, .revents = 0};
+        if (::ppoll(&source, 1, nullptr, &all_but_child_ended) > 0) log.take();
     }
     log.drain();
 

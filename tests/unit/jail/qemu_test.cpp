@@ -15,8 +15,9 @@ using namespace qvm::jail::test;
 namespace {
 
 /// The first line QEMU says on its monitor, which is socket number 3.
-std::string greeting(const Program& program, std::vector<std::string> more) {
+std::string greeting(const Program& program, std::vector<std::string> more, bool contained = true) {
     auto spec = qemu_profile(program, false);
+    spec.contained = contained;
     spec.name = "greeting";
     if (::geteuid() == 0) spec.host_uid = jail_uid;
     for (const char* word :
@@ -40,13 +41,14 @@ std::string greeting(const Program& program, std::vector<std::string> more) {
 
 }  // namespace
 
-TEST_CASE("the installed QEMU greets from its jail", "[jail][qemu]") {
+TEST_CASE("the installed QEMU greets from its jail, and without one", "[jail][qemu]") {
     const Program program{.binary = "/usr/bin/qemu-system-x86_64"};
     if (!std::filesystem::exists(program.binary)) {
         WARN("skipped: no " << program.binary);
         return;
     }
     CHECK_THAT(greeting(program, {}), ContainsSubstring("\"QMP\""));
+    CHECK_THAT(greeting(program, {}, false), ContainsSubstring("\"QMP\""));
 }
 
 TEST_CASE("QEMUs that came with their own loader greet from their jails", "[jail][qemu]") {

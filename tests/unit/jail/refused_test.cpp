@@ -70,7 +70,7 @@ TEST_CASE("each stage of the child that fails is named, and nothing is left behi
     spec.limits = {{RLIMIT_CORE, 0}};
     const auto descriptors = open_descriptors();
     const auto mounted = mounts();
-    for (auto i = static_cast<std::size_t>(Stage::Ids); i < stage_count; ++i) {
+    for (auto i = static_cast<std::size_t>(Stage::Go); i < stage_count; ++i) {
         const auto stage = static_cast<Stage>(i);
         if (stage == Stage::Fork) continue;  // not a step of a list
         INFO(stage_name(stage));
