@@ -203,8 +203,9 @@ class Spawner {
         const Fd fd(::open(fmt::format("/proc/{}/{}", stub_.pid(), file).c_str(), O_WRONLY | O_CLOEXEC));
         if (fd && ::write(fd.get(), text.data(), text.size()) >= 0) return;
         const int error = errno;
-        // A child that is gone says itself why.
-        if (!stub_.wait_ended(0)) refuse({Stage::IdMap, 0, error}, spec_, layout_);
+        // A child that ended early has said why, and that is why there is nothing to write to.
+        pollfd said{.fd = errors_.read.get(), .events = POLLIN, .revents = 0};
+        if (::poll(&said, 1, 0) <= 0) refuse({Stage::IdMap, 0, error}, spec_, layout_);
     }
     void map_ids() {
         if (!spec_.contained) return;
