@@ -60,6 +60,13 @@ class CommandLine {
         for (const auto& resource : vm.resources)
             if (resource.id.kind == Kind::Device && placement_of(resource, vm, qemu) == Placement::Argv)
                 add(resource.id);
+        // QEMU connects a stream or dgram netdev in a thread of its own, where the names of getfd are not
+        // known (netdev_add succeeds, `info network` says "connection error"): it must inherit the
+        // descriptor.
+        for (const auto& resource : vm.resources)
+            if (resource.id.kind == Kind::Netdev && !resource.host_uses.empty() &&
+                (resource.driver() == "stream" || resource.driver() == "dgram"))
+                add(resource.id);
         // The machine and options are parsed before any command can be sent.
         add_named_in(vm.machine.checked_properties, {Kind::Object, Kind::Blockdev, Kind::Chardev});
         for (const auto& option : vm.options) add_named_in(option.arguments, {Kind::Object, Kind::Chardev});

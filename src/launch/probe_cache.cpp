@@ -170,7 +170,7 @@ std::optional<std::string> ProbeCache::read(const char* part) const {
 void ProbeCache::write(const char* part, const std::string& content) const {
     try {
         fs::create_directories(directory_);
-        write_atomically(path_of(part), key_ + content);
+        write_atomically(path_of(part), key_ + content, Survives::Us);
     } catch (const std::exception&) {
         // Without a cache everything works, only later.
     }

@@ -116,7 +116,7 @@ void sign(const Fd& lock) {
 
 }  // namespace
 
-void write_atomically(const fs::path& path, std::string_view bytes) {
+void write_atomically(const fs::path& path, std::string_view bytes, Survives survives) {
     const auto temporary = path.string() + fmt::format(".new-{}", ::getpid());
     ::unlink(temporary.c_str());
     Fd file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
@@ -124,7 +124,8 @@ void write_atomically(const fs::path& path, std::string_view bytes) {
     try {
         if (::fchmod(file.get(), 0600) != 0) throw_errno(fmt::format("set the mode of '{}'", temporary));
         write_all(file.get(), bytes, temporary);
-        if (::fsync(file.get()) != 0) throw_errno(fmt::format("write '{}'", temporary));
+        if (survives == Survives::PowerLoss && ::fsync(file.get()) != 0)
+            throw_errno(fmt::format("write '{}'", temporary));
         if (::rename(temporary.c_str(), path.c_str()) != 0)
             throw_errno(fmt::format("replace '{}'", path.string()));
     } catch (...) {
@@ -166,7 +167,7 @@ void VmState::create() {
 std::optional<Applied> VmState::applied() const {
     const auto path = directory() / applied_file;
     const auto text = read_file(path);
-    if (!text) return std::nullopt;
+    if (!text || text->empty()) return std::nullopt;
     try {
         const auto json = Json::parse(*text, nullptr, false);
         if (json.is_discarded()) throw Error(ExitCode::Usage, "it is no JSON");
@@ -180,8 +181,10 @@ std::optional<Applied> VmState::applied() const {
 }
 
 void VmState::write_applied(const Applied& applied) {
+    const bool over = applied.phase == Applied::Phase::Ended;
     write_atomically(directory() / applied_file,
-                     applied.to_json().dump(1, ' ', false, Json::error_handler_t::replace));
+                     applied.to_json().dump(1, ' ', false, Json::error_handler_t::replace),
+                     over ? Survives::PowerLoss : Survives::Us);
 }
 
 Condition VmState::condition() const {

@@ -37,8 +37,14 @@ struct Directories {
     static Directories from_environment();
 };
 
+enum class Survives {
+    Us,         ///< the death of any process
+    PowerLoss,  ///< also that of the machine: costs a round trip to the disk
+};
+
 /// Replaces `path` (mode 0600) by `bytes` so that a reader sees the old or the new whole. Throws SystemError.
-void write_atomically(const std::filesystem::path& path, std::string_view bytes);
+void write_atomically(const std::filesystem::path& path, std::string_view bytes,
+                      Survives survives = Survives::PowerLoss);
 
 /// A process as it can be found again: pids are recycled, start times are not.
 struct ProcessRecord {
@@ -96,6 +102,8 @@ class VmState {
     /// Throws Error naming the file when it is damaged; nothing when there is none, as before the first
     /// start.
     std::optional<Applied> applied() const;
+    /// What is written of a VM that starts or runs survives any process, but not the machine, with which the
+    /// VM ends anyway: waiting for the disk twice would take a third of a start's time.
     void write_applied(const Applied& applied);
     /// By the locks, not by the file.
     Condition condition() const;

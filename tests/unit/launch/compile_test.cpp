@@ -229,7 +229,7 @@ TEST_CASE("what the machine names is on the command line") {
     CHECK(has(plan, "inherit blockdev.code.file.filename"));
 }
 
-TEST_CASE("a helper's socket reaches a netdev by name") {
+TEST_CASE("a helper's socket is inherited, because QEMU knows no names where it connects one") {
     auto passt = resource(Kind::Host, "lan.passt", R"({"kind":"process","profile":"passt"})");
     passt.properties.table()->set("command", {},
                                   {config::Array{{std::string("passt"), {}}, {std::string("{fd}"), {}}}, {}});
@@ -238,9 +238,18 @@ TEST_CASE("a helper's socket reaches a netdev by name") {
                  resource(Kind::Netdev, "lan", R"({"type":"stream","addr":{"type":"fd","str":"@lan.passt"}})",
                           {descriptor({"addr", "str"}, "lan.passt")})}));
     CHECK(plan.to_json()["steps"][1]["command"] == Json::array({"passt", "{fd}"}));
-    CHECK(has(plan, R"(qmp getfd {"fdname":"host.lan.passt"})"));
-    CHECK(has(plan,
-              R"(qmp netdev_add {"type":"stream","id":"lan","addr":{"type":"fd","str":"host.lan.passt"}})"));
+    CHECK(has(plan, "inherit host.lan.passt"));
+    CHECK(has(plan, R"(argv -netdev {"type":"stream","id":"lan","addr":{"type":"fd","str":"11"}})"));
+    CHECK_FALSE(has(plan, "getfd"));
+}
+
+TEST_CASE("a tap reaches its netdev by name") {
+    const auto plan = compiled(vm_with(
+        {resource(Kind::Host, "lan", R"({"kind":"tap","ifname":"tap0"})"),
+         resource(Kind::Netdev, "lan", R"({"type":"tap","fd":"@lan"})", {descriptor({"fd"}, "lan")})}));
+    CHECK(has(plan, "open-tap host.lan"));
+    CHECK(has(plan, R"(qmp getfd {"fdname":"host.lan"})"));
+    CHECK(has(plan, R"(qmp netdev_add {"type":"tap","id":"lan","fd":"host.lan"})"));
 }
 
 TEST_CASE("newer QEMUs get their monitor as an object") {
