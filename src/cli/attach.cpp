@@ -26,6 +26,10 @@ qmp::net::awaitable<void> execute_into(qmp::Client& client, std::string command,
 Attached::Attached(const launch::VmState& vm) : context_(std::make_unique<boost::asio::io_context>(1)) {
     const auto condition = vm.condition();
     if (condition == launch::Condition::Stopped) throw not_running(vm);
+    if (condition == launch::Condition::Starting)
+        throw Error(
+            ExitCode::NoSuchVm, vm.name() + " is still starting",
+            "`qvm status " + vm.name() + "` tells when it runs; `qvm kill " + vm.name() + "` ends it");
     orphaned_ = condition == launch::Condition::Orphaned;
     const auto socket = vm.socket(orphaned_ ? launch::monitor_socket : "qmp.sock");
     client_ = std::make_unique<qmp::Client>(qmp::Client::connect_unix(*context_, socket.string()));

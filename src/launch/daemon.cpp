@@ -22,11 +22,18 @@ qmp::net::awaitable<void> supervise(qmp::net::io_context& context, UpOrder& orde
     order.applied.phase = Applied::Phase::Starting;
     order.applied.supervisor = ProcessRecord::of(::getpid());
     own.write_applied(order.applied);
+    // Should this process die before the end of the start, `kill` must find what it has left.
+    const Spawned spawned = [&](const jail::Child& qemu, const HostResources& host) {
+        order.applied.stub = ProcessRecord::of(qemu.stub_pid());
+        order.applied.helpers = host.helpers();
+        own.write_applied(order.applied);
+    };
     std::unique_ptr<Started> started;
     std::exception_ptr failure;
     try {
-        auto starting = start(context, std::move(order.start), state, std::move(progress));
-        started = std::make_unique<Started>(co_await std::move(starting));
+        auto starting = start(context, std::move(order.start), state, spawned, std::move(progress));
+        Started vm = co_await std::move(starting);
+        started = std::make_unique<Started>(std::move(vm));
     } catch (...) {
         failure = std::current_exception();
     }

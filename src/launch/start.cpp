@@ -114,7 +114,7 @@ StartError::StartError(const std::string& what, std::vector<Diagnostic> findings
     : Error(ExitCode::RolledBack, what, std::move(advice)), findings_(std::move(findings)) {}
 
 qmp::net::awaitable<Started> start(qmp::net::io_context& context, StartOrder order, const VmState& state,
-                                   Progress progress) {
+                                   Spawned spawned, Progress progress) {
     Started vm;
     vm.host = std::make_unique<HostResources>(state);
     for (const auto& step : order.plan.steps)
@@ -131,6 +131,7 @@ qmp::net::awaitable<Started> start(qmp::net::io_context& context, StartOrder ord
         vm.qemu = std::make_unique<jail::Child>(jail::spawn(spec));
     }
     order.vm_lock.reset();
+    spawned(*vm.qemu, *vm.host);
     for (const auto& step : order.plan.steps) {
         if (const auto* inherit = std::get_if<InheritStep>(&step.action)) vm.host->close(inherit->host);
         if (const auto* copy = std::get_if<CopyStep>(&step.action)) vm.host->close(copy->host);

@@ -3,6 +3,7 @@
 // behind.
 #pragma once
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -51,9 +52,12 @@ struct Started {
     qmp::Greeting greeting;
 };
 
+/// Called once QEMU's process exists, before anything is asked of it: from here on it must be findable.
+using Spawned = std::function<void(const jail::Child& qemu, const HostResources& host)>;
+
 /// Does it. `state` has been created; QEMU's output goes to qemu.log there, its end to exit.json. Throws
 /// Error: StartError for what QEMU objects to or dies of, jail::SetupError, SystemError for host resources.
 qmp::net::awaitable<Started> start(qmp::net::io_context& context, StartOrder order, const VmState& state,
-                                   Progress progress);
+                                   Spawned spawned, Progress progress);
 
 }  // namespace qvm::launch
