@@ -39,7 +39,8 @@ Summary summarize(const launch::VmState& vm) {
     const auto* applied = summary.applied ? &*summary.applied : nullptr;
     switch (summary.condition) {
         case launch::Condition::Running:
-            summary.state = "running";
+            summary.state =
+                applied != nullptr && applied->phase == launch::Applied::Phase::Ended ? "ending" : "running";
             break;
         case launch::Condition::Starting:
             summary.state = "starting";

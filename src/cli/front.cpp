@@ -55,7 +55,7 @@ Front Front::load(const FileArguments& arguments) {
 }
 
 void Front::check() {
-    probe = std::make_unique<launch::Probe>(vm.qemu);
+    probe = std::make_unique<launch::Probe>(vm.qemu, vm.jail_mode.value);
     launch::place(vm, probe->capabilities(), diagnostics);
     config::check(vm, probe->with_properties(config::types_needed(vm, probe->capabilities())), diagnostics);
 }

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "cli/attach.hpp"
 #include "cli/console_verb.hpp"
 #include "cli/front.hpp"
 #include "cli/reference.hpp"
@@ -124,6 +125,9 @@ ExitCode up(const Arguments& arguments) {
     if (!notice.empty()) print_warning(notice);
     order.operation_lock = vm.lock_operation(patience);
     const auto previous = vm.applied();
+    // Its supervisor is tidying up: a matter of milliseconds.
+    if (previous && previous->phase == launch::Applied::Phase::Ended)
+        wait_until_stopped(vm, std::chrono::seconds(10));
     order.applied = intended_state(front, order.start.plan, previous ? previous->generation + 1 : 1);
     const auto condition = vm.condition();
     if (condition != launch::Condition::Stopped) {

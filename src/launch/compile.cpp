@@ -53,6 +53,18 @@ Json& at(Json& arguments, const std::vector<std::string>& member) {
     return *here;
 }
 
+/// Does the block node that names its file in `member` open it with O_DIRECT? Inline children inherit that
+/// (bdrv_inherited_options); from 10.0 on QEMU takes only a descriptor that was opened alike.
+bool bypasses_cache(const Json& blockdev, const std::vector<std::string>& member) {
+    const Json* node = &blockdev;
+    bool direct = false;
+    for (const auto& name : member) {
+        if (node->is_object() && node->contains("cache")) direct = node->at("cache").value("direct", direct);
+        node = node->is_array() ? &node->at(std::stoul(name)) : &node->at(name);
+    }
+    return direct;
+}
+
 /// Which resources go on the command line: devices by the placement rule, and all they need.
 class CommandLine {
   public:
@@ -139,6 +151,8 @@ class Compiler {
     Json complete_arguments(const Resource& resource, Placement placement);
     void bring_in(const Resource& resource, const HostUse& use, Placement placement, Json& member);
     std::string host_step(const Resource& resource, const HostUse& use);
+    /// The properties of the machine or of an option; files they name are copied into the jail.
+    Json with_copies(const Json& properties, const std::vector<HostUse>& uses, const std::string& of);
     int inherit(const std::string& host, const ResourceId& resource, const Origin& origin);
     void copy_in(const std::string& option, const std::string& name,
                  const config::Setting<std::filesystem::path>& path);
@@ -160,7 +174,8 @@ void Compiler::basics() {
     argv({"-display", "none"});
     argv({"-name", "guest=" + with_doubled_commas(vm_.name.value)}, vm_.name.origin);
     argv({"-machine",
-          with_doubled_commas(vm_.machine.type.value) + key_values(vm_.machine.checked_properties)},
+          with_doubled_commas(vm_.machine.type.value) +
+              key_values(with_copies(vm_.machine.checked_properties, vm_.machine.host_uses, "machine"))},
          vm_.machine.type.origin);
     argv({"-accel", accel_}, vm_.machine.accel.origin);
     // The host's CPU can only be had through the host's CPU.
@@ -220,7 +235,8 @@ void Compiler::tables() {
     for (const auto& option : vm_.options) {
         const auto renamed = option_names.find(option.name);
         const auto& name = renamed == option_names.end() ? option.name : renamed->second;
-        const auto values = key_values(option.arguments);
+        const auto values =
+            key_values(with_copies(option.arguments, option.host_uses, "option." + option.name));
         if (!values.empty()) argv({'-' + name, values.substr(1)}, option.origin);
     }
     for (const auto& global : vm_.globals)
@@ -232,6 +248,19 @@ void Compiler::tables() {
         }
 }
 
+Json Compiler::with_copies(const Json& properties, const std::vector<HostUse>& uses, const std::string& of) {
+    Json inside = properties;
+    for (const auto& use : uses) {
+        if (use.entrance != Entrance::Copy || !contained()) continue;
+        std::string name = of;
+        for (const auto& part : use.member) name += '.' + part;
+        host_.push_back({HostStep{name, OpenFile{use.path, use.access, false}}, {}, use.origin});
+        jail_.push_back({CopyStep{name, "/vm/" + name}, {}, use.origin});
+        at(inside, use.member) = "/vm/" + name;
+    }
+    return inside;
+}
+
 int Compiler::inherit(const std::string& host, const ResourceId& resource, const Origin& origin) {
     jail_.push_back({InheritStep{host, next_number_}, resource, origin});
     return next_number_++;
@@ -241,7 +270,9 @@ std::string Compiler::host_step(const Resource& resource, const HostUse& use) {
     if (use.host.empty()) {
         std::string name = resource.id.to_string();
         for (const auto& part : use.member) name += '.' + part;
-        host_.push_back({HostStep{name, OpenFile{use.path, use.access, false}}, resource.id, use.origin});
+        const bool direct =
+            resource.id.kind == Kind::Blockdev && bypasses_cache(resource.arguments, use.member);
+        host_.push_back({HostStep{name, OpenFile{use.path, use.access, direct}}, resource.id, use.origin});
         return name;
     }
     const ResourceId id{Kind::Host, use.host};

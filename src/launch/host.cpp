@@ -52,8 +52,10 @@ std::string_view purpose_of(config::Access access) {
 Fd open_file(const OpenFile& wanted) {
     const auto path = wanted.path.string();
     // Not blocking: a FIFO without a peer would hold the start for ever.
-    Fd file(::open(path.c_str(), flags_for(wanted.access) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
-    const auto action = fmt::format("open '{}' for {}", path, purpose_of(wanted.access));
+    const int how = flags_for(wanted.access) | (wanted.direct ? O_DIRECT : 0);
+    Fd file(::open(path.c_str(), how | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+    const auto action = fmt::format("open '{}' for {}{}", path, purpose_of(wanted.access),
+                                    wanted.direct ? " past the page cache" : "");
     if (!file) throw SystemError(action, errno, {}, ExitCode::HostCannot);
     struct stat status {};
     if (::fstat(file.get(), &status) != 0) throw SystemError(action, errno, {}, ExitCode::HostCannot);

@@ -390,6 +390,8 @@ void Placer::place_q35(const Devices& homeless) {
         }
     }
     add_ports(on_ports.size() + vm_.spare_pcie_ports.value, on_ports);
+    // The ports are resources from here on; asking again must not make more of them.
+    vm_.spare_pcie_ports.value = 0;
 }
 
 void Placer::add_ports(std::size_t needed, const Devices& homeless) {

@@ -80,6 +80,7 @@ StartError death(jail::Child& qemu, const Plan& plan, const VmState& state, cons
     const auto how = status ? status->to_string() : std::string("closed its monitor and hangs");
     auto advice = quoted(words);
     if (!advice.empty()) advice += '\n';
+    if (plan.accel == "kvm") advice += "machine.accel = \"tcg\" starts it without kvm, if that is to blame\n";
     advice += fmt::format("everything was undone; `qvm log {}` shows QEMU's whole log", state.name());
     return StartError(fmt::format("{}: QEMU {} {}", state.name(), how, when), blame(plan, words), advice);
 }
