@@ -48,16 +48,16 @@ void print_usage_error(const CLI::App& app, const CLI::ParseError& error) {
     std::string text = error.what();
     // Only the first line: the parser lists what it could not place in a second one.
     text = text.substr(0, text.find('\n'));
-    std::fprintf(stderr, "qvm: %s\n", escape_controls(text).c_str());
-    std::vector<std::string> verbs;
-    for (const auto* sub : app.get_subcommands({})) verbs.push_back(sub->get_name());
-    if (where == &app) {
-        for (const auto& word : app.remaining())
-            if (const auto hint = did_you_mean(word, verbs); !hint.empty()) {
-                std::fprintf(stderr, "      = %s\n", hint.c_str());
-                break;
-            }
+    std::string hint;
+    const auto unplaced = app.remaining();
+    if (where == &app && !unplaced.empty() && !unplaced.front().starts_with('-')) {
+        std::vector<std::string> verbs;
+        for (const auto* sub : app.get_subcommands({})) verbs.push_back(sub->get_name());
+        text = fmt::format("there is no verb '{}'", unplaced.front());
+        hint = did_you_mean(unplaced.front(), verbs);
     }
+    std::fprintf(stderr, "qvm: %s\n", escape_controls(text).c_str());
+    if (!hint.empty()) std::fprintf(stderr, "      = %s\n", hint.c_str());
     std::fprintf(stderr, "      = `%s --help` tells how it is used\n", path.c_str());
 }
 

@@ -54,6 +54,7 @@ class Checker {
     void check_device(Resource& device);
     bool check_device_type(const Subject& subject);
     void check_machine();
+    void check_accelerators(const Subject& machine);
     void check_cpu();
     void check_global(NamedTable& global);
     void check_option(NamedTable& option);
@@ -234,6 +235,7 @@ void Checker::check_machine() {
     const Subject subject{Subject::Noun::Machine, machine.type.value, &machine.properties,
                           machine.type.origin, "machine"};
     machine.checked_properties = to_json(machine.properties);
+    check_accelerators(subject);
     const qapi::Machine* known = qemu_.machine(machine.type.value);
     if (known == nullptr) {
         auto names = names_of(qemu_.machines);
@@ -248,6 +250,7 @@ void Checker::check_machine() {
     const auto* listed = qemu_.properties_of(machine_type(vm_, qemu_));
     if (listed == nullptr) return;
     auto properties = *listed;
+    for (const char* ours : {"type", "accel"}) properties.push_back({ours, "str", {}});
     Table own;
     for (const Entry& entry : machine.properties.entries()) {
         if (const auto owner = owner_of_machine_property(entry.key); !owner.empty()) {
@@ -262,6 +265,20 @@ void Checker::check_machine() {
     Subject filtered = subject;
     filtered.table = &own;
     machine.checked_properties = check_table(filtered, &properties, nullptr);
+}
+
+/// An accelerator X is a QOM type "X-accel".
+void Checker::check_accelerators(const Subject& machine) {
+    constexpr std::string_view suffix = "-accel";
+    std::vector<std::string> names;
+    for (const auto& [type, parent] : qemu_.parents)
+        if (parent == "accel" && type.ends_with(suffix))
+            names.push_back(type.substr(0, type.size() - suffix.size()));
+    if (names.empty()) return;
+    const auto& accel = vm_.machine.accel;
+    for (const auto& name : accel.value)
+        if (accel.given() && std::ranges::find(names, name) == names.end())
+            reporter_.report_no_such_type(machine, {}, accel.origin, "accelerator", name, names);
 }
 
 void Checker::check_cpu() {
