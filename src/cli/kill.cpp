@@ -30,16 +30,22 @@ bool killed_by_supervisor(const launch::VmState& vm) {
     }
 }
 
-/// Without the supervisor's help: its process first, if it hangs, then the jail's pid 1.
+/// Without the supervisor's help: its process first, so that nothing new begins, then the jail's pid 1 (by
+/// the state, or by the lock it holds if the start did not come so far) and the helpers.
 void kill_processes(const launch::VmState& vm) {
     const auto applied = vm.applied();
-    if (!applied)
-        throw Error(ExitCode::OutcomeUnknown,
-                    fmt::format("{} runs, but its processes are not known", vm.name()),
-                    "its state file is damaged or gone: end the QEMU process by hand");
-    if (vm.condition() != launch::Condition::Orphaned)
-        if (const PidFd supervisor = applied->supervisor.open()) supervisor.send(SIGKILL);
-    if (const PidFd stub = applied->stub.open()) stub.send(SIGKILL);
+    if (applied && vm.condition() != launch::Condition::Orphaned)
+        if (const PidFd supervisor = applied->supervisor.open()) {
+            supervisor.send(SIGKILL);
+            supervisor.wait_ended(static_cast<int>(patience.count()));
+        }
+    for (const pid_t pid : vm.vm_lock_holders())
+        if (const PidFd holder = PidFd::open(pid)) {
+            holder.send(SIGKILL);
+            // The lock is free a moment before the last process of the jail is gone.
+            holder.wait_ended(static_cast<int>(patience.count()));
+        }
+    if (!applied) return;
     for (const auto& [name, record] : applied->helpers)
         if (const PidFd helper = record.open()) helper.send(SIGKILL);
 }

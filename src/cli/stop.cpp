@@ -34,10 +34,12 @@ qmp::net::awaitable<void> shut_down_into(qmp::Client& client, const PidFd& stub,
 /// Nobody supervises it: speak to QEMU's own monitor, and tidy up after it.
 std::string stop_orphan(launch::VmState& vm, Attached& attached, milliseconds timeout) {
     const auto applied = vm.applied();
-    const PidFd stub = applied ? applied->stub.open() : PidFd();
+    PidFd stub = applied ? applied->stub.open() : PidFd();
+    if (const auto holders = vm.vm_lock_holders(); !stub && !holders.empty())
+        stub = PidFd::open(holders.front());
     if (!stub)
         throw Error(ExitCode::OutcomeUnknown, fmt::format("{} runs, but its process is not known", vm.name()),
-                    "its state file is damaged; `qvm qmp " + vm.name() + " quit` ends it");
+                    fmt::format("`qvm kill {}` ends it at once", vm.name()));
     std::string detail;
     attached.context().restart();
     qmp::run(attached.context(), shut_down_into(attached.client(), stub, timeout, detail));

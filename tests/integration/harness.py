@@ -153,15 +153,20 @@ class Console:
         if ready:
             self.seen += os.read(self.master, 65536)
 
-    def expect(self, text, seconds=BOOT_DEADLINE):
-        """Waits for `text` and drops what came up to it."""
+    def sees(self, text, seconds):
+        """Waits for `text` and drops what came up to it; false if it does not come."""
         deadline = time.monotonic() + seconds
         wanted = text.encode()
         while wanted not in self.seen:
             if time.monotonic() > deadline:
-                raise AssertionError(f"not within {seconds} s on the console: {text!r}; seen: {self.seen[-2000:]!r}")
+                return False
             self.read()
         self.seen = self.seen[self.seen.index(wanted) + len(wanted):]
+        return True
+
+    def expect(self, text, seconds=BOOT_DEADLINE):
+        if not self.sees(text, seconds):
+            raise AssertionError(f"not within {seconds} s on the console: {text!r}; seen: {self.seen[-2000:]!r}")
 
     def send(self, text):
         os.write(self.master, text.encode())
