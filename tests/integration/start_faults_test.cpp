@@ -22,6 +22,7 @@
 #include "launch/probe.hpp"
 #include "qmp/async.hpp"
 #include "support/catch.hpp"
+#include "support/temporary_directory.hpp"
 
 namespace fs = std::filesystem;
 using namespace qvm;
@@ -37,19 +38,10 @@ console = "virtio"
 )";
 
 struct Place {
-    fs::path directory;
+    test::TemporaryDirectory temporary;
+    fs::path directory = temporary.path();
     Place() {
-        std::string name = (fs::temp_directory_path() / "qvm-faults-XXXXXX").string();
-        if (::mkdtemp(name.data()) == nullptr) throw_errno("make a temporary directory");
-        directory = name;
-        for (const char* disk : {"one.raw", "two.raw"}) {
-            std::ofstream(directory / disk);
-            fs::resize_file(directory / disk, 1 << 20);
-        }
-    }
-    ~Place() {
-        std::error_code ignored;
-        fs::remove_all(directory, ignored);
+        for (const char* disk : {"one.raw", "two.raw"}) fs::resize_file(temporary.write(disk, {}), 1 << 20);
     }
 };
 

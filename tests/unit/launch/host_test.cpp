@@ -9,7 +9,7 @@
 #include "launch/image_header.hpp"
 #include "qmp/transport.hpp"
 #include "support/catch.hpp"
-#include "temporary_directory.hpp"
+#include "support/temporary_directory.hpp"
 
 using namespace qvm;
 using namespace qvm::launch;

@@ -11,7 +11,7 @@
 #include "launch/probe_cache.hpp"
 #include "support/catch.hpp"
 #include "support/saved_qemu.hpp"
-#include "temporary_directory.hpp"
+#include "support/temporary_directory.hpp"
 
 using namespace qvm;
 using namespace qvm::launch;

@@ -4,7 +4,7 @@
 #include "qmp/async.hpp"
 #include "support/catch.hpp"
 #include "support/fake_qmp_server.hpp"
-#include "temporary_directory.hpp"
+#include "support/temporary_directory.hpp"
 
 using namespace qvm;
 using namespace qvm::launch;

@@ -8,7 +8,7 @@
 #include "qmp/async.hpp"
 #include "support/catch.hpp"
 #include "support/fake_qmp_server.hpp"
-#include "unit/qmp/temporary_directory.hpp"
+#include "support/temporary_directory.hpp"
 
 using namespace qvm;
 using namespace qvm::qmp;
@@ -506,7 +506,7 @@ TEST_CASE("replies cut anywhere are read") {
 TEST_CASE("connecting by path") {
     const test::TemporaryDirectory directory;
     net::io_context context(1);
-    const auto connect = [&] { return Client::connect_unix(context, directory.path() + "/none"); };
-    CHECK_THROWS_WITH(connect(), ContainsSubstring(directory.path() + "/none"));
+    const auto connect = [&] { return Client::connect_unix(context, directory.path().string() + "/none"); };
+    CHECK_THROWS_WITH(connect(), ContainsSubstring(directory.path().string() + "/none"));
     CHECK_THROWS_AS(connect(), ConnectError);
 }

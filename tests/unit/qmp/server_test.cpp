@@ -11,7 +11,7 @@
 #include "qmp/session.hpp"
 #include "qmp/transport.hpp"
 #include "support/catch.hpp"
-#include "unit/qmp/temporary_directory.hpp"
+#include "support/temporary_directory.hpp"
 
 using namespace qvm;
 using namespace qvm::qmp;
@@ -81,7 +81,7 @@ struct House {
           server(std::make_unique<Server>(context, listen_unix(path()), std::move(options),
                                           [this](Call call) { return answer(std::move(call)); })) {}
 
-    std::string path() const { return directory.path() + "/qmp.sock"; }
+    std::string path() const { return directory.path().string() + "/qmp.sock"; }
 
     net::awaitable<Json> answer(Call call) {
         calls.push_back(call.command);

@@ -9,7 +9,7 @@
 
 #include "base/error.hpp"
 #include "support/catch.hpp"
-#include "unit/qmp/temporary_directory.hpp"
+#include "support/temporary_directory.hpp"
 
 using namespace qvm;
 using namespace qvm::qmp;
@@ -49,8 +49,8 @@ void check_pair(const std::string& path) {
 
 TEST_CASE("a socket at a short, a long and a relative path") {
     const TemporaryDirectory directory;
-    check_pair(directory.path() + "/s");
-    std::string deep = directory.path();
+    check_pair(directory.path().string() + "/s");
+    std::string deep = directory.path().string();
     for (int i = 0; i < 4; ++i) {
         deep += "/" + std::string(60, 'd');
         REQUIRE(::mkdir(deep.c_str(), 0700) == 0);
@@ -58,15 +58,16 @@ TEST_CASE("a socket at a short, a long and a relative path") {
     REQUIRE(deep.size() > 200);
     check_pair(deep + "/socket");
 
-    const std::string exact = directory.path() + "/" + std::string(107 - directory.path().size() - 1, 'e');
+    const std::string exact =
+        directory.path().string() + "/" + std::string(107 - directory.path().string().size() - 1, 'e');
     REQUIRE(exact.size() == 107);
     check_pair(exact);
-    check_pair(directory.path() + "//" + std::string(80, 'f'));
+    check_pair(directory.path().string() + "//" + std::string(80, 'f'));
 }
 
 TEST_CASE("a file name too long for any socket address is told so") {
     const TemporaryDirectory directory;
-    const std::string path = directory.path() + "/" + std::string(120, 'n');
+    const std::string path = directory.path().string() + "/" + std::string(120, 'n');
     try {
         listen_unix(path);
         FAIL("no error");
@@ -79,7 +80,7 @@ TEST_CASE("a file name too long for any socket address is told so") {
 
 TEST_CASE("only the owner may connect, whatever the umask") {
     const TemporaryDirectory directory;
-    const std::string path = directory.path() + "/s";
+    const std::string path = directory.path().string() + "/s";
     const mode_t before = ::umask(0);
     const Fd listener = listen_unix(path);
     ::umask(before);
@@ -90,7 +91,7 @@ TEST_CASE("only the owner may connect, whatever the umask") {
 
 TEST_CASE("a socket whose listener has gone is replaced, a live one is not") {
     const TemporaryDirectory directory;
-    const std::string path = directory.path() + "/s";
+    const std::string path = directory.path().string() + "/s";
     Fd first = listen_unix(path);
     try {
         listen_unix(path);
@@ -102,7 +103,7 @@ TEST_CASE("a socket whose listener has gone is replaced, a live one is not") {
     first.reset();
     check_pair(path);
 
-    const std::string file = directory.path() + "/file";
+    const std::string file = directory.path().string() + "/file";
     std::ofstream(file) << "precious";
     CHECK_THROWS_AS(listen_unix(file), SystemError);
     CHECK(::access(file.c_str(), F_OK) == 0);
@@ -110,7 +111,7 @@ TEST_CASE("a socket whose listener has gone is replaced, a live one is not") {
 
 TEST_CASE("connecting says what is missing") {
     const TemporaryDirectory directory;
-    const std::string path = directory.path() + "/s";
+    const std::string path = directory.path().string() + "/s";
     const auto advice = [&path] {
         try {
             connect_unix(path);
@@ -129,7 +130,7 @@ TEST_CASE("connecting says what is missing") {
 
 TEST_CASE("a listener that is busy is an error, not a wait without end") {
     const TemporaryDirectory directory;
-    const std::string path = directory.path() + "/s";
+    const std::string path = directory.path().string() + "/s";
     const Fd listener = listen_unix(path);
     REQUIRE(::listen(listener.get(), 0) == 0);
     std::vector<Fd> waiting;
