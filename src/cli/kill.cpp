@@ -30,24 +30,25 @@ bool killed_by_supervisor(const launch::VmState& vm) {
     }
 }
 
-/// Without the supervisor's help: its process first, so that nothing new begins, then the jail's pid 1 (by
-/// the state, or by the lock it holds if the start did not come so far) and the helpers.
+/// Without the supervisor's help: it goes first, so that nothing new begins and what it wrote last is the
+/// truth.
 void kill_processes(const launch::VmState& vm) {
+    const auto end = [](const launch::ProcessRecord& record) {
+        const PidFd process = record.open();
+        if (!process) return;
+        process.send(SIGKILL);
+        // A jail's lock is free a moment before the last process in it is gone.
+        process.wait_ended(static_cast<int>(patience.count()));
+    };
+    const auto before = vm.applied();
+    if (before && vm.condition() != launch::Condition::Orphaned) end(before->supervisor);
     const auto applied = vm.applied();
-    if (applied && vm.condition() != launch::Condition::Orphaned)
-        if (const PidFd supervisor = applied->supervisor.open()) {
-            supervisor.send(SIGKILL);
-            supervisor.wait_ended(static_cast<int>(patience.count()));
-        }
-    for (const pid_t pid : vm.vm_lock_holders())
-        if (const PidFd holder = PidFd::open(pid)) {
-            holder.send(SIGKILL);
-            // The lock is free a moment before the last process of the jail is gone.
-            holder.wait_ended(static_cast<int>(patience.count()));
-        }
-    if (!applied) return;
-    for (const auto& [name, record] : applied->helpers)
-        if (const PidFd helper = record.open()) helper.send(SIGKILL);
+    if (!applied)
+        throw Error(ExitCode::OutcomeUnknown,
+                    fmt::format("{} runs, but its processes are not known", vm.name()),
+                    "its state file is gone: end the QEMU process by hand");
+    end(applied->stub);
+    for (const auto& [name, record] : applied->helpers) end(record);
 }
 
 ExitCode kill(const std::string& word) {

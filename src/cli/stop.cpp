@@ -34,9 +34,7 @@ qmp::net::awaitable<void> shut_down_into(qmp::Client& client, const PidFd& stub,
 /// Nobody supervises it: speak to QEMU's own monitor, and tidy up after it.
 std::string stop_orphan(launch::VmState& vm, Attached& attached, milliseconds timeout) {
     const auto applied = vm.applied();
-    PidFd stub = applied ? applied->stub.open() : PidFd();
-    if (const auto holders = vm.vm_lock_holders(); !stub && !holders.empty())
-        stub = PidFd::open(holders.front());
+    const PidFd stub = applied ? applied->stub.open() : PidFd();
     if (!stub)
         throw Error(ExitCode::OutcomeUnknown, fmt::format("{} runs, but its process is not known", vm.name()),
                     fmt::format("`qvm kill {}` ends it at once", vm.name()));

@@ -123,7 +123,7 @@ class Spawner {
     Spawner& operator=(const Spawner&) = delete;
     ~Spawner() { const Child kills_and_reaps(std::move(stub_), -1, std::move(sync_.first)); }
 
-    Child run() {
+    Child run(const Announce& announce) {
         open_program();
         if (privileged_)
             if (const auto failure = open_sources(layout_, spec_.devices, *spec_.host_uid, trees_))
@@ -131,6 +131,7 @@ class Spawner {
         prepare_order();
         clone();
         map_ids();
+        if (announce) announce(stub_);
         let_go();
         return await_exec();
     }
@@ -281,14 +282,14 @@ class Spawner {
 SetupError::SetupError(std::string stage, const std::string& what, int error, std::string advice)
     : Error(ExitCode::HostCannot, what, std::move(advice)), stage_(std::move(stage)), error_(error) {}
 
-Child spawn(const Spec& spec) {
+Child spawn(const Spec& spec, const Announce& announce) {
     check_spec(spec);
-    return Spawner(spec, std::nullopt).run();
+    return Spawner(spec, std::nullopt).run(announce);
 }
 
 Child spawn_with_fault(const Spec& spec, Stage stage, int error) {
     check_spec(spec);
-    return Spawner(spec, Failure{stage, 0, error}).run();
+    return Spawner(spec, Failure{stage, 0, error}).run({});
 }
 
 }  // namespace qvm::jail

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Starts a contained process.
 #pragma once
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -67,7 +68,11 @@ class Child {
 /// Checks the Spec, clones, builds the jail and executes. Returns when exec has succeeded. Throws SetupError,
 /// and SystemError when a descriptor cannot be had. The calling thread is the one whose end counts for
 /// Spec::end_with_parent.
-Child spawn(const Spec& spec);
+///
+/// `announce` is called when the jail's first process exists and waits: what it writes down is there before
+/// anything can happen in the jail. If we die before it has returned, the jail ends by itself.
+using Announce = std::function<void(const PidFd& stub)>;
+Child spawn(const Spec& spec, const Announce& announce = {});
 
 /// For tests: as spawn(), but `stage` of the child fails with `error` instead of being done.
 Child spawn_with_fault(const Spec& spec, Stage stage, int error);

@@ -23,8 +23,8 @@ qmp::net::awaitable<void> supervise(qmp::net::io_context& context, UpOrder& orde
     order.applied.supervisor = ProcessRecord::of(::getpid());
     own.write_applied(order.applied);
     // Should this process die before the end of the start, `kill` must find what it has left.
-    const Spawned spawned = [&](const jail::Child& qemu, const HostResources& host) {
-        order.applied.stub = ProcessRecord::of(qemu.stub_pid());
+    const Spawned spawned = [&](const PidFd& stub, const HostResources& host) {
+        order.applied.stub = ProcessRecord::of(stub.pid());
         order.applied.helpers = host.helpers();
         own.write_applied(order.applied);
     };

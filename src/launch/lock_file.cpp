@@ -2,10 +2,8 @@
 #include "launch/lock_file.hpp"
 
 #include <cerrno>
-#include <cstdlib>
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <fmt/format.h>
 
@@ -67,29 +65,6 @@ bool is_locked(const std::filesystem::path& path) {
     if (::fcntl(file.get(), F_OFD_GETLK, &lock) != 0)
         throw_errno(fmt::format("ask for the lock '{}'", path.string()));
     return lock.l_type != F_UNLCK;
-}
-
-std::vector<pid_t> processes_with_open(const std::filesystem::path& path) {
-    namespace fs = std::filesystem;
-    struct stat wanted {};
-    std::vector<pid_t> found;
-    if (::stat(path.c_str(), &wanted) != 0) return found;
-    std::error_code gone;  // processes end while we look
-    for (fs::directory_iterator process("/proc", gone), end; process != end; process.increment(gone)) {
-        const pid_t pid = std::atoi(process->path().filename().c_str());
-        if (pid <= 0 || pid == ::getpid()) continue;
-        std::error_code hidden;
-        for (fs::directory_iterator fd(process->path() / "fd", hidden), none; fd != none;
-             fd.increment(hidden)) {
-            struct stat open {};
-            if (::stat(fd->path().c_str(), &open) != 0 || open.st_dev != wanted.st_dev ||
-                open.st_ino != wanted.st_ino)
-                continue;
-            found.push_back(pid);
-            break;
-        }
-    }
-    return found;
 }
 
 }  // namespace qvm::launch

@@ -3,8 +3,6 @@
 // descriptor, in whichever process. Unlike flock(2), asking whether one is taken takes nothing.
 #pragma once
 #include <filesystem>
-#include <sys/types.h>
-#include <vector>
 
 #include "base/fd.hpp"
 
@@ -19,9 +17,5 @@ Fd lock_briefly(const std::filesystem::path& path);
 
 /// True if somebody holds the lock of `path`, be it this process. A file that does not exist is not locked.
 bool is_locked(const std::filesystem::path& path);
-
-/// The processes that have `path` open, as far as /proc shows us; not this one. For the kernel does not tell
-/// who owns a lock of an open file description.
-std::vector<pid_t> processes_with_open(const std::filesystem::path& path);
 
 }  // namespace qvm::launch

@@ -129,10 +129,10 @@ qmp::net::awaitable<Started> start(qmp::net::io_context& context, StartOrder ord
         std::vector<Fd> files;
         jail::Spec spec = contain(order.vm, order.plan, *vm.host, order.binary, order.host_uid);
         spec.stub = stub_for(state, order.vm_lock, files);
-        vm.qemu = std::make_unique<jail::Child>(jail::spawn(spec));
+        const auto announce = [&](const PidFd& stub) { spawned(stub, *vm.host); };
+        vm.qemu = std::make_unique<jail::Child>(jail::spawn(spec, announce));
     }
     order.vm_lock.reset();
-    spawned(*vm.qemu, *vm.host);
     for (const auto& step : order.plan.steps) {
         if (const auto* inherit = std::get_if<InheritStep>(&step.action)) vm.host->close(inherit->host);
         if (const auto* copy = std::get_if<CopyStep>(&step.action)) vm.host->close(copy->host);

@@ -52,8 +52,8 @@ struct Started {
     qmp::Greeting greeting;
 };
 
-/// Called once QEMU's process exists, before anything is asked of it: from here on it must be findable.
-using Spawned = std::function<void(const jail::Child& qemu, const HostResources& host)>;
+/// Called once the jail's first process exists, before QEMU does: from here on it must be findable.
+using Spawned = std::function<void(const PidFd& stub, const HostResources& host)>;
 
 /// Does it. `state` has been created; QEMU's output goes to qemu.log there, its end to exit.json. Throws
 /// Error: StartError for what QEMU objects to or dies of, jail::SetupError, SystemError for host resources.

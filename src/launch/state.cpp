@@ -266,10 +266,6 @@ Fd VmState::try_lock_supervisor() {
     return try_lock(directory() / "supervisor.lock");
 }
 
-std::vector<pid_t> VmState::vm_lock_holders() const {
-    return processes_with_open(directory() / "vm.lock");
-}
-
 Fd VmState::try_lock_vm() {
     return try_lock(directory() / "vm.lock");
 }

@@ -122,10 +122,6 @@ class VmState {
     /// taken.
     Fd try_lock_vm();
 
-    /// The pid 1 of the VM's jail, found by the lock it holds: for a start that ended before it could write
-    /// down what it had begun.
-    std::vector<pid_t> vm_lock_holders() const;
-
     Fd open_file(const std::string& file, int flags) const;  ///< in the state directory, 0600
     /// Removes sockets and the runtime directory (not the state).
     void remove_runtime() noexcept;
