@@ -7,6 +7,10 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # Above -O0 GCC 12 finds uninitialized members in Catch's own headers and in coroutine frames.
     target_compile_options(qvm_warnings INTERFACE -Wno-maybe-uninitialized)
 endif()
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    # Part of its -Wconversion and not of GCC's; it objects to every index that was computed.
+    target_compile_options(qvm_warnings INTERFACE -Wno-sign-conversion)
+endif()
 if(QVM_WERROR)
     target_compile_options(qvm_warnings INTERFACE -Werror)
 endif()

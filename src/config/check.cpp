@@ -247,6 +247,10 @@ void Checker::check_machine() {
     if (known->deprecated)
         reporter_.report(DiagnosticKind::Deprecated, subject, {}, machine.type.origin,
                          fmt::format("machine \"{}\" is deprecated", machine.type.value));
+    if (known->cpu_max > 0 && vm_.smp.maxcpus > known->cpu_max)
+        reporter_.report(DiagnosticKind::BadValue, subject, {}, vm_.smp.origin,
+                         fmt::format("machine \"{}\" takes at most {} CPUs, not {}", machine.type.value,
+                                     known->cpu_max, vm_.smp.maxcpus));
     const auto* listed = qemu_.properties_of(machine_type(vm_, qemu_));
     if (listed == nullptr) return;
     auto properties = *listed;

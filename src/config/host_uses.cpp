@@ -134,7 +134,7 @@ constexpr std::array rows{
     Row{Place::Option, "acpitable", {"file"}, Way::Copy},
     Row{Place::Option, "acpitable", {"data"}, Way::Copy},
     Row{Place::Option, "smbios", {"file"}, Way::Copy},
-    Row{Place::Option, "boot-opts", {"splash"}, Way::Copy},
+    Row{Place::Option, "boot", {"splash"}, Way::Copy},
 };
 
 /// What every jail has at its usual place.

@@ -183,7 +183,13 @@ void lower_nets(Lowering& lowering) {
         if (connected) device.put("netdev", net.id);
         device.put("mac", net.text("mac").value_or(stable_mac(lowering.vm().name.value, net.id)),
                    net.origin_of("mac"));
-        if (is_virtio) device.copy("host_mtu", *net.table, "mtu");
+        if (model.starts_with("virtio"))
+            device.copy("host_mtu", *net.table, "mtu");
+        else if (const Entry* mtu = net.table->entry("mtu"))
+            lowering.report(
+                DiagnosticKind::Conflict, mtu->key_origin,
+                fmt::format("net.{}.mtu needs model = \"virtio\": a {} cannot tell it to the guest", net.id,
+                            model));
         device.copy("bootindex", *net.table, "boot");
         lowering.add(Kind::Device, net.id, std::move(device), net, "device");
     }

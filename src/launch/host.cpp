@@ -53,7 +53,9 @@ Fd open_file(const OpenFile& wanted) {
     const auto path = wanted.path.string();
     // Not blocking: a FIFO without a peer would hold the start for ever.
     const int how = flags_for(wanted.access) | (wanted.direct ? O_DIRECT : 0);
-    Fd file(::open(path.c_str(), how | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+    // What is only written is a log or the like, which QEMU itself would make too.
+    const int make = wanted.access == config::Access::WriteOnly ? O_CREAT : 0;
+    Fd file(::open(path.c_str(), how | make | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600));
     const auto action = fmt::format("open '{}' for {}{}", path, purpose_of(wanted.access),
                                     wanted.direct ? " past the page cache" : "");
     if (!file) throw SystemError(action, errno, {}, ExitCode::HostCannot);

@@ -60,16 +60,22 @@ class HostChecker {
             if (vm_.kernel->dtb)
                 file(vm_.kernel->dtb->value, Access::ReadOnly, vm_.kernel->dtb->origin, "kernel");
         }
+        uses(vm_.machine.host_uses, "machine");
+        for (const auto& option : vm_.options) uses(option.host_uses, "option." + option.name);
         for (const auto& resource : vm_.resources) {
-            for (const auto& use : resource.host_uses)
-                if (use.entrance != config::Entrance::Keep && !use.path.empty())
-                    file(use.path, use.access, use.origin, resource.made_by);
+            uses(resource.host_uses, resource.made_by);
             if (resource.id.kind == Kind::Host) host_file(resource);
             if (resource.id.kind == Kind::Blockdev) node(resource.properties, resource, tables_of(resource));
         }
     }
 
   private:
+    void uses(const std::vector<config::HostUse>& list, const std::string& where) {
+        for (const auto& use : list)
+            if (use.entrance != config::Entrance::Keep && !use.path.empty())
+                file(use.path, use.access, use.origin, where);
+    }
+
     void report(DiagnosticKind kind, const Origin& origin, std::string message,
                 std::vector<std::string> notes, std::string label = {}) {
         diagnostics_.add({kind, origin, std::move(message), std::move(label), std::move(notes)});
@@ -90,6 +96,9 @@ class HostChecker {
     void file(const fs::path& path, Access access, const Origin& origin, const std::string& where) {
         struct stat status {};
         if (::stat(path.c_str(), &status) != 0) {
+            // A log is made where there is none.
+            const bool makes = access == Access::WriteOnly && errno == ENOENT;
+            if (makes && ::faccessat(AT_FDCWD, path.parent_path().c_str(), W_OK, AT_EACCESS) == 0) return;
             if (errno == ENOENT || errno == ENOTDIR)
                 missing(path, origin, where);
             else
@@ -135,7 +144,7 @@ class HostChecker {
             return;
         if (*kind->string() != "file") return;
         const Value* word = table->find("access");
-        const std::string access = word != nullptr && word->string() != nullptr ? *word->string() : "ro";
+        const std::string access = word != nullptr && word->string() != nullptr ? *word->string() : "rw";
         file(*path->string(),
              access == "rw"   ? Access::ReadWrite
              : access == "wo" ? Access::WriteOnly
