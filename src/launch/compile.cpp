@@ -82,6 +82,10 @@ class CommandLine {
         // The machine and options are parsed before any command can be sent.
         add_named_in(vm.machine.checked_properties, {Kind::Object, Kind::Blockdev, Kind::Chardev});
         for (const auto& option : vm.options) add_named_in(option.arguments, {Kind::Object, Kind::Chardev});
+        // QEMU reads its monitor byte by byte, which costs more than what the command does. On the command
+        // line these are as well placed: QEMU's complaint repeats the option, and so leads to the file.
+        for (const auto& resource : vm.resources)
+            if (stands_alone(resource)) add(resource.id);
     }
 
     bool has(const ResourceId& id) const { return members_.contains(id); }
@@ -91,6 +95,15 @@ class CommandLine {
         const Resource* resource = vm_.find(id);
         if (resource == nullptr || !members_.insert(id).second) return;
         for (const auto& reference : resource->references) add(reference.target);
+    }
+
+    /// A block node or an object that needs nothing but such.
+    bool stands_alone(const Resource& resource) const {
+        if (resource.id.kind != Kind::Blockdev && resource.id.kind != Kind::Object) return false;
+        return std::ranges::all_of(resource.references, [&](const auto& reference) {
+            const Resource* target = vm_.find(reference.target);
+            return target != nullptr && stands_alone(*target);
+        });
     }
 
     /// Introspection does not tell which of these members are references; what is called like a resource is

@@ -166,7 +166,7 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
             throw_errno(fmt::format("pass descriptor {} with '{}'", options.fd, command));
         }
         auto request = std::make_shared<Request>(context, std::move(command));
-        request->id = fmt::format("qvm-{}", ++last_id);
+        request->id = fmt::format("q{}", ++last_id);
         request->bytes = Session::encode(request->command, arguments, Json(request->id), options.oob);
         request->fd = options.fd;
         request->oob = options.oob;

@@ -152,7 +152,7 @@ TEST_CASE("kernel and initrd are copied into the jail, or named without one") {
     CHECK_FALSE(has(plan, "copy"));
 }
 
-TEST_CASE("a disk behind a port comes by QMP, its file as a descriptor") {
+TEST_CASE("a disk behind a port comes by QMP, its node on the command line, its file as a descriptor") {
     const auto plan = compiled(vm_with(
         {resource(Kind::Device, "port0", R"({"driver":"pcie-root-port","bus":"pcie.0","addr":"0x4"})"),
          resource(Kind::Blockdev, "root", disk_node, {file_at({"file", "filename"})}),
@@ -161,15 +161,32 @@ TEST_CASE("a disk behind a port comes by QMP, its file as a descriptor") {
                   {{Kind::Blockdev, "root"}, {Kind::Device, "port0"}})}));
     CHECK(has(plan, R"(argv -device {"driver":"pcie-root-port","id":"port0","bus":"pcie.0","addr":"0x4"})"));
     CHECK(has(plan, "open-file blockdev.root.file.filename"));
-    const auto begin = index_of(plan, R"(qmp add-fd {"fdset-id":1,"opaque":"blockdev.root.file.filename"})");
+    const auto begin = index_of(plan, "argv -add-fd fd=11,set=1,opaque=blockdev.root.file.filename");
     const auto steps = steps_of(plan);
     CHECK(
         std::vector<std::string>(steps.begin() + begin, steps.end()) ==
         std::vector<std::string>{
-            R"(qmp add-fd {"fdset-id":1,"opaque":"blockdev.root.file.filename"})",
-            R"(qmp blockdev-add {"driver":"qcow2","node-name":"root","backing":null,"file":{"driver":"file","filename":"/dev/fdset/1"}})",
+            "argv -add-fd fd=11,set=1,opaque=blockdev.root.file.filename",
+            R"(argv -blockdev {"driver":"qcow2","node-name":"root","backing":null,"file":{"driver":"file","filename":"/dev/fdset/1"}})",
             R"(qmp device_add {"driver":"virtio-blk-pci","id":"root","drive":"root","bus":"port0","addr":"0x0"})",
             "qmp cont null", "wait RESUME"});
+}
+
+TEST_CASE("what needs something that comes by QMP comes by QMP too") {
+    const auto plan = compiled(vm_with(
+        {resource(Kind::Chardev, "log", R"({"backend":{"type":"file","data":{"out":"/srv/log"}}})",
+                  {{{"backend", "data", "out"}, Entrance::Fdset, Access::WriteOnly, "/srv/log", {}, {}}}),
+         resource(Kind::Object, "dump", R"({"qom-type":"filter-dump","netdev":"lan"})", {},
+                  {{Kind::Chardev, "log"}}),
+         resource(Kind::Object, "io0", R"({"qom-type":"iothread"})")}));
+    CHECK(has(plan, R"(argv -object {"qom-type":"iothread","id":"io0"})"));
+    const auto begin = index_of(plan, "qmp add-fd");
+    const auto steps = steps_of(plan);
+    CHECK(std::vector<std::string>(steps.begin() + begin, steps.end() - 2) ==
+          std::vector<std::string>{
+              R"(qmp add-fd {"fdset-id":1,"opaque":"chardev.log.backend.data.out"})",
+              R"(qmp chardev-add {"id":"log","backend":{"type":"file","data":{"out":"/dev/fdset/1"}}})",
+              R"(qmp object-add {"qom-type":"filter-dump","id":"dump","netdev":"lan"})"});
 }
 
 TEST_CASE("a reset makes the firmware see a boot order that came by QMP") {
@@ -293,6 +310,6 @@ TEST_CASE("the plan of a VM reads as a table") {
     CHECK_THAT(text, ContainsSubstring("web with tcg: "));
     CHECK_THAT(text, ContainsSubstring("device.port0 .. device.port2"));
     CHECK_THAT(text, ContainsSubstring("/srv/a,b.qcow2 read-write; qcow2"));
-    CHECK_THAT(text, ContainsSubstring("add-fd, blockdev-add"));
+    CHECK_THAT(text, ContainsSubstring("-blockdev"));
     CHECK_THAT(text, ContainsSubstring("web.toml:3:1"));
 }

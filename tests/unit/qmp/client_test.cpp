@@ -279,7 +279,7 @@ TEST_CASE("errors without id and strays are told, and paired with nothing") {
     c.negotiate();
     c.server.expect("query-status")
         .raw("{\"error\": {\"class\": \"GenericError\", \"desc\": \"JSON parse error, \x1b[31mstray\"}}\r\n")
-        .raw("{\"return\": {}}{\"return\": {}, \"id\": \"qvm-999\"}{\"return\": {}, \"id\": {\"a\": null}}")
+        .raw("{\"return\": {}}{\"return\": {}, \"id\": \"q999\"}{\"return\": {}, \"id\": {\"a\": null}}")
         .raw("{\"error\": {\"class\": \"GenericError\", \"desc\": \"whose?\"}, \"id\": 7}")
         .raw("{\"QMP\": {\"version\": {}, \"capabilities\": []}}")
         .reply(Json("mine"));
@@ -287,7 +287,7 @@ TEST_CASE("errors without id and strays are told, and paired with nothing") {
     REQUIRE(c.notices.size() == 6);
     CHECK_THAT(c.notices[0], ContainsSubstring("JSON parse error"));
     CHECK(c.notices[0].find('\x1b') == std::string::npos);
-    CHECK_THAT(c.notices[2], ContainsSubstring("qvm-999"));
+    CHECK_THAT(c.notices[2], ContainsSubstring("q999"));
     CHECK_THAT(c.notices[4], ContainsSubstring("whose?"));
 }
 
@@ -296,7 +296,7 @@ TEST_CASE("a late second reply to the same id is a stray") {
     c.negotiate();
     c.server.expect("query-status")
         .reply()
-        .raw("{\"return\": 1, \"id\": \"qvm-2\"}")
+        .raw("{\"return\": 1, \"id\": \"q2\"}")
         .expect("query-status")
         .reply(Json(2));
     CHECK(c.run("query-status").value == Json::object());
@@ -498,7 +498,7 @@ TEST_CASE("replies cut anywhere are read") {
     Connection c;
     c.negotiate();
     c.server.expect("query-status");
-    const std::string reply = R"({"return": {"a": "}{"}, "id": "qvm-2"})";
+    const std::string reply = R"({"return": {"a": "}{"}, "id": "q2"})";
     for (const char byte : reply) c.server.raw(std::string(1, byte));
     CHECK(c.run("query-status").value["a"] == "}{");
 }

@@ -269,9 +269,9 @@ TEST_CASE("commands as bytes") {
     arguments["id"] = "d0";
     arguments["size"] = 18446744073709551615U;
     CHECK(Session::encode("device_add", arguments, Json("qvm-1"), false) ==
-          "{\"execute\": \"device_add\", \"arguments\": {\"id\":\"d0\",\"size\":18446744073709551615}, "
-          "\"id\": \"qvm-1\"}\n");
-    CHECK(Session::encode("yank", Json(), Json(), true) == "{\"exec-oob\": \"yank\"}\n");
+          "{\"execute\":\"device_add\",\"arguments\":{\"id\":\"d0\",\"size\":18446744073709551615},"
+          "\"id\":\"qvm-1\"}\n");
+    CHECK(Session::encode("yank", Json(), Json(), true) == "{\"exec-oob\":\"yank\"}\n");
     CHECK_THROWS_AS(Session::encode("x", Json::array(), Json(), false), ProtocolError);
     CHECK_THROWS_AS(Session::encode("x", Json("text"), Json(), false), ProtocolError);
     arguments["id"] = "\xff";
