@@ -95,6 +95,9 @@ Result run(const Attempt& attempt) {
     ::close(ends[1]);
     const auto result = child < 0 ? attempt.function() : receive_result(ends[0], child);
     ::close(ends[0]);
+    // What an attempt made to be our child and not its own.
+    while (::waitpid(-1, nullptr, WNOHANG | __WALL) > 0) {
+    }
     return result;
 }
 
