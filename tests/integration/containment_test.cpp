@@ -16,6 +16,7 @@
 #include <sys/un.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
+#include <tuple>
 #include <unistd.h>
 
 #include <nlohmann/json.hpp>
@@ -165,7 +166,8 @@ std::map<std::string, Line> results_in(const std::string& output) {
     std::map<std::string, Line> results;
     bool complete = false;
     std::istringstream lines(output);
-    for (std::string line; std::getline(lines, line);) {
+    std::string last;
+    for (std::string line; std::getline(lines, line); last = line) {
         const auto json = nlohmann::json::parse(line, nullptr, false);
         if (!json.is_object()) continue;
         if (json.contains("attempts")) {
@@ -176,7 +178,7 @@ std::map<std::string, Line> results_in(const std::string& output) {
             json.at("detail").get_to(result.detail);
         }
     }
-    INFO(output);
+    INFO("the last line: " << last);
     REQUIRE(complete);
     return results;
 }
@@ -236,6 +238,43 @@ std::vector<std::string> attempts_that(const std::string& run) {
     return names;
 }
 
+/// A memory cgroup (v2 or v1) of `bytes`, without swap; gone at the end.
+class MemoryCgroup {
+  public:
+    explicit MemoryCgroup(std::uint64_t bytes) {
+        for (const auto& [root, limit, swap] :
+             {std::tuple{"/sys/fs/cgroup/", "memory.max", "memory.swap.max"},
+              std::tuple{"/sys/fs/cgroup/memory/", "memory.limit_in_bytes", "memory.memsw.limit_in_bytes"}}) {
+            const auto path = std::filesystem::path(root) / ("qvm-containment-" + std::to_string(::getpid()));
+            if (::mkdir(path.c_str(), 0755) != 0) continue;
+            path_ = path;
+            if (write(limit, std::to_string(bytes))) {
+                if (!write(swap, "0")) write(swap, std::to_string(bytes));
+                return;
+            }
+            ::rmdir(path.c_str());
+            path_.clear();
+        }
+    }
+    MemoryCgroup(const MemoryCgroup&) = delete;
+    MemoryCgroup& operator=(const MemoryCgroup&) = delete;
+    ~MemoryCgroup() {
+        if (!path_.empty()) ::rmdir(path_.c_str());
+    }
+
+    explicit operator bool() const { return !path_.empty(); }
+    /// From here on the calling process and what it starts are in it.
+    bool enter() const { return write("cgroup.procs", "0"); }
+
+  private:
+    bool write(const char* file, const std::string& text) const {
+        const Fd fd(::open((path_ / file).c_str(), O_WRONLY | O_CLOEXEC));
+        return fd && ::write(fd.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
+    }
+
+    std::filesystem::path path_;
+};
+
 /// True if it was killed by the filter.
 bool killed_by_filter(const ExitStatus& status) {
     return status.signaled && status.code == SIGSYS;
@@ -268,6 +307,26 @@ TEST_CASE("taking all there is ends at a limit of QEMU's jail", "[containment]")
     const Outside outside(uid_of_jail());
     check_all_contained(
         results_in(run(probe_spec(outside, {"fork_bomb", "thread_bomb", "disk_fill"})).output));
+}
+
+TEST_CASE("taking all memory there is ends at the limit of the cgroup", "[containment]") {
+    const MemoryCgroup cgroup(std::uint64_t{256} << 20U);
+    if (!cgroup) {
+        WARN("skipped: there is no memory cgroup that this user may make");
+        return;
+    }
+    const Outside outside(uid_of_jail());
+    const auto spec = probe_spec(outside, {"memory_bomb"});
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+        if (!cgroup.enter()) ::_exit(could_not_run);
+        const auto outcome = run(spec);
+        ::_exit(outcome.status.signaled && outcome.status.code == SIGKILL ? 0 : 1);
+    }
+    int status = 0;
+    REQUIRE(::waitpid(pid, &status, 0) == pid);
+    REQUIRE(WIFEXITED(status));
+    CHECK(WEXITSTATUS(status) == 0);
 }
 
 TEST_CASE("without its filter the jail does not hold everything", "[containment]") {

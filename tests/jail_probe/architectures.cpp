@@ -74,6 +74,13 @@ Result ptrace_x32() {
 Result ioctl_x32() {
     return unless_passed(::syscall(x32_bit | 514, -1, 0, 0));
 }
+/// Above all numbers; -1 is also what a tracer writes to have a call skipped.
+Result greatest_number() {
+    return unless_passed(::syscall(0x7fffffff, 0, 0, 0, 0));
+}
+Result negative_number() {
+    return unless_passed(::syscall(-1, 0, 0, 0, 0));
+}
 /// The numbers of x32's own calls without its bit: the kernel once took them.
 Result x32_numbers_alone() {
     for (long number = 512; number <= 547; ++number)
@@ -82,12 +89,20 @@ Result x32_numbers_alone() {
 }
 
 constexpr Attempt attempts[] = {
-    {"getpid32", getpid32, Run::MayKill},     {"fork32", fork32, Run::MayKill},
-    {"execve32", execve32, Run::MayKill},     {"open32", open32, Run::MayKill},
-    {"socket32", socket32, Run::MayKill},     {"ptrace32", ptrace32, Run::MayKill},
-    {"unknown32", unknown32, Run::MayKill},   {"getpid_x32", getpid_x32, Run::MayKill},
-    {"execve_x32", execve_x32, Run::MayKill}, {"ptrace_x32", ptrace_x32, Run::MayKill},
-    {"ioctl_x32", ioctl_x32, Run::MayKill},   {"x32_numbers_alone", x32_numbers_alone},
+    {"getpid32", getpid32, Run::MayKill},
+    {"fork32", fork32, Run::MayKill},
+    {"execve32", execve32, Run::MayKill},
+    {"open32", open32, Run::MayKill},
+    {"socket32", socket32, Run::MayKill},
+    {"ptrace32", ptrace32, Run::MayKill},
+    {"unknown32", unknown32, Run::MayKill},
+    {"getpid_x32", getpid_x32, Run::MayKill},
+    {"execve_x32", execve_x32, Run::MayKill},
+    {"ptrace_x32", ptrace_x32, Run::MayKill},
+    {"ioctl_x32", ioctl_x32, Run::MayKill},
+    {"greatest_number", greatest_number, Run::MayKill},
+    {"negative_number", negative_number, Run::MayKill},
+    {"x32_numbers_alone", x32_numbers_alone},
 };
 
 }  // namespace

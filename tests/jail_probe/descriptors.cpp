@@ -3,6 +3,7 @@
 #include <csignal>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -139,26 +140,28 @@ int peer_pidfd() {
     if (::getsockopt(world.listener, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &length) != 0) return -1;
     return pidfd;
 }
-Result signal_peer() {
+template <typename Use>
+Result with_peer(Use use) {
+    if (world.listener < 0) return cannot_try("--listener");
     const int pidfd = peer_pidfd();
     if (pidfd < 0) return contained("no pidfd: " + errno_name(errno));
-    return unless_done(::syscall(SYS_pidfd_send_signal, pidfd, 0, nullptr, 0));
+    const auto result = use(pidfd);
+    ::close(pidfd);
+    return result;
+}
+Result signal_peer() {
+    return with_peer(
+        [](int pidfd) { return unless_done(::syscall(SYS_pidfd_send_signal, pidfd, 0, nullptr, 0)); });
 }
 Result namespace_of_peer() {
-    const int pidfd = peer_pidfd();
-    if (pidfd < 0) return contained("no pidfd: " + errno_name(errno));
-    return unless_done(::ioctl(pidfd, pidfd_get_mnt_namespace, 0));
+    return with_peer([](int pidfd) { return unless_done(::ioctl(pidfd, pidfd_get_mnt_namespace, 0)); });
 }
 Result descriptor_of_peer() {
-    const int pidfd = peer_pidfd();
-    if (pidfd < 0) return contained("no pidfd: " + errno_name(errno));
-    return unless_done(::syscall(SYS_pidfd_getfd, pidfd, 0, 0));
+    return with_peer([](int pidfd) { return unless_done(::syscall(SYS_pidfd_getfd, pidfd, 0, 0)); });
 }
 Result join_peer() {
-    const int pidfd = peer_pidfd();
-    if (pidfd < 0) return contained("no pidfd: " + errno_name(errno));
-    constexpr int new_namespaces = 0x10000000 | 0x00020000;  // CLONE_NEWUSER, CLONE_NEWNS
-    return unless_passed(::syscall(SYS_setns, pidfd, new_namespaces));
+    return with_peer(
+        [](int pidfd) { return unless_passed(::syscall(SYS_setns, pidfd, CLONE_NEWUSER | CLONE_NEWNS)); });
 }
 
 /// Which number makes a directory of ours: openat(2) on it would leave the jail.
