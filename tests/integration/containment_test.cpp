@@ -145,8 +145,8 @@ uid_t uid_of_jail() {
 }
 
 /// QEMU's Spec, but for what is executed.
-Spec probe_spec(const Outside& outside, const std::vector<std::string>& names) {
-    auto spec = qemu_profile({.binary = "/usr/bin/qemu-system-x86_64"}, false);
+Spec probe_spec(const Outside& outside, const std::vector<std::string>& names, bool kvm = false) {
+    auto spec = qemu_profile({.binary = "/usr/bin/qemu-system-x86_64"}, kvm);
     spec.name = "containment";
     spec.executable = JAIL_PROBE;
     for (const auto& option : outside.options()) spec.argv.push_back(option);
@@ -290,6 +290,15 @@ TEST_CASE("no attempt gets out of QEMU's jail", "[containment]") {
     CHECK(results.size() == attempts_that("always").size());
     CHECK(results.size() >= fewest_attempts);
     check_all_contained(results);
+}
+
+TEST_CASE("no attempt gets out of the jail of a QEMU with KVM", "[containment]") {
+    if (::access("/dev/kvm", R_OK | W_OK) != 0) {
+        WARN("skipped: this user cannot use /dev/kvm, or there is none");
+        return;
+    }
+    const Outside outside(uid_of_jail());
+    check_all_contained(results_in(run(probe_spec(outside, {"--kvm", "yes"}, true)).output));
 }
 
 TEST_CASE("what the filter kills for does not get out of QEMU's jail", "[containment]") {

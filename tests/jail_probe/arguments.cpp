@@ -107,6 +107,7 @@ Result requests_to_others() {
         {"SECCOMP_IOCTL_NOTIF_ADDFD", 0x40182103},
         {"PERF_EVENT_IOC_ENABLE", 0x2400},
         {"EPIOCSPARAMS", 0x40088a01},
+        {"RNDADDENTROPY", 0x40085203},
         {"zero", 0},
         {"all ones", 0xffffffff},
     };

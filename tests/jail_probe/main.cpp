@@ -90,6 +90,7 @@ Result run(const Attempt& attempt) {
     if (child == 0) {
         ::alarm(attempt_seconds);
         send_result(ends[1], attempt.function());
+        reap_children();
         ::_exit(0);
     }
     ::close(ends[1]);

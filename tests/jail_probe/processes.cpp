@@ -137,6 +137,7 @@ Result limits_of_outsider() {
     if (world.outsider < 0) return cannot_try("--outsider");
     return limits_of(world.outsider);
 }
+/// With RLIMIT_FSIZE at zero the stub would write neither the log nor how we ended.
 Result limits_of_stub() {
     return limits_of(stub);
 }
