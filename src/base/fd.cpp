@@ -2,7 +2,10 @@
 #include "base/fd.hpp"
 
 #include <cerrno>
+#include <cstdlib>
+#include <dirent.h>
 #include <fcntl.h>
+#include <memory>
 #include <poll.h>
 #include <string>
 #include <sys/socket.h>
@@ -44,6 +47,18 @@ SocketPair::SocketPair(int type) {
     if (::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends) < 0) throw_errno("make a socket pair");
     first = Fd(ends[0]);
     second = Fd(ends[1]);
+}
+
+std::vector<int> open_descriptors(int first) {
+    const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir("/proc/self/fd"), ::closedir);
+    if (!directory) throw_errno("list the open descriptors");
+    std::vector<int> numbers;
+    while (const dirent* entry = ::readdir(directory.get())) {
+        const int number = std::atoi(entry->d_name);
+        if (entry->d_name[0] != '.' && number >= first && number != ::dirfd(directory.get()))
+            numbers.push_back(number);
+    }
+    return numbers;
 }
 
 PidFd PidFd::open(pid_t pid) {

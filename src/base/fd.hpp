@@ -3,6 +3,7 @@
 #pragma once
 #include <sys/types.h>
 #include <utility>
+#include <vector>
 
 namespace qvm {
 
@@ -43,6 +44,9 @@ struct SocketPair {
     Fd first;
     Fd second;
 };
+
+/// The numbers of all open descriptors from `first` up. Throws SystemError.
+std::vector<int> open_descriptors(int first);
 
 /// Owns a process by its pidfd (pidfd_open(2)): cannot hit a recycled pid.
 class PidFd {

@@ -123,6 +123,8 @@ Read read_some(int fd, std::string& bytes) {
 }  // namespace
 
 ConsoleEnd run_console(const launch::VmState& vm, char escape) {
+    // A reader of our output that goes away is an error like others: the terminal must be restored.
+    std::signal(SIGPIPE, SIG_IGN);
     const Fd socket = qmp::connect_unix(vm.socket("console.sock").string());
     ::fcntl(socket.get(), F_SETFL, ::fcntl(socket.get(), F_GETFL) | O_NONBLOCK);
     const SignalFd signals;

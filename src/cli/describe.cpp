@@ -59,8 +59,16 @@ Summary summarize(const launch::VmState& vm) {
             summary.state = "stopped";
             if (applied == nullptr) break;
             if (applied->phase != launch::Applied::Phase::Ended) {
-                summary.state = "died";
-                summary.detail = "QEMU and its supervisor ended without a word; was the machine restarted?";
+                // The supervisor died first; the stub stayed and kept the end.
+                const auto end = vm.exit_report();
+                if (end && !end->signaled && end->code == 0) {
+                    summary.detail = "QEMU ended by itself, after its supervisor had died";
+                } else {
+                    summary.state = "died";
+                    summary.detail =
+                        end ? "QEMU " + end->to_string() + ", after its supervisor had died"
+                            : "QEMU and its supervisor ended without a word; was the machine restarted?";
+                }
             } else if (applied->ended.is_object()) {
                 if (applied->ended.value("how", "") == "died") summary.state = "died";
                 summary.detail = applied->ended.value("detail", "");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include <csignal>
+#include <optional>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -30,9 +31,18 @@ bool killed_by_supervisor(const launch::VmState& vm) {
     }
 }
 
+/// A damaged file is as good as none: `kill` is what its message advises.
+std::optional<launch::Applied> known_state(const launch::VmState& vm) {
+    try {
+        return vm.applied();
+    } catch (const Error&) {
+        return std::nullopt;
+    }
+}
+
 /// Without the supervisor's help: it goes first, so that nothing new begins and what it wrote last is the
-/// truth.
-void kill_processes(const launch::VmState& vm) {
+/// truth. Only what `generation` has started: an `up` that waited may begin the next one at any moment.
+void kill_processes(const launch::VmState& vm, std::uint64_t generation) {
     const auto end = [](const launch::ProcessRecord& record) {
         const PidFd process = record.open();
         if (!process) return;
@@ -40,13 +50,15 @@ void kill_processes(const launch::VmState& vm) {
         // A jail's lock is free a moment before the last process in it is gone.
         process.wait_ended(static_cast<int>(patience.count()));
     };
-    const auto before = vm.applied();
+    const auto before = known_state(vm);
+    if (before && before->generation != generation) return;
     if (before && vm.condition() != launch::Condition::Orphaned) end(before->supervisor);
-    const auto applied = vm.applied();
+    const auto applied = known_state(vm);
+    if (applied && applied->generation != generation) return;
     if (!applied)
         throw Error(ExitCode::OutcomeUnknown,
                     fmt::format("{} runs, but its processes are not known", vm.name()),
-                    "its state file is gone: end the QEMU process by hand");
+                    "its state file is gone or damaged: end the QEMU process by hand");
     end(applied->stub);
     for (const auto& [name, record] : applied->helpers) end(record);
 }
@@ -57,13 +69,18 @@ ExitCode kill(const std::string& word) {
         fmt::print("{}: is not running\n", vm.name());
         return ExitCode::Ok;
     }
+    const auto before = known_state(vm);
+    const auto generation = before ? before->generation : 0;
     if (!killed_by_supervisor(vm) && vm.condition() != launch::Condition::Stopped) {
-        kill_processes(vm);
+        kill_processes(vm, generation);
         if (!wait_until_stopped(vm, patience))
             throw Error(
                 ExitCode::TimedOut, fmt::format("{} does not end", vm.name()),
                 "a process that hangs in the kernel cannot be killed; see `qvm status " + vm.name() + "`");
-        tidy_up_orphan(vm, "killed", "killed by qvm kill");
+        const Fd lock = vm.lock_operation(patience);
+        const auto after = known_state(vm);
+        if (vm.condition() == launch::Condition::Stopped && (!after || after->generation == generation))
+            tidy_up_orphan(vm, "killed", "killed by qvm kill");
     }
     fmt::print("{}: killed\n", vm.name());
     return ExitCode::Ok;

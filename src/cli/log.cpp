@@ -77,6 +77,7 @@ ExitCode log(const Arguments& arguments) {
         ::poll(nullptr, 0, 200);
         reader.print_new();
     }
+    reader.print_new();  // what came between the last look and the end
     return ExitCode::Ok;
 }
 

@@ -3,6 +3,8 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 
@@ -40,7 +42,27 @@ int parse_and_run(int argc, char** argv) {
 
 }  // namespace
 
+namespace {
+
+/// What our caller may have left us in a state that no one expects.
+void normalize_process() {
+    // Or the first file we open becomes the standard output of something.
+    for (int fd = ::open("/dev/null", O_RDWR); fd >= 0; fd = ::open("/dev/null", O_RDWR))
+        if (fd > STDERR_FILENO) {
+            ::close(fd);
+            break;
+        }
+    // An ignored SIGCHLD would make children vanish before we learn how they ended.
+    std::signal(SIGCHLD, SIG_DFL);
+    sigset_t none;
+    ::sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
+    normalize_process();
     // A reader that goes away (qvm ls | head -1) must end us like any filter; sockets are written without
     // signals.
     std::signal(SIGPIPE, SIG_DFL);

@@ -44,6 +44,7 @@ ExitCode status(const std::string& word, bool json) {
         Json all = summary.to_json();
         if (alive) all["guest"] = guest;
         if (details.contains("pid")) all["qemu-pid"] = details["pid"];
+        if (details.contains("helpers")) all["helpers"] = details["helpers"];
         if (details.contains("attach-clients")) all["attach-clients"] = details["attach-clients"];
         if (alive) all["attach-socket"] = vm.socket("qmp.sock").string();
         fmt::print("{}\n", all.dump(2, ' ', false, Json::error_handler_t::replace));
@@ -67,6 +68,9 @@ ExitCode status(const std::string& word, bool json) {
     if (summary.condition == launch::Condition::Running && summary.applied) {
         row("supervisor", fmt::format("pid {}", summary.applied->supervisor.pid));
         if (details.contains("pid")) row("qemu pid", fmt::format("{}", details["pid"].get<int>()));
+        const auto helpers = details.value("helpers", Json::object());
+        for (const auto& helper : helpers.items())
+            row("helper " + helper.key(), helper.value().get<std::string>());
         row("qmp socket", vm.socket("qmp.sock").string());
         if (!summary.applied->console.empty()) row("console", "qvm console " + vm.name());
     }

@@ -46,6 +46,23 @@ std::string stop_orphan(launch::VmState& vm, Attached& attached, milliseconds ti
     return detail;
 }
 
+/// How it went.
+std::string stop_running(launch::VmState& vm, milliseconds timeout) {
+    try {
+        Attached attached(vm);
+        if (attached.orphaned()) return stop_orphan(vm, attached, timeout);
+        Json request = Json::object();
+        request["timeout-ms"] = timeout.count();
+        return attached.execute(launch::control::stop, request, timeout + grace).value("detail", "");
+    } catch (const Error&) {
+        // It may have ended by itself before it could be asked, or while it was: that is what we are for.
+        if (!wait_until_stopped(vm, milliseconds(2'000))) throw;
+        const auto applied = vm.applied();
+        return applied && applied->ended.is_object() ? applied->ended.value("detail", "")
+                                                     : "it ended by itself";
+    }
+}
+
 ExitCode stop(const Arguments& arguments) {
     launch::VmState vm = find_vm(arguments.vm);
     if (vm.condition() == launch::Condition::Stopped) {
@@ -62,16 +79,7 @@ ExitCode stop(const Arguments& arguments) {
         timeout = std::get<milliseconds>(parsed);
     }
     std::string detail;
-    if (vm.condition() != launch::Condition::Stopped) {
-        Attached attached(vm);
-        if (attached.orphaned()) {
-            detail = stop_orphan(vm, attached, timeout);
-        } else {
-            Json request = Json::object();
-            request["timeout-ms"] = timeout.count();
-            detail = attached.execute(launch::control::stop, request, timeout + grace).value("detail", "");
-        }
-    }
+    if (vm.condition() != launch::Condition::Stopped) detail = stop_running(vm, timeout);
     if (!wait_until_stopped(vm, grace))
         throw Error(ExitCode::TimedOut, fmt::format("{} is still ending", vm.name()),
                     "`qvm kill` ends it at once");

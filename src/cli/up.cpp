@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include <csignal>
 #include <cstdio>
 #include <unistd.h>
 
@@ -111,11 +112,12 @@ void take_locks(launch::VmState& vm, launch::UpOrder& order) {
 
 ExitCode up(const Arguments& arguments) {
     const auto begun = Clock::now();
+    launch::UpOrder order;
+    order.inherited = open_descriptors(STDERR_FILENO + 1);
     Front front = Front::load(arguments.vm);
     front.check();
     front.check_host();
     if (front.report(false)) return ExitCode::Invalid;
-    launch::UpOrder order;
     order.start.plan = make_plan(front);
 
     const auto directories = launch::Directories::from_environment();
@@ -146,6 +148,8 @@ ExitCode up(const Arguments& arguments) {
     const auto failed = [&](const std::exception& failure) { return describe_failure(front, failure); };
     const launch::Applied applied = order.applied;
     if (arguments.foreground) {
+        // A reader of our output that has gone must not orphan the VM.
+        std::signal(SIGPIPE, SIG_IGN);
         const auto ending = launch::up_in_foreground(std::move(order), vm, progress,
                                                      [&] { print_running(vm, applied, begun); });
         fmt::print("{}: ended: {}\n", vm.name(), ending.detail);

@@ -262,6 +262,7 @@ void run_steps(Order& order, const Step* steps, std::size_t count) {
 }
 
 void run_child(Order& order) {
+    sys::close(order.parents_sync);
     if (order.spec.contained)
         run_all(order, jail_steps);
     else

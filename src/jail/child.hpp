@@ -28,11 +28,12 @@ struct Order {
     int log_pipe = -1;              ///< the reading end of `output`, for the stub; -1: nothing to log
     int error_pipe = -1;            ///< Failure goes here; its end without one is success
     int sync = -1;                  ///< "go" comes from here; the process id and the end are told here
-    bool drop_groups = false;       ///< only the privileged may
-    std::vector<rlimit> limits;     ///< for spec.limits, already within what we may set
-    std::vector<int> stub_keeps;    ///< ascending
-    std::vector<int> moved;         ///< room for one number for each of spec.fds
-    std::optional<Failure> fault;   ///< tests: this stage fails so, once
+    int parents_sync = -1;  ///< the parent's end, which the clone must not hold: its close tells of his death
+    bool drop_groups = false;      ///< only the privileged may
+    std::vector<rlimit> limits;    ///< for spec.limits, already within what we may set
+    std::vector<int> stub_keeps;   ///< ascending
+    std::vector<int> moved;        ///< room for one number for each of spec.fds
+    std::optional<Failure> fault;  ///< tests: this stage fails so, once
 };
 
 /// Builds the jail, starts the process and becomes its stub. Runs in the clone.

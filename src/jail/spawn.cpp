@@ -157,6 +157,7 @@ class Spawner {
         if (logged && ::fcntl(log_.read.get(), F_SETFL, O_NONBLOCK) < 0) throw_errno("set up the log's pipe");
         order_.error_pipe = errors_.write.get();
         order_.sync = sync_.second.get();
+        order_.parents_sync = sync_.first.get();
         order_.drop_groups = privileged_;
         for (const auto& limit : spec_.limits) order_.limits.push_back(within_reach(limit));
         order_.moved.assign(spec_.fds.size(), -1);

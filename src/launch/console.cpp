@@ -5,12 +5,15 @@
 #include <array>
 #include <cerrno>
 #include <fcntl.h>
-#include <list>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
+
+#include "launch/capped_log.hpp"
+#include "qmp/transport.hpp"
 
 namespace qvm::launch {
 namespace {
@@ -21,7 +24,8 @@ using Acceptor = net::local::stream_protocol::acceptor;
 constexpr std::size_t replay_bytes = std::size_t{64} << 10U;
 constexpr std::size_t client_backlog = std::size_t{1} << 20U;
 constexpr std::size_t guest_backlog = std::size_t{64} << 10U;
-constexpr off_t log_limit = off_t{4} << 20U;
+constexpr std::size_t most_clients = 64;
+constexpr std::chrono::milliseconds accept_again{100};
 
 /// The last `replay_bytes` of what the guest wrote.
 class Tail {
@@ -37,43 +41,6 @@ class Tail {
 
   private:
     std::string text_;
-};
-
-void write_all(int fd, std::string_view bytes) {
-    while (!bytes.empty()) {
-        const auto written = ::write(fd, bytes.data(), bytes.size());
-        if (written < 0 && errno == EINTR) continue;
-        if (written <= 0) return;  // a full disk must not stop the console
-        bytes.remove_prefix(static_cast<std::size_t>(written));
-    }
-}
-
-/// Appends, and moves everything to the previous file when the log has grown too large.
-class CappedLog {
-  public:
-    explicit CappedLog(ConsoleRelay::Files files) : files_(std::move(files)) {}
-    void append(std::string_view bytes) {
-        if (!files_.log) return;
-        write_all(files_.log.get(), bytes);
-        if (::lseek(files_.log.get(), 0, SEEK_END) > log_limit) rotate();
-    }
-
-  private:
-    void rotate() {
-        if (::ftruncate(files_.log_previous.get(), 0) < 0) return;
-        ::lseek(files_.log.get(), 0, SEEK_SET);
-        ::lseek(files_.log_previous.get(), 0, SEEK_SET);
-        std::array<char, 65536> buffer{};
-        for (;;) {
-            const auto got = ::read(files_.log.get(), buffer.data(), buffer.size());
-            if (got <= 0) break;
-            write_all(files_.log_previous.get(), {buffer.data(), static_cast<std::size_t>(got)});
-        }
-        // Failing here leaves a log that is longer than meant, which the next append tries to mend.
-        [[maybe_unused]] const int truncated = ::ftruncate(files_.log.get(), 0);
-    }
-
-    ConsoleRelay::Files files_;
 };
 
 }  // namespace
@@ -92,7 +59,8 @@ struct ConsoleRelay::Impl : std::enable_shared_from_this<ConsoleRelay::Impl> {
     Impl(net::io_context& context, Fd qemu_fd, Fd listener_fd, Files files)
         : qemu(context, net::local::stream_protocol(), qemu_fd.release()),
           listener(context, net::local::stream_protocol(), listener_fd.release()),
-          log(std::move(files)) {}
+          retry(context),
+          log(std::move(files.log), std::move(files.log_previous)) {}
 
     void start() {
         read_guest();
@@ -102,12 +70,22 @@ struct ConsoleRelay::Impl : std::enable_shared_from_this<ConsoleRelay::Impl> {
     void accept() {
         listener.async_accept([self = shared_from_this()](boost::system::error_code error, Socket socket) {
             if (error == net::error::operation_aborted || !self->listener.is_open()) return;
-            if (!error) self->admit(std::move(socket));
+            if (error) return self->accept_later();
+            self->admit(std::move(socket));
             self->accept();
         });
     }
 
+    /// No descriptor left, for one: trying again at once would be all that we do.
+    void accept_later() {
+        retry.expires_after(accept_again);
+        retry.async_wait([self = shared_from_this()](boost::system::error_code error) {
+            if (!error && self->listener.is_open()) self->accept();
+        });
+    }
+
     void admit(Socket socket) {
+        if (clients.size() >= most_clients) return;
         auto client = std::make_shared<Client>(std::move(socket));
         client->out = tail.last();
         clients.push_back(client);
@@ -167,12 +145,21 @@ struct ConsoleRelay::Impl : std::enable_shared_from_this<ConsoleRelay::Impl> {
             net::buffer(client->in),
             [self = shared_from_this(), client](boost::system::error_code error, std::size_t bytes) {
                 client->reading = false;
-                if (error == net::error::eof) return;  // it only watches from now on
+                if (error == net::error::eof) return self->watches(client);
                 if (error) return self->drop(client);
                 self->guest_out.append(client->in.data(), bytes);
                 self->flush_guest();
                 self->read_client(client);
             });
+    }
+
+    /// It has ended its input. It may still listen, until it hangs up.
+    void watches(const ClientPtr& client) {
+        if (qmp::hung_up(client->socket.native_handle())) return drop(client);
+        client->socket.async_wait(Socket::wait_error,
+                                  [self = shared_from_this(), client](boost::system::error_code error) {
+                                      if (!error) self->drop(client);
+                                  });
     }
 
     void flush_guest() {
@@ -197,6 +184,7 @@ struct ConsoleRelay::Impl : std::enable_shared_from_this<ConsoleRelay::Impl> {
             if (!error) from_guest({guest_in.data(), bytes});
         }
         listener.close(error);
+        retry.cancel();
         for (const auto& client : clients) {
             if (!client->writing && !client->out.empty()) {
                 client->socket.non_blocking(true, error);
@@ -211,6 +199,7 @@ struct ConsoleRelay::Impl : std::enable_shared_from_this<ConsoleRelay::Impl> {
 
     Socket qemu;
     Acceptor listener;
+    net::steady_timer retry;
     CappedLog log;
     Tail tail;
     std::vector<ClientPtr> clients;

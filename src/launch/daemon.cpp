@@ -8,11 +8,57 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <boost/asio/signal_set.hpp>
+#include <fmt/format.h>
+
 #include "base/json.hpp"
 #include "qmp/async.hpp"
 
 namespace qvm::launch {
 namespace {
+
+/// What Ctrl-C, a closed terminal and SIGTERM do while the VM starts: end it, so that the start fails and
+/// undoes itself.
+class Interruption {
+  public:
+    explicit Interruption(qmp::net::io_context& context) : signals_(context, SIGTERM, SIGINT) {
+        struct sigaction hangup {};
+        if (::sigaction(SIGHUP, nullptr, &hangup) == 0 && hangup.sa_handler != SIG_IGN) signals_.add(SIGHUP);
+        signals_.async_wait([this](boost::system::error_code error, int number) {
+            if (error) return;
+            number_ = number;
+            if (stub_) stub_.send(SIGKILL);
+        });
+    }
+    /// From now on there is something to end.
+    void arm(const ProcessRecord& stub) { stub_ = stub.open(); }
+    /// Throws in place of `failure` when that is only its consequence.
+    void explain(const std::string& vm) const {
+        if (number_ != 0)
+            throw Error(ExitCode::RolledBack,
+                        fmt::format("the start of {} was interrupted by signal {}", vm, number_),
+                        "everything was undone");
+    }
+
+  private:
+    qmp::net::signal_set signals_;
+    int number_ = 0;
+    PidFd stub_;
+};
+
+/// The start has failed; what could not even be written down is less important than why.
+void record_failure(VmState& state, Applied& applied) noexcept {
+    try {
+        applied.phase = Applied::Phase::Ended;
+        applied.ended = Json::object();
+        applied.ended["how"] = "failed";
+        applied.ended["detail"] = "it did not start";
+        state.write_applied(applied);
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "%s\n", error.what());
+    }
+    state.remove_runtime();
+}
 
 /// The supervisor's whole life, in whichever process.
 qmp::net::awaitable<void> supervise(qmp::net::io_context& context, UpOrder& order, const VmState& state,
@@ -23,33 +69,31 @@ qmp::net::awaitable<void> supervise(qmp::net::io_context& context, UpOrder& orde
     order.applied.supervisor = ProcessRecord::of(::getpid());
     own.write_applied(order.applied);
     // Should this process die before the end of the start, `kill` must find what it has left.
+    auto interruption = std::make_unique<Interruption>(context);
     const Spawned spawned = [&](const PidFd& stub, const HostResources& host) {
         order.applied.stub = ProcessRecord::of(stub.pid());
         order.applied.helpers = host.helpers();
         own.write_applied(order.applied);
+        interruption->arm(order.applied.stub);
     };
-    std::unique_ptr<Started> started;
+    std::unique_ptr<Supervisor> supervisor;
     std::exception_ptr failure;
     try {
         auto starting = start(context, std::move(order.start), state, spawned, std::move(progress));
         Started vm = co_await std::move(starting);
-        started = std::make_unique<Started>(std::move(vm));
+        supervisor = std::make_unique<Supervisor>(context, std::move(vm), state, order.applied);
     } catch (...) {
         failure = std::current_exception();
     }
     if (failure) {
-        order.applied.phase = Applied::Phase::Ended;
-        order.applied.ended = Json::object();
-        order.applied.ended["how"] = "failed";
-        order.applied.ended["detail"] = "it did not start";
-        own.write_applied(order.applied);
-        own.remove_runtime();
+        record_failure(own, order.applied);
+        interruption->explain(own.name());
         std::rethrow_exception(failure);
     }
-    Supervisor supervisor(context, std::move(*started), state, order.applied);
+    interruption.reset();
     order.operation_lock.reset();
     running();
-    auto serving = supervisor.serve();
+    auto serving = supervisor->serve();
     ending = co_await std::move(serving);
     context.stop();
 }
@@ -72,14 +116,18 @@ void tell(int pipe, const Json& message) {
     }
 }
 
-void leave_terminal(const VmState& state) {
+void leave_terminal(const VmState& state, const std::vector<int>& inherited) {
     ::setsid();
+    // A lock, a pipe that a script waits for: not ours to keep for as long as the VM lives.
+    for (const int fd : inherited) ::close(fd);
     const Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
-    const Fd log = state.open_file("supervisor.log", O_WRONLY | O_CREAT | O_TRUNC | O_APPEND);
+    const Fd log = state.open_file("supervisor.log", O_RDWR | O_CREAT | O_TRUNC | O_APPEND);
     ::dup2(null.get(), STDIN_FILENO);
     ::dup2(log.get(), STDOUT_FILENO);
     ::dup2(log.get(), STDERR_FILENO);
     ::signal(SIGHUP, SIG_IGN);
+    // Whoever called `up` may go before it has heard how it ended.
+    ::signal(SIGPIPE, SIG_IGN);
     // The directory `up` was called from must stay removable.
     if (::chdir("/") != 0) throw_errno("change to the root directory");
 }
@@ -87,7 +135,7 @@ void leave_terminal(const VmState& state) {
 /// The child's side of up_in_background; its return value is the process's exit status.
 int supervise_in_child(UpOrder& order, const VmState& state, const DescribeFailure& describe, int pipe) {
     try {
-        leave_terminal(state);
+        leave_terminal(state, order.inherited);
         qmp::net::io_context context(1);
         Ending ending;
         const ReportProgress report = [pipe](const std::string& title, std::size_t index, std::size_t count) {

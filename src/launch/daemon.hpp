@@ -16,6 +16,8 @@ struct UpOrder {
     Applied applied;     ///< what will be true once it runs
     Fd supervisor_lock;  ///< held until the supervisor ends
     Fd operation_lock;   ///< held until the VM runs or has failed
+    /// Descriptors that the caller's caller left open, which a supervisor in the background closes.
+    std::vector<int> inherited;
 };
 
 /// Turns a failure into the text a user reads (it may point into files only the caller has).

@@ -15,6 +15,7 @@
 
 #include "jail/profile.hpp"
 #include "launch/find_program.hpp"
+#include "launch/last_words.hpp"
 #include "launch/overloaded.hpp"
 #include "qmp/transport.hpp"
 
@@ -152,6 +153,16 @@ std::vector<std::pair<std::string, ProcessRecord>> HostResources::helpers() cons
     std::vector<std::pair<std::string, ProcessRecord>> list;
     for (const auto& [name, child] : helpers_) list.emplace_back(name, ProcessRecord::of(child.stub_pid()));
     return list;
+}
+
+void HostResources::expect_helpers_alive() {
+    for (auto& [name, child] : helpers_) {
+        const auto status = child.wait(0);
+        if (!status) continue;
+        auto advice = quoted_words(last_words(state_, name + ".log", 4), name);
+        throw Error(ExitCode::RolledBack, fmt::format("{}: {} {}", state_.name(), name, status->to_string()),
+                    std::move(advice));
+    }
 }
 
 void HostResources::release() {

@@ -36,6 +36,10 @@ class HostResources {
     void close(const std::string& name);
     /// The processes started, by step name.
     std::vector<std::pair<std::string, ProcessRecord>> helpers() const;
+    /// Throws Error with its last words when one of them has ended, which none does while its VM runs.
+    void expect_helpers_alive();
+    /// To wait for; they stay ours.
+    std::vector<std::pair<std::string, jail::Child>>& processes() { return helpers_; }
     /// From now on helpers and sockets outlive this object.
     void release();
 

@@ -13,6 +13,7 @@
 #include "base/text.hpp"
 #include "jail/profile.hpp"
 #include "jail/spawn.hpp"
+#include "launch/jail_uids.hpp"
 #include "qmp/async.hpp"
 #include "qmp/client.hpp"
 
@@ -25,8 +26,10 @@ constexpr int monitor_number = 10;
 /// How long a QEMU that has closed its monitor may take to be gone.
 constexpr int last_breath_ms = 2'000;
 
-/// As root a jail needs a uid of its own: the one below those of the VMs (state.cpp).
-constexpr std::uint32_t probe_uid = 231'071;
+/// As root a jail needs a uid of its own, and two probes at the same time are strangers to each other.
+std::uint32_t probe_uid() {
+    return JailUids().choose(fmt::format("probe {}", ::getpid()));
+}
 
 Fd memory_file(const char* name) {
     Fd file(::memfd_create(name, MFD_CLOEXEC));
@@ -40,7 +43,7 @@ jail::Spec spec_for(const config::QemuBinary& qemu, const std::filesystem::path&
     spec.name = "probe";
     spec.contained = mode != config::JailMode::Off;
     spec.end_with_parent = true;
-    if (::geteuid() == 0) spec.host_uid = probe_uid;
+    if (::geteuid() == 0) spec.host_uid = probe_uid();
     if (!qemu.module_dir.empty()) {
         spec.env.push_back("QEMU_MODULE_DIR=" + qemu.module_dir.string());
         spec.binds.push_back({.source = qemu.module_dir, .target = qemu.module_dir, .executable = true});

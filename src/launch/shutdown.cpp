@@ -44,7 +44,9 @@ qmp::net::awaitable<bool> guest_can_react(qmp::Client& client) {
     try {
         auto status = client.execute("query-status");
         const Json reply = co_await std::move(status);
-        paused = reply.value("status", "") == "paused" || reply.value("status", "") == "prelaunch";
+        // Before the start there is no guest, and half of its devices may be missing.
+        if (reply.value("status", "") == "prelaunch") co_return false;
+        paused = reply.value("status", "") == "paused";
     } catch (const Error&) {
         co_return false;
     }
@@ -60,6 +62,8 @@ std::string describe(ShutdownWay way, milliseconds timeout) {
     switch (way) {
         case ShutdownWay::Guest:
             return "the guest powered off";
+        case ShutdownWay::QuitUnasked:
+            return "no guest could be asked to power off; QEMU was told to quit";
         case ShutdownWay::Quit:
             return fmt::format("the guest did not power off within {}; QEMU was told to quit",
                                format_duration(timeout));
@@ -74,6 +78,7 @@ qmp::net::awaitable<ShutdownWay> shut_down(qmp::Client& client, const PidFd& stu
     const auto deadline = steady_clock::now() + timeout;
     auto reacts = guest_can_react(client);
     bool asked = co_await std::move(reacts);
+    const bool unasked = !asked;
     while (asked && steady_clock::now() < deadline) {
         auto pressed = try_execute(client, "system_powerdown");
         asked = co_await std::move(pressed);
@@ -86,7 +91,7 @@ qmp::net::awaitable<ShutdownWay> shut_down(qmp::Client& client, const PidFd& stu
     co_await std::move(quit);
     auto ended = ended_within(stub, quit_patience);
     const bool over = co_await std::move(ended);
-    if (over) co_return ShutdownWay::Quit;
+    if (over) co_return unasked ? ShutdownWay::QuitUnasked : ShutdownWay::Quit;
     stub.send(SIGKILL);
     auto killed = ended_within(stub, quit_patience);
     co_await std::move(killed);

@@ -13,9 +13,10 @@
 namespace qvm::launch {
 
 enum class ShutdownWay {
-    Guest,   ///< the guest powered off after system_powerdown
-    Quit,    ///< it did not in time: QEMU ended by `quit`
-    Killed,  ///< QEMU did not answer: killed
+    Guest,        ///< the guest powered off after system_powerdown
+    Quit,         ///< it did not in time: QEMU ended by `quit`
+    QuitUnasked,  ///< there was no guest to ask, as before the start: QEMU ended by `quit`
+    Killed,       ///< QEMU did not answer: killed
 };
 
 /// "the guest powered off", "the guest did not power off within 30s; QEMU was told to quit", ...

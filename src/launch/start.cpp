@@ -2,15 +2,13 @@
 #include "launch/start.hpp"
 
 #include <algorithm>
-#include <array>
 #include <fcntl.h>
 #include <filesystem>
-#include <unistd.h>
 
 #include <fmt/format.h>
 
-#include "base/text.hpp"
 #include "launch/contain.hpp"
+#include "launch/last_words.hpp"
 #include "qmp/async.hpp"
 
 namespace qvm::launch {
@@ -20,26 +18,6 @@ constexpr std::chrono::seconds greeting_deadline{60};
 
 /// How long a QEMU that has closed its monitor may take to be gone.
 constexpr int last_breath_ms = 5'000;
-
-/// What QEMU wrote, without empty lines; at most the last `lines`.
-std::vector<std::string> last_words(const VmState& state, std::size_t lines) {
-    const Fd log = state.open_file("qemu.log", O_RDONLY);
-    const auto size = ::lseek(log.get(), 0, SEEK_END);
-    ::lseek(log.get(), std::max<off_t>(0, size - 8192), SEEK_SET);
-    std::array<char, 8192> buffer{};
-    const auto got = ::read(log.get(), buffer.data(), buffer.size());
-    std::string_view rest(buffer.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
-    std::vector<std::string> words;
-    while (!rest.empty()) {
-        const auto end = std::min(rest.find('\n'), rest.size());
-        auto line = rest.substr(0, end);
-        rest.remove_prefix(std::min(rest.size(), end + 1));
-        if (line.ends_with('\r')) line.remove_suffix(1);
-        if (!line.empty()) words.emplace_back(line);
-    }
-    if (words.size() > lines) words.erase(words.begin(), words.end() - static_cast<std::ptrdiff_t>(lines));
-    return words;
-}
 
 /// QEMU names the option it objects to and repeats its argument: that leads back to the file.
 std::vector<Diagnostic> blame(const Plan& plan, const std::vector<std::string>& words) {
@@ -64,21 +42,12 @@ std::vector<Diagnostic> blame(const Plan& plan, const std::vector<std::string>& 
     return findings;
 }
 
-std::string quoted(const std::vector<std::string>& words) {
-    std::string text;
-    for (const auto& line : words) {
-        if (!text.empty()) text += '\n';
-        text += "QEMU said: " + escape_controls(line);
-    }
-    return text;
-}
-
 /// QEMU is gone or going: how, and what did it say?
 StartError death(jail::Child& qemu, const Plan& plan, const VmState& state, const std::string& when) {
     const auto status = qemu.wait(last_breath_ms);
-    const auto words = last_words(state, 12);
+    const auto words = last_words(state, "qemu.log", 12);
     const auto how = status ? status->to_string() : std::string("closed its monitor and hangs");
-    auto advice = quoted(words);
+    auto advice = quoted_words(words, "QEMU");
     if (!advice.empty()) advice += '\n';
     if (plan.accel == "kvm") advice += "machine.accel = \"tcg\" starts it without kvm, if that is to blame\n";
     advice += fmt::format("everything was undone; `qvm log {}` shows QEMU's whole log", state.name());
@@ -89,9 +58,9 @@ StartError refusal(const StepError& error, const VmState& state) {
     if (error.cause() == StepError::Cause::Refused)
         return StartError(fmt::format("{} was not started: QEMU refused a part of it", state.name()),
                           {error.diagnostic()}, "QEMU was ended; nothing is left behind");
-    const auto words = last_words(state, 12);
+    const auto words = last_words(state, "qemu.log", 12);
     return StartError(fmt::format("{}: {}", state.name(), error.what()), {},
-                      words.empty() ? "QEMU was ended; nothing is left behind" : quoted(words));
+                      words.empty() ? "QEMU was ended; nothing is left behind" : quoted_words(words, "QEMU"));
 }
 
 jail::Stub stub_for(const VmState& state, const Fd& vm_lock, std::vector<Fd>& keep) {
@@ -143,8 +112,10 @@ qmp::net::awaitable<Started> start(qmp::net::io_context& context, StartOrder ord
     try {
         auto greeting = vm.monitor->handshake(greeting_deadline);
         vm.greeting = co_await std::move(greeting);
+        vm.host->expect_helpers_alive();
         auto steps = run_steps(*vm.monitor, order.plan, *vm.host, std::move(progress));
         co_await std::move(steps);
+        vm.host->expect_helpers_alive();
     } catch (const StepError& error) {
         if (error.cause() == StepError::Cause::Gone)
             when = "during " + error.step();

@@ -6,13 +6,13 @@
 #include <fcntl.h>
 #include <fstream>
 #include <poll.h>
-#include <set>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
 
+#include "launch/jail_uids.hpp"
 #include "launch/lock_file.hpp"
 
 namespace qvm::launch {
@@ -24,17 +24,6 @@ using std::chrono::milliseconds;
 constexpr auto origin_file = "origin.json";
 constexpr auto applied_file = "applied.json";
 constexpr auto uid_file = "uid";
-
-/// Beyond the ids of people and services, and beyond the first two ranges that useradd(8) gives to users for
-/// their user namespaces (100000 and 165536, 65536 each).
-constexpr std::uint32_t first_uid = 231'072;
-
-/// FNV-1a, 64 bits: stable over builds, unlike std::hash.
-std::uint64_t stable_hash(std::string_view text) {
-    std::uint64_t hash = 0xcbf29ce484222325U;
-    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
-    return hash;
-}
 
 /// mkdir -p, everything that has to be made with mode 0700 whatever the umask.
 void make_directories(const fs::path& path) {
@@ -64,6 +53,18 @@ void make_private_directory(const fs::path& path) {
                     "remove it, or choose another place with XDG_STATE_HOME or QVM_RUNTIME_DIR");
     if ((status.st_mode & 07777U) != 0700 && ::fchmod(directory.get(), 0700) != 0)
         throw_errno(fmt::format("set the mode of '{}'", path.string()));
+}
+
+/// Whoever may rename what is in it could put a directory of his own in the place of a VM's.
+void expect_trustworthy(const fs::path& path) {
+    struct stat status {};
+    if (::stat(path.c_str(), &status) != 0) throw_errno(fmt::format("look at '{}'", path.string()));
+    const bool ours = status.st_uid == ::geteuid() || status.st_uid == 0;
+    if (ours && ((status.st_mode & (S_IWGRP | S_IWOTH)) == 0 || (status.st_mode & S_ISVTX) != 0)) return;
+    throw Error(ExitCode::HostCannot,
+                fmt::format("'{}' can be written to by others (owner {}, mode {:o})", path.string(),
+                            status.st_uid, status.st_mode & 07777U),
+                "choose a directory that is yours alone with QVM_RUNTIME_DIR");
 }
 
 void write_all(int fd, std::string_view bytes, const fs::path& path) {
@@ -162,6 +163,7 @@ bool VmState::exists() const {
 void VmState::create() {
     make_private_directory(directory());
     make_private_directory(runtime_directory());
+    expect_trustworthy(directories_.runtime);
 }
 
 std::optional<Applied> VmState::applied() const {
@@ -233,12 +235,11 @@ std::optional<std::uint32_t> VmState::host_uid() {
         file >> uid;
         return uid;
     };
-    if (const auto own = uid_of(name_); own >= first_uid) return own;
+    if (const auto own = uid_of(name_); own >= JailUids::first) return own;
     const Fd lock = lock_briefly(directories_.state / ".uids.lock");
-    std::set<std::uint32_t> taken;
-    for (const auto& name : all_names(directories_)) taken.insert(uid_of(name));
-    std::uint32_t uid = first_uid;
-    while (taken.contains(uid)) ++uid;
+    JailUids uids;
+    for (const auto& name : all_names(directories_)) uids.take(uid_of(name));
+    const auto uid = uids.choose(directory().string());
     write_atomically(directory() / uid_file, fmt::format("{}\n", uid));
     return uid;
 }
@@ -270,6 +271,11 @@ Fd VmState::try_lock_vm() {
     return try_lock(directory() / "vm.lock");
 }
 
+std::optional<jail::ExitStatus> VmState::exit_report() const {
+    const Fd file(::open((directory() / "exit.json").c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    return file ? jail::read_exit_report(file.get()) : std::nullopt;
+}
+
 Fd VmState::open_file(const std::string& file, int flags) const {
     const auto path = directory() / file;
     Fd fd(::open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600));
@@ -292,10 +298,11 @@ void VmState::remove_runtime() noexcept {
 
 void VmState::remove() {
     remove_runtime();
-    // The origin first: from then on the VM does not exist, whatever happens to the rest.
+    // At one stroke: from then on the VM does not exist, and an `up` makes all of it anew.
+    const auto doomed = directories_.state / fmt::format(".removed-{}-{}", ::getpid(), name_);
     std::error_code error;
-    fs::remove(directory() / origin_file, error);
-    fs::remove_all(directory(), error);
+    fs::rename(directory(), doomed, error);
+    if (!error) fs::remove_all(doomed, error);
     if (error) throw SystemError(fmt::format("remove '{}'", directory().string()), error.value());
 }
 
@@ -305,6 +312,7 @@ std::vector<std::string> all_names(const Directories& directories) {
     for (fs::directory_iterator entry(directories.state, error), end; !error && entry != end;
          entry.increment(error)) {
         std::error_code ignored;
+        if (entry->path().filename().string().starts_with('.')) continue;
         if (fs::exists(entry->path() / origin_file, ignored))
             names.push_back(entry->path().filename().string());
     }

@@ -22,6 +22,7 @@
 #include "base/error.hpp"
 #include "base/fd.hpp"
 #include "base/json.hpp"
+#include "jail/spawn.hpp"
 
 namespace qvm::launch {
 
@@ -110,7 +111,7 @@ class VmState {
     /// Takes the name for `origin` (absolute), or throws Error (Invalid) when it belongs to another existing
     /// file. Makes the directories first. Returns a notice when a moved file is taken over, else "".
     std::string claim(const std::filesystem::path& origin);
-    /// As root: the uid this VM's QEMU runs as (allotted once, from 231072 up); else nothing.
+    /// As root: the uid this VM's QEMU runs as (allotted once); else nothing.
     std::optional<std::uint32_t> host_uid();
 
     /// Held by who changes the VM (up, stop of an orphan, kill, rm): waits up to `timeout`. Throws Error
@@ -121,6 +122,9 @@ class VmState {
     /// Its open file description is inherited by the jail's pid 1 and lives as long as the VM; empty if
     /// taken.
     Fd try_lock_vm();
+
+    /// How QEMU ended the last time; nothing while it runs, or when it was killed with its jail.
+    std::optional<jail::ExitStatus> exit_report() const;
 
     Fd open_file(const std::string& file, int flags) const;  ///< in the state directory, 0600
     /// Removes sockets and the runtime directory (not the state).

@@ -3,6 +3,8 @@
 
 #include <csignal>
 #include <fcntl.h>
+#include <map>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <boost/asio/signal_set.hpp>
@@ -10,6 +12,8 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include "base/text.hpp"
+#include "launch/capped_log.hpp"
 #include "launch/console.hpp"
 #include "launch/control.hpp"
 #include "launch/shutdown.hpp"
@@ -22,25 +26,59 @@ namespace {
 
 using qmp::net::awaitable;
 
-/// One line in the supervisor's log (its standard error).
-void log_line(const std::string& text) {
-    const auto now = std::chrono::time_point_cast<std::chrono::seconds>(std::chrono::system_clock::now());
-    const auto line = fmt::format("{:%Y-%m-%dT%H:%M:%SZ} {}\n", fmt::gmtime(now), text);
-    // The log is for people; a full disk must not stop the VM.
-    [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
-}
+/// A guest decides how many events there are: beyond this many a second they are only counted.
+constexpr unsigned logged_events_a_second = 20;
+constexpr std::size_t longest_event_text = 1024;
 
-void log_exception(const std::exception_ptr& exception) {
-    try {
-        std::rethrow_exception(exception);
-    } catch (const std::exception& error) {
-        log_line(fmt::format("internal error: {}", error.what()));
+/// What the supervisor says, on its standard error: a log file in the background, the terminal in front.
+class Journal {
+  public:
+    explicit Journal(const VmState& state) : log_(Fd(), Fd()) {
+        const Fd error(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3));
+        struct stat status {};
+        const bool is_file = error && ::fstat(error.get(), &status) == 0 && S_ISREG(status.st_mode);
+        const bool ours = is_file && (::fcntl(error.get(), F_GETFL) & O_ACCMODE) == O_RDWR;
+        log_ = CappedLog(error ? error.duplicate() : Fd(),
+                         ours ? state.open_file("supervisor.log.1", O_RDWR | O_CREAT) : Fd());
     }
-}
 
-/// Events that come often and say nothing about the VM's life.
-bool worth_logging(const qmp::Event& event) {
-    return event.name != "RTC_CHANGE" && event.name != "VSERPORT_CHANGE";
+    void line(const std::string& text) {
+        const auto now = std::chrono::time_point_cast<std::chrono::seconds>(std::chrono::system_clock::now());
+        log_.append(fmt::format("{:%Y-%m-%dT%H:%M:%SZ} {}\n", fmt::gmtime(now), escape_controls(text)));
+    }
+
+    void event(const qmp::Event& event) {
+        // Often, and nothing about the VM's life.
+        if (event.name == "RTC_CHANGE" || event.name == "VSERPORT_CHANGE") return;
+        const auto now = std::chrono::steady_clock::now();
+        if (now - second_ > std::chrono::seconds(1)) {
+            if (events_ > logged_events_a_second)
+                line(fmt::format("{} more events", events_ - logged_events_a_second));
+            second_ = now;
+            events_ = 0;
+        }
+        if (++events_ > logged_events_a_second) return;
+        auto data = event.data.dump(-1, ' ', false, Json::error_handler_t::replace);
+        if (data.size() > longest_event_text) data = data.substr(0, longest_event_text) + "...";
+        line(fmt::format("event {} {}", event.name, data));
+    }
+
+  private:
+    CappedLog log_;
+    std::chrono::steady_clock::time_point second_{};
+    unsigned events_ = 0;
+};
+
+/// What a SHUTDOWN says of how the VM ends, or nothing where its end will tell.
+std::optional<Ending> ending_of(const qmp::Event& shutdown) {
+    const auto reason = shutdown.data.value("reason", "");
+    if (reason == "guest-shutdown") return Ending{"guest", "the guest powered off"};
+    if (reason == "guest-reset")
+        return Ending{"guest", "the guest rebooted, which ends it (lifecycle.on-reboot)"};
+    if (reason == "guest-panic") return Ending{"died", "the guest panicked"};
+    if (reason == "host-qmp-quit") return Ending{"quit", "a QMP client told QEMU to quit"};
+    if (reason == "host-signal") return Ending{"quit", "QEMU was told to end by a signal"};
+    return std::nullopt;
 }
 
 }  // namespace
@@ -51,9 +89,14 @@ struct Supervisor::Impl {
           vm(std::move(started)),
           state(std::move(vm_state)),
           applied(std::move(now)),
+          journal(state),
           events(vm.monitor->subscribe({})),
-          ended(ctx),
-          signals(ctx, SIGTERM, SIGINT) {}
+          heard_all(ctx),
+          signals(ctx, SIGTERM, SIGINT) {
+        // A terminal that goes away; not in the background or under nohup(1), where it is ignored.
+        struct sigaction hangup {};
+        if (::sigaction(SIGHUP, nullptr, &hangup) == 0 && hangup.sa_handler != SIG_IGN) signals.add(SIGHUP);
+    }
 
     void open_console() {
         if (applied.console.empty()) return;
@@ -96,7 +139,6 @@ struct Supervisor::Impl {
             auto reply = kill();
             co_return co_await std::move(reply);
         }
-        if (call.command == "quit") intended = Ending{"quit", "a QMP client told QEMU to quit"};
         qmp::ExecuteOptions options;
         options.deadline = std::chrono::minutes(10);
         if (!call.fds.empty()) options.fd = call.fds.front().get();
@@ -116,6 +158,9 @@ struct Supervisor::Impl {
         reply["pid"] = vm.qemu->process_pid();
         reply["console"] = applied.console;
         reply["attach-clients"] = server->client_count();
+        Json& processes = reply["helpers"] = Json::object();
+        for (const auto& [helper, child] : vm.host->processes())
+            processes[helper] = ended_helpers.contains(helper) ? ended_helpers.at(helper) : "running";
         co_return reply;
     }
 
@@ -147,14 +192,28 @@ struct Supervisor::Impl {
         for (;;) {
             auto next = events.next();
             const auto event = co_await std::move(next);
-            if (!event) co_return;
+            if (!event) break;
             if (const auto lost = events.take_dropped(); lost > 0)
                 log_line(fmt::format("{} events were lost", lost));
-            if (event->name == "SHUTDOWN" && !intended && event->data.value("guest", false))
-                intended = Ending{"guest", "the guest powered off"};
-            if (worth_logging(*event)) log_line(fmt::format("event {} {}", event->name, event->data.dump()));
+            note(*event);
             server->broadcast(*event);
         }
+        has_heard_all = true;
+        heard_all.notify();
+    }
+
+    void note(const qmp::Event& event) {
+        if (event.name == "SHUTDOWN" && !intended) intended = ending_of(event);
+        journal.event(event);
+    }
+
+    /// The guest may live without its helper (a network that is gone); whoever asks is told.
+    awaitable<void> watch_helper(std::string name, jail::Child& helper) {
+        auto over = qmp::wait_readable(helper.stub().get());
+        co_await std::move(over);
+        const auto status = helper.wait(0);
+        ended_helpers[name] = status ? status->to_string() : "ended";
+        log_line(fmt::format("helper {} {}", name, ended_helpers[name]));
     }
 
     awaitable<void> obey_signals() {
@@ -168,7 +227,7 @@ struct Supervisor::Impl {
             }
             stopping = true;
             log_line(fmt::format("signal {}: stopping the VM", number));
-            qmp::spawn(context, stop_for_signal(), log_exception);
+            qmp::spawn(context, stop_for_signal(), log_failure());
         }
     }
 
@@ -179,17 +238,29 @@ struct Supervisor::Impl {
 
     awaitable<Ending> conclude() {
         const auto status = vm.qemu->wait(-1);
+        // What QEMU said last may still be on its way to us.
+        if (!has_heard_all) {
+            auto heard = heard_all.wait_for(std::chrono::seconds(1));
+            co_await std::move(heard);
+        }
         Ending ending = intended.value_or(Ending{"died", {}});
-        if (!status)
-            ending.detail = "QEMU ended; its exit status is unknown";
-        else if (ending.how == "died" && !status->signaled && status->code == 0)
-            ending = {"quit", "QEMU ended by itself"};
-        else if (ending.how == "died")
-            ending.detail = "QEMU " + status->to_string();
+        if (ending.how == "died" && ending.detail.empty()) {
+            if (!status)
+                ending.detail = "QEMU ended; its exit status is unknown";
+            else if (!status->signaled && status->code == 0)
+                ending = {"quit", "QEMU ended by itself"};
+            else
+                ending.detail = "QEMU " + status->to_string();
+        }
         log_line(fmt::format("ended: {} {}", ending.how, ending.detail));
         applied.phase = Applied::Phase::Ended;
         applied.ended = reply_of(ending);
-        state.write_applied(applied);
+        try {
+            state.write_applied(applied);
+        } catch (const Error& error) {
+            // A full disk, perhaps. Whoever waits for the end must hear of it all the same.
+            log_line(fmt::format("the end could not be written down: {}", error.what()));
+        }
         if (console) console->finish();
         auto stopped = server->stop();
         co_await std::move(stopped);
@@ -198,16 +269,30 @@ struct Supervisor::Impl {
         co_return ending;
     }
 
+    void log_line(const std::string& text) { journal.line(text); }
+    std::function<void(const std::exception_ptr&)> log_failure() {
+        return [this](const std::exception_ptr& exception) {
+            try {
+                std::rethrow_exception(exception);
+            } catch (const std::exception& error) {
+                log_line(fmt::format("internal error: {}", error.what()));
+            }
+        };
+    }
+
     qmp::net::io_context& context;
     Started vm;
     VmState state;
     Applied applied;
+    Journal journal;
     qmp::EventQueue events;
-    qmp::Signal ended;
+    qmp::Signal heard_all;  ///< QEMU's connection has ended, and its last event is known
+    bool has_heard_all = false;
     qmp::net::signal_set signals;
     std::unique_ptr<ConsoleRelay> console;
     std::unique_ptr<qmp::Server> server;
     std::optional<Ending> intended;
+    std::map<std::string, std::string> ended_helpers;  ///< how, by name
     bool stopping = false;
 };
 
@@ -221,9 +306,11 @@ Supervisor::Supervisor(qmp::net::io_context& context, Started vm, VmState state,
 Supervisor::~Supervisor() = default;
 
 awaitable<Ending> Supervisor::serve() {
-    log_line(fmt::format("{} runs: {} ({}, jail {}), pid {}", impl_->state.name(), impl_->applied.qemu,
-                         impl_->applied.accel, impl_->applied.jail, impl_->vm.qemu->process_pid()));
-    qmp::spawn(impl_->context, impl_->pump_events(), log_exception);
+    impl_->log_line(fmt::format("{} runs: {} ({}, jail {}), pid {}", impl_->state.name(), impl_->applied.qemu,
+                                impl_->applied.accel, impl_->applied.jail, impl_->vm.qemu->process_pid()));
+    qmp::spawn(impl_->context, impl_->pump_events(), impl_->log_failure());
+    for (auto& [name, helper] : impl_->vm.host->processes())
+        qmp::spawn(impl_->context, impl_->watch_helper(name, helper), [](const std::exception_ptr&) {});
     qmp::spawn(impl_->context, impl_->obey_signals(), [](const std::exception_ptr&) {});
     auto over = qmp::wait_readable(impl_->vm.qemu->stub().get());
     co_await std::move(over);

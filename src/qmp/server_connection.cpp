@@ -46,12 +46,6 @@ std::string complaint_about(const Json& message, bool oob_enabled) {
     return named ? "" : "QMP input lacks member 'execute'";
 }
 
-/// The other side has closed both ways, not only its sending side.
-bool hung_up(int socket) {
-    pollfd watched{socket, 0, 0};
-    return ::poll(&watched, 1, 0) == 1 && (watched.revents & (POLLHUP | POLLERR)) != 0;
-}
-
 }  // namespace
 
 std::shared_ptr<const std::string> wire_text(const Json& message) {

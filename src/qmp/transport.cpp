@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -130,6 +131,11 @@ void take_descriptors(const msghdr& message, std::vector<Fd>& fds) {
 }
 
 }  // namespace
+
+bool hung_up(int socket) {
+    pollfd watched{socket, 0, 0};
+    return ::poll(&watched, 1, 0) == 1 && (watched.revents & (POLLHUP | POLLERR)) != 0;
+}
 
 Fd connect_unix(const std::string& path) {
     const std::string action = "connect to " + quoted(path);

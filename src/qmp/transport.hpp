@@ -10,6 +10,9 @@
 
 namespace qvm::qmp {
 
+/// The other side has closed both ways, not only its sending side.
+bool hung_up(int socket);
+
 /// connect(2), close-on-exec, blocking afterwards; never waits for a listener that is busy (EAGAIN). A path
 /// longer than a socket address is reached through a descriptor of its directory. Throws SystemError naming
 /// the path.
