@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "base/text.hpp"
+#include "config/check_backends.hpp"
 #include "config/check_duplicates.hpp"
 #include "config/check_properties.hpp"
 #include "config/check_references.hpp"
@@ -62,7 +63,8 @@ class Checker {
     Json check_table(const Subject& subject, const std::vector<qapi::Property>* known, Resource* from);
     const qapi::Property* find_or_report(const Subject& subject, const Entry& entry,
                                          const std::vector<qapi::Property>& known);
-    void sort_resources();
+    /// False if some are in a circle.
+    bool sort_resources();
 
     Vm& vm_;
     const qapi::Capabilities& qemu_;
@@ -82,7 +84,8 @@ void Checker::run() {
     for (NamedTable& option : vm_.options) check_option(option);
     references_.report_unused();
     check_duplicates(vm_, reporter_.diagnostics());
-    sort_resources();
+    // In a circle everything has two users.
+    if (sort_resources()) check_backends(vm_, reporter_.diagnostics());
 }
 
 void Checker::check_resource(Resource& resource) {
@@ -346,7 +349,7 @@ void Checker::check_option(NamedTable& option) {
     option.arguments = check_table(subject, &properties, nullptr);
 }
 
-void Checker::sort_resources() {
+bool Checker::sort_resources() {
     std::map<ResourceId, std::size_t> index;
     for (std::size_t i = 0; i < vm_.resources.size(); ++i) index.emplace(vm_.resources[i].id, i);
     std::vector<std::vector<std::size_t>> depends_on(vm_.resources.size());
@@ -384,6 +387,7 @@ void Checker::sort_resources() {
     sorted.reserve(vm_.resources.size());
     for (const std::size_t i : order.order) sorted.push_back(std::move(vm_.resources[i]));
     vm_.resources = std::move(sorted);
+    return order.cycles.empty();
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "base/text.hpp"
+#include "config/check_duplicates.hpp"
 #include "launch/host.hpp"
 #include "launch/image_header.hpp"
 
@@ -261,6 +262,12 @@ class HostChecker {
 
 void check_host(const config::Vm& vm, Diagnostics& diagnostics) {
     HostChecker(vm, diagnostics).run();
+    const auto real_path = [](const fs::path& path) {
+        std::error_code error;
+        auto real = fs::weakly_canonical(path, error);
+        return error ? path : real;
+    };
+    config::check_linked_images(vm, real_path, diagnostics);
 }
 
 }  // namespace qvm::launch

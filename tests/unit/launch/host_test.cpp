@@ -229,6 +229,31 @@ TEST_CASE("an image whose header names other files is not trusted") {
     }
 }
 
+TEST_CASE("an image under two names is one image") {
+    const test::TemporaryDirectory place;
+    const auto path = place.write("a.qcow2", qcow2());
+    fs::create_symlink("a.qcow2", place.path() / "link.qcow2");
+    auto vm = disk_on(path);
+    vm.resources.push_back(disk_on(place.path() / "link.qcow2").resources.front());
+    vm.resources.back().id.id = "data";
+    CHECK_THAT(findings(vm), ContainsSubstring("link.qcow2' is the same file as '" + path.string()) &&
+                                 ContainsSubstring("[conflict]"));
+    SECTION("through a resource of the host") {
+        config::Table host;
+        host.set("kind", {}, text("file"));
+        host.set("path", {}, text((place.path() / "link.qcow2").string()));
+        auto& use = vm.resources.back().host_uses.front();
+        use.path.clear();
+        use.host = "x";
+        vm.resources.push_back({{Kind::Host, "x"}, {std::move(host), {}}, {}, {}, {}, "host.x", {}});
+        CHECK_THAT(findings(vm), ContainsSubstring("is the same file as"));
+    }
+    SECTION("which several may read") {
+        for (auto& resource : vm.resources) resource.host_uses.front().access = Access::ReadOnly;
+        CHECK(findings(vm).empty());
+    }
+}
+
 TEST_CASE("damaged headers never crash the reader") {
     const test::TemporaryDirectory place;
     const auto good = qcow2("base.raw", "qcow2", "data.raw");
