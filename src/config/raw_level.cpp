@@ -16,9 +16,6 @@ constexpr std::array kinds{Kind::Object, Kind::Chardev, Kind::Blockdev,
                            Kind::Netdev, Kind::Device,  Kind::Host};
 constexpr std::size_t longest_node_name = 31;  // QEMU block.c: node_name[32]
 
-// QAPI: the members of BlockdevOptionsGenericCOWFormat's users.
-constexpr std::array<std::string_view, 4> formats_with_backing{"qcow", "qcow2", "qed", "vmdk"};
-
 struct HostKind {
     std::string_view name;
     std::array<std::string_view, 3> keys;  ///< besides kind
@@ -81,26 +78,6 @@ void lower_named(Lowering& lowering, std::string_view table, std::vector<NamedTa
     }
 }
 
-bool has_backing(const Table& node) {
-    const Value* driver = node.find("driver");
-    return driver != nullptr && driver->is_string() &&
-           std::ranges::find(formats_with_backing, *driver->string()) != formats_with_backing.end();
-}
-
-void make_explicit(Value& value) {
-    if (Array* array = value.array())
-        for (auto& item : *array) make_explicit(item);
-    Table* node = value.table();
-    if (node == nullptr) return;
-    if (has_backing(*node)) {
-        Value* backing = node->find("backing");
-        const bool refused = backing != nullptr && backing->boolean() != nullptr && !*backing->boolean();
-        if (refused) backing->data = std::monostate();
-        if (backing == nullptr) node->set("backing", value.origin, Value({}, value.origin));
-    }
-    for (auto& entry : node->entries()) make_explicit(entry.value);
-}
-
 }  // namespace
 
 void lower_raw(Lowering& lowering) {
@@ -122,11 +99,6 @@ void lower_raw(Lowering& lowering) {
     }
     lower_named(lowering, "global", lowering.vm().globals);
     lower_named(lowering, "option", lowering.vm().options);
-}
-
-void make_backing_explicit(Vm& vm) {
-    for (auto& resource : vm.resources)
-        if (resource.id.kind == Kind::Blockdev) make_explicit(resource.properties);
 }
 
 }  // namespace qvm::config
