@@ -33,6 +33,13 @@ bool says_own_id(Lowering& lowering, Kind kind, const Item& item) {
     return kind != Kind::Host && lowering.says_own_id(kind, item.id, item.where, *item.table);
 }
 
+/// net/core/dev.c: dev_valid_name().
+bool is_interface_name(std::string_view name) {
+    constexpr std::size_t longest = 15;  // IFNAMSIZ, with its NUL
+    return !name.empty() && name.size() <= longest && name != "." && name != ".." &&
+           name.find_first_of("/: \t\n\v\f\r") == std::string_view::npos;
+}
+
 void check_host(Lowering& lowering, const Item& item) {
     const auto name = item.text("kind");
     if (!item.says("kind"))
@@ -54,6 +61,11 @@ void check_host(Lowering& lowering, const Item& item) {
                         fmt::format("{} needs one of path and runtime", item.where),
                         {"path = \"..\" is a path of this host; runtime = \"..\" a file name in the VM's "
                          "runtime directory"});
+    const auto ifname = item.text("ifname");
+    if (kind->name == "tap" && ifname && !is_interface_name(*ifname))
+        lowering.report(DiagnosticKind::BadValue, item.origin_of("ifname"),
+                        fmt::format("'{}' cannot be the name of an interface", *ifname),
+                        {"the kernel takes up to 15 characters, without '/', ':' and blanks"});
     const auto runtime = item.text("runtime");
     if (runtime && (runtime->empty() || runtime->find('/') != std::string::npos || runtime->starts_with('.')))
         lowering.report(DiagnosticKind::BadValue, item.origin_of("runtime"),
