@@ -59,6 +59,7 @@ class Checker {
     void check_cpu();
     void check_global(NamedTable& global);
     void check_option(NamedTable& option);
+    void check_links();
     /// The typed values of a table of properties; `known` null: nobody knows them, so they pass.
     Json check_table(const Subject& subject, const std::vector<qapi::Property>* known, Resource* from);
     const qapi::Property* find_or_report(const Subject& subject, const Entry& entry,
@@ -82,6 +83,7 @@ void Checker::run() {
     check_cpu();
     for (NamedTable& global : vm_.globals) check_global(global);
     for (NamedTable& option : vm_.options) check_option(option);
+    check_links();
     references_.report_unused();
     check_duplicates(vm_, reporter_.diagnostics());
     // In a circle everything has two users.
@@ -347,6 +349,19 @@ void Checker::check_option(NamedTable& option) {
         properties.push_back({p.name, number ? "size" : p.type == "boolean" ? "bool" : "str", {}});
     }
     option.arguments = check_table(subject, &properties, nullptr);
+}
+
+void Checker::check_links() {
+    std::vector<std::string> devices;
+    for (const Resource& resource : vm_.resources)
+        if (resource.id.kind == Kind::Device) devices.push_back(resource.id.id);
+    for (const auto& link : vm_.links_down)
+        if (std::ranges::find(devices, link.value) == devices.end())
+            reporter_.diagnostics().add({DiagnosticKind::BadRef,
+                                         link.origin,
+                                         fmt::format("link-down names no device: '{}'", link.value),
+                                         did_you_mean(link.value, devices),
+                                         {}});
 }
 
 bool Checker::sort_resources() {

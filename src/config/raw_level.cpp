@@ -90,6 +90,12 @@ void lower_named(Lowering& lowering, std::string_view table, std::vector<NamedTa
     }
 }
 
+void lower_links(Lowering& lowering) {
+    const Value* down = lowering.root().find("link-down");
+    if (down == nullptr || down->array() == nullptr) return;
+    for (const Value& id : *down->array()) lowering.vm().links_down.push_back({*id.string(), id.origin});
+}
+
 }  // namespace
 
 void lower_raw(Lowering& lowering) {
@@ -111,6 +117,7 @@ void lower_raw(Lowering& lowering) {
     }
     lower_named(lowering, "global", lowering.vm().globals);
     lower_named(lowering, "option", lowering.vm().options);
+    lower_links(lowering);
 }
 
 }  // namespace qvm::config

@@ -236,6 +236,8 @@ void lower_nets(Lowering& lowering) {
                             model));
         device.copy("bootindex", *net.table, "boot");
         lowering.add(Kind::Device, net.id, std::move(device), net, "device");
+        if (!net.flag("link").value_or(true))
+            lowering.vm().links_down.push_back({net.id, net.origin_of("link")});
     }
 }
 

@@ -35,6 +35,7 @@ constexpr KeyRule enabled_key{"enabled", boolean};
 
 constexpr std::array name_rule{KeyRule{"name", string}};
 constexpr std::array defaults_rule{KeyRule{"defaults", boolean}};
+constexpr std::array link_down_rule{KeyRule{"link-down", strings}};
 constexpr std::array memory_keys{KeyRule{"size", size}};
 constexpr std::array cpus_keys{
     KeyRule{"count", integer, {}, 1, 4096},   KeyRule{"sockets", integer, {}, 1, 4096},
@@ -71,6 +72,7 @@ constexpr std::array net_keys{
     KeyRule{"forward", strings},
     KeyRule{"host-loopback", boolean},
     KeyRule{"mtu", integer, {}, 68, 65520},
+    KeyRule{"link", boolean},
     KeyRule{"boot", integer, {}, 0, INT32_MAX},
     KeyRule{"netdev", table},
     KeyRule{"device", table},
@@ -113,6 +115,7 @@ constexpr std::array tables{
     TableRule{"console", Shape::Single, console_keys, false, "type", string, true},
     TableRule{"rng", Shape::Single, rng_keys, false, {}, 0, true},
     TableRule{"iothread", Shape::Named, iothread_keys, true, {}, 0, true},
+    TableRule{"link-down", Shape::Plain, link_down_rule},
     TableRule{"hotplug", Shape::Single, hotplug_keys},
     TableRule{"lifecycle", Shape::Single, lifecycle_keys},
     TableRule{"jail", Shape::Single, jail_keys},
