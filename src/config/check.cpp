@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "base/text.hpp"
+#include "config/block_users.hpp"
 #include "config/check_backends.hpp"
 #include "config/check_duplicates.hpp"
 #include "config/check_properties.hpp"
@@ -121,6 +122,17 @@ void complete_backend(Json& arguments) {
     if (!backend->contains("data")) (*backend)["data"] = Json::object();
 }
 
+/// What a date became in the reader, which has said so.
+bool is_nothing(const Resource& resource, const Path& path) {
+    std::vector<std::string> member;
+    for (const auto& part : path)
+        member.push_back(std::holds_alternative<std::string>(part)
+                             ? std::get<std::string>(part)
+                             : std::to_string(std::get<std::size_t>(part)));
+    const Value* value = value_at(resource, member);
+    return value != nullptr && std::holds_alternative<std::monostate>(value->data);
+}
+
 void Checker::check_qapi(Resource& resource, const char* command_name, const char* id_member) {
     const qapi::Command* command = qemu_.schema.command(command_name);
     Json given = to_json(resource.properties);
@@ -137,6 +149,7 @@ void Checker::check_qapi(Resource& resource, const char* command_name, const cha
     resource.arguments.erase(id_member);
 
     const Subject subject = subject_of(resource);
+    std::erase_if(problems, [&](const Problem& p) { return is_nothing(resource, p.path); });
     if (says_id) problems.push_back({ProblemKind::UnknownMember, Path{std::string(id_member)}, {}, {}, {}});
     reporter_.report(subject, problems);
     if (resource.id.kind == Kind::Object) check_object_type(resource, subject);
@@ -164,6 +177,7 @@ bool Checker::check_device_type(const Subject& subject) {
     const Origin origin = value_origin(subject, path);
     if (subject.name.empty()) {
         const Value* driver = subject.table->find("driver");
+        if (driver != nullptr && std::holds_alternative<std::monostate>(driver->data)) return false;
         reporter_.report(subject, driver == nullptr
                                       ? Problem{ProblemKind::MissingMember, path, {}, {}, {}}
                                       : Problem{ProblemKind::WrongType,
@@ -225,7 +239,8 @@ void Checker::check_device(Resource& device) {
         device.arguments = to_json(device.properties);
         return;
     }
-    if (const Value* bus = subject.table->find("bus"); bus != nullptr && bus->string() == nullptr)
+    if (const Value* bus = subject.table->find("bus");
+        bus != nullptr && bus->string() == nullptr && !std::holds_alternative<std::monostate>(bus->data))
         reporter_.report(subject, Problem{ProblemKind::WrongType,
                                           Path{std::string("bus")},
                                           fmt::format("must be a string, not {}", bus->type_name()),

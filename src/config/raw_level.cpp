@@ -28,11 +28,6 @@ constexpr std::array<HostKind, 4> host_kinds{{
     {"process", {"profile", "command"}, {"profile", "command"}},
 }};
 
-/// The id of a resource is its table's name; the member that would say another one is refused.
-bool says_own_id(Lowering& lowering, Kind kind, const Item& item) {
-    return kind != Kind::Host && lowering.says_own_id(kind, item.id, item.where, *item.table);
-}
-
 /// net/core/dev.c: dev_valid_name().
 bool is_interface_name(std::string_view name) {
     constexpr std::size_t longest = 15;  // IFNAMSIZ, with its NUL
@@ -110,9 +105,9 @@ void lower_raw(Lowering& lowering) {
             lowering.report(DiagnosticKind::BadValue, item.origin,
                             fmt::format("the node name '{}' is too long", item.id),
                             {fmt::format("QEMU takes {} characters", longest_node_name)});
-        if (says_own_id(lowering, kind, item)) continue;
         Value properties =
             kind == Kind::Host ? host_properties(lowering, item) : Value(*item.table, item.origin);
+        if (kind != Kind::Host) lowering.drop_own_id(kind, item.id, item.where, *properties.table());
         lowering.add({{kind, item.id}, std::move(properties), {}, {}, {}, item.where, item.origin});
     }
     lower_named(lowering, "global", lowering.vm().globals);

@@ -314,7 +314,14 @@ class Checker {
         return {{}, value.origin};
     }
 
+    /// Dates and the like became nothing in the reader, which has said so.
+    static bool is_told(const Value& value) {
+        if (const Array* array = value.array()) return std::ranges::any_of(*array, is_told);
+        return std::holds_alternative<std::monostate>(value.data);
+    }
+
     Value wrong_type(const std::string& where, const Value& value, const std::string& wanted) {
+        if (is_told(value)) return {{}, value.origin};
         std::vector<std::string> notes;
         if (value.integer() == nullptr && value.string() != nullptr &&
             wanted.find("integer") != std::string::npos)
