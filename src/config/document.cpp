@@ -156,18 +156,37 @@ std::vector<std::string> syntax_notes(std::string_view words, std::string_view l
     return notes;
 }
 
+/// The line of the table header that `words` name in quotes: the library has sometimes read on to the next
+/// line.
+std::uint32_t header_line(std::string_view words, std::uint32_t line, const Positions& positions) {
+    const auto open = words.find('\'');
+    const auto name = words.substr(open + 1, words.find('\'', open + 1) - open - 1);
+    const auto is_header = [&](std::uint32_t number) {
+        std::string_view text = positions.at(number);
+        const auto begin = text.find_first_not_of(" \t");
+        if (begin == std::string_view::npos || text[begin] != '[') return false;
+        return text.find(name) != std::string_view::npos;
+    };
+    for (std::uint32_t number = line; number > 0; --number)
+        if (is_header(number)) return number;
+    return line;
+}
+
 void report_syntax(const toml::parse_error& error, const Positions& positions, Diagnostics& diagnostics) {
     std::string_view words = error.description();
     constexpr std::string_view lead = "Error while parsing ";
     if (words.starts_with(lead)) words.remove_prefix(lead.size());
     Origin origin = positions.of(error.source());
-    if (words.find("redefine") != std::string_view::npos || words.find("insert") != std::string_view::npos)
-        origin = positions.line(error.source().begin.line);
+    std::uint32_t line = error.source().begin.line;
+    if (words.find("redefine") != std::string_view::npos || words.find("insert") != std::string_view::npos) {
+        if (words.starts_with("table header")) line = header_line(words, line, positions);
+        origin = positions.line(line);
+    }
     diagnostics.add({DiagnosticKind::TomlSyntax,
                      origin,
                      fmt::format("this is not TOML: {}", words),
                      {},
-                     syntax_notes(words, positions.at(error.source().begin.line))});
+                     syntax_notes(words, positions.at(line))});
 }
 
 /// The first line with a key of more than deepest_key parts, or 0: the library would recurse over each part.
