@@ -359,6 +359,13 @@ void apply_overrides(Document& document, const std::vector<Override>& overrides,
     diagnostics.sources.add(override_name, std::move(all));
 }
 
+std::string reading_advice(const std::string& path) {
+    std::error_code ignored;
+    for (const auto& near : {fs::path(path) / "vm.toml", fs::path(path + ".toml")})
+        if (fs::is_regular_file(near, ignored)) return fmt::format("did you mean '{}'?", near.string());
+    return "name a TOML file that says what the VM is";
+}
+
 }  // namespace
 
 fs::path Document::directory_of(const Origin& origin) const {
@@ -386,6 +393,10 @@ Document load(const std::vector<SourceText>& texts, const std::vector<Override>&
     return document;
 }
 
+UnreadableFile::UnreadableFile(std::string path, int error)
+    : SystemError(fmt::format("read '{}'", path), error, reading_advice(path), ExitCode::Invalid),
+      path_(std::move(path)) {}
+
 std::vector<SourceText> read_files(const std::vector<std::string>& paths) {
     std::vector<SourceText> texts;
     for (const auto& path : paths) {
@@ -394,9 +405,7 @@ std::vector<SourceText> read_files(const std::vector<std::string>& paths) {
         errno = directory ? EISDIR : 0;
         std::ifstream stream;
         if (!directory) stream.open(path, std::ios::binary);
-        if (!stream.is_open())
-            throw SystemError(fmt::format("read '{}'", path), errno,
-                              "name a TOML file that says what the VM is", ExitCode::Invalid);
+        if (!stream.is_open()) throw UnreadableFile(path, errno);
         std::string text{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
         texts.push_back({path, fs::absolute(path).lexically_normal(), std::move(text)});
     }

@@ -432,6 +432,12 @@ bool is_sugar_id(std::string_view id) {
     return !id.empty() && id.size() <= 20 && id[0] >= 'a' && id[0] <= 'z' && std::ranges::all_of(id, fits);
 }
 
+bool is_vm_name(std::string_view name) {
+    const auto fits = [](char c) { return (c >= 'a' && c <= 'z') || digit(c) || c == '-'; };
+    return !name.empty() && name.size() <= longest_vm_name && name[0] >= 'a' && name[0] <= 'z' &&
+           std::ranges::all_of(name, fits);
+}
+
 bool is_raw_id(std::string_view id) {
     const auto fits = [](char c) { return letter(c) || digit(c) || c == '.' || c == '_' || c == '-'; };
     return !id.empty() && letter(id[0]) && std::ranges::all_of(id, fits);
