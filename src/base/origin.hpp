@@ -10,8 +10,8 @@ namespace qvm {
 
 /// A position in a source text. `file` is the path as the user gave it, or "--set" for command-line overrides
 /// (then `line` is the number of the override, counted from 1). Line and column count from 1; 0 means the
-/// whole file. `length` is in bytes, 0 if unknown. `via` tells through what the text came in (an outer file's
-/// key).
+/// whole file. `column` and `length` are in bytes; a length of 0 is unknown.
+/// `via` tells through what the text came in (an outer file's key).
 struct Origin {
     std::shared_ptr<const std::string> file;
     std::uint32_t line = 0;

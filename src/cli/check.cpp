@@ -16,6 +16,15 @@ struct Arguments {
     bool no_host = false;
 };
 
+/// For who reads JSON, a file that cannot be read is a finding like the others.
+ExitCode report_unreadable(const config::UnreadableFile& error) {
+    Front nothing;
+    const Origin file{std::make_shared<const std::string>(error.path()), 0, 0, 0, nullptr};
+    nothing.diagnostics.add({DiagnosticKind::FileMissing, file, error.what(), {}, {error.advice()}});
+    nothing.report(true);
+    return error.exit_code();
+}
+
 ExitCode check(const Arguments& arguments) {
     Front front = Front::load(arguments.vm);
     front.check();
@@ -35,7 +44,16 @@ void add_check(CLI::App& app, Action& action) {
     arguments->vm.add_to(*verb);
     verb->add_flag("--json", arguments->json, "the findings as JSON on standard output");
     verb->add_flag("--no-host", arguments->no_host, "leave out what only this host can tell (files)");
-    verb->callback([arguments, &action] { action = [arguments] { return check(*arguments); }; });
+    verb->callback([arguments, &action] {
+        action = [arguments] {
+            if (!arguments->json) return check(*arguments);
+            try {
+                return check(*arguments);
+            } catch (const config::UnreadableFile& error) {
+                return report_unreadable(error);
+            }
+        };
+    });
 }
 
 }  // namespace qvm::cli

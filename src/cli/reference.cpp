@@ -10,6 +10,7 @@
 #include "base/text.hpp"
 #include "config/document.hpp"
 #include "config/lower.hpp"
+#include "config/vocabulary.hpp"
 
 namespace qvm::cli {
 namespace {
@@ -28,9 +29,22 @@ std::vector<fs::path> configuration_directories() {
     return list;
 }
 
+/// The file here that a word without a '/' is perhaps meant to be; empty: none.
+std::string file_meant(const std::string& word) {
+    std::error_code ignored;
+    const std::string path = "./" + word;
+    for (const auto& near : {path, path + ".toml", path + "/vm.toml"})
+        if (fs::is_regular_file(near, ignored)) return near;
+    return {};
+}
+
 Error no_such_vm(const std::string& name, const launch::Directories& directories) {
     const auto names = launch::all_names(directories);
     auto advice = did_you_mean(name, names);
+    if (const auto file = file_meant(name); advice.empty() && !file.empty())
+        advice = fmt::format("a file is meant by its path: {}", file);
+    if (advice.empty() && !config::is_vm_name(name))
+        advice = fmt::format("{}; a file is meant by its path: ./web.toml", config::vm_name_rule);
     if (advice.empty())
         advice = fmt::format("`qvm ls` lists the VMs; a file is meant by its path: ./{}.toml", name);
     return {ExitCode::NoSuchVm, fmt::format("no VM is called '{}'", name), advice};
@@ -51,6 +65,8 @@ bool is_file_reference(const std::string& word) {
 
 NamedFiles files_of_name(const std::string& name) {
     const auto directories = launch::Directories::from_environment();
+    // What cannot be a name must not become part of a path.
+    if (!config::is_vm_name(name)) throw no_such_vm(name, directories);
     const launch::VmState vm(directories, name);
     if (const auto applied = vm.exists() ? vm.applied() : std::nullopt) {
         NamedFiles found;
@@ -70,7 +86,7 @@ launch::VmState find_vm(const std::string& word) {
     const bool file = word.empty() || is_file_reference(word);
     const auto name = file ? name_in_file(word.empty() ? "vm.toml" : word) : word;
     launch::VmState vm(directories, name);
-    if (vm.exists()) return vm;
+    if (config::is_vm_name(name) && vm.exists()) return vm;
     if (file)
         throw Error(ExitCode::NoSuchVm, fmt::format("VM '{}' has never been started", name),
                     fmt::format("`qvm up {}` starts it", word.empty() ? "vm.toml" : word));

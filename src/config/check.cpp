@@ -8,6 +8,8 @@
 #include <fmt/format.h>
 
 #include "base/text.hpp"
+#include "config/block_users.hpp"
+#include "config/check_backends.hpp"
 #include "config/check_duplicates.hpp"
 #include "config/check_properties.hpp"
 #include "config/check_references.hpp"
@@ -58,11 +60,13 @@ class Checker {
     void check_cpu();
     void check_global(NamedTable& global);
     void check_option(NamedTable& option);
+    void check_links();
     /// The typed values of a table of properties; `known` null: nobody knows them, so they pass.
     Json check_table(const Subject& subject, const std::vector<qapi::Property>* known, Resource* from);
     const qapi::Property* find_or_report(const Subject& subject, const Entry& entry,
                                          const std::vector<qapi::Property>& known);
-    void sort_resources();
+    /// False if some are in a circle.
+    bool sort_resources();
 
     Vm& vm_;
     const qapi::Capabilities& qemu_;
@@ -80,9 +84,11 @@ void Checker::run() {
     check_cpu();
     for (NamedTable& global : vm_.globals) check_global(global);
     for (NamedTable& option : vm_.options) check_option(option);
+    check_links();
     references_.report_unused();
     check_duplicates(vm_, reporter_.diagnostics());
-    sort_resources();
+    // In a circle everything has two users.
+    if (sort_resources()) check_backends(vm_, reporter_.diagnostics());
 }
 
 void Checker::check_resource(Resource& resource) {
@@ -116,6 +122,17 @@ void complete_backend(Json& arguments) {
     if (!backend->contains("data")) (*backend)["data"] = Json::object();
 }
 
+/// What a date became in the reader, which has said so.
+bool is_nothing(const Resource& resource, const Path& path) {
+    std::vector<std::string> member;
+    for (const auto& part : path)
+        member.push_back(std::holds_alternative<std::string>(part)
+                             ? std::get<std::string>(part)
+                             : std::to_string(std::get<std::size_t>(part)));
+    const Value* value = value_at(resource, member);
+    return value != nullptr && std::holds_alternative<std::monostate>(value->data);
+}
+
 void Checker::check_qapi(Resource& resource, const char* command_name, const char* id_member) {
     const qapi::Command* command = qemu_.schema.command(command_name);
     Json given = to_json(resource.properties);
@@ -132,6 +149,7 @@ void Checker::check_qapi(Resource& resource, const char* command_name, const cha
     resource.arguments.erase(id_member);
 
     const Subject subject = subject_of(resource);
+    std::erase_if(problems, [&](const Problem& p) { return is_nothing(resource, p.path); });
     if (says_id) problems.push_back({ProblemKind::UnknownMember, Path{std::string(id_member)}, {}, {}, {}});
     reporter_.report(subject, problems);
     if (resource.id.kind == Kind::Object) check_object_type(resource, subject);
@@ -159,6 +177,7 @@ bool Checker::check_device_type(const Subject& subject) {
     const Origin origin = value_origin(subject, path);
     if (subject.name.empty()) {
         const Value* driver = subject.table->find("driver");
+        if (driver != nullptr && std::holds_alternative<std::monostate>(driver->data)) return false;
         reporter_.report(subject, driver == nullptr
                                       ? Problem{ProblemKind::MissingMember, path, {}, {}, {}}
                                       : Problem{ProblemKind::WrongType,
@@ -220,7 +239,8 @@ void Checker::check_device(Resource& device) {
         device.arguments = to_json(device.properties);
         return;
     }
-    if (const Value* bus = subject.table->find("bus"); bus != nullptr && bus->string() == nullptr)
+    if (const Value* bus = subject.table->find("bus");
+        bus != nullptr && bus->string() == nullptr && !std::holds_alternative<std::monostate>(bus->data))
         reporter_.report(subject, Problem{ProblemKind::WrongType,
                                           Path{std::string("bus")},
                                           fmt::format("must be a string, not {}", bus->type_name()),
@@ -346,7 +366,20 @@ void Checker::check_option(NamedTable& option) {
     option.arguments = check_table(subject, &properties, nullptr);
 }
 
-void Checker::sort_resources() {
+void Checker::check_links() {
+    std::vector<std::string> devices;
+    for (const Resource& resource : vm_.resources)
+        if (resource.id.kind == Kind::Device) devices.push_back(resource.id.id);
+    for (const auto& link : vm_.links_down)
+        if (std::ranges::find(devices, link.value) == devices.end())
+            reporter_.diagnostics().add({DiagnosticKind::BadRef,
+                                         link.origin,
+                                         fmt::format("link-down names no device: '{}'", link.value),
+                                         did_you_mean(link.value, devices),
+                                         {}});
+}
+
+bool Checker::sort_resources() {
     std::map<ResourceId, std::size_t> index;
     for (std::size_t i = 0; i < vm_.resources.size(); ++i) index.emplace(vm_.resources[i].id, i);
     std::vector<std::vector<std::size_t>> depends_on(vm_.resources.size());
@@ -384,6 +417,7 @@ void Checker::sort_resources() {
     sorted.reserve(vm_.resources.size());
     for (const std::size_t i : order.order) sorted.push_back(std::move(vm_.resources[i]));
     vm_.resources = std::move(sorted);
+    return order.cycles.empty();
 }
 
 }  // namespace

@@ -5,14 +5,17 @@
 #include <array>
 #include <map>
 #include <optional>
-#include <set>
 
 #include <fmt/format.h>
 
+#include "config/block_users.hpp"
 #include "config/check_report.hpp"
+#include "config/rules_buses.hpp"
 
 namespace qvm::config {
 namespace {
+
+namespace fs = std::filesystem;
 
 struct Unique {
     const char* property;
@@ -25,10 +28,6 @@ constexpr std::array unique_properties{
     Unique{"serial", "the guest takes them for one disk", true},
     Unique{"mac", "their network cannot tell them apart", false},
 };
-
-bool shares(const Resource& device) {
-    return device.arguments.is_object() && device.arguments.value("share-rw", Json(false)) == true;
-}
 
 std::optional<std::string> unique_text(const Resource& device, const char* property) {
     if (device.id.kind != Kind::Device || !device.arguments.is_object()) return std::nullopt;
@@ -67,56 +66,55 @@ void check_unique(const Vm& vm, const Unique& unique, Diagnostics& diagnostics) 
     }
 }
 
-/// The devices that are made of a blockdev, directly or through other nodes, each resource by its index.
-class Users {
-  public:
-    explicit Users(const Vm& vm) {
-        for (const Resource& resource : vm.resources)
-            for (const Reference& reference : resource.references)
-                users_.emplace(reference.target, &resource);
-    }
-
-    std::set<const Resource*> devices_on(const ResourceId& blockdev) const {
-        std::set<const Resource*> devices, seen;
-        std::vector<ResourceId> open{blockdev};
-        while (!open.empty()) {
-            const ResourceId id = open.back();
-            open.pop_back();
-            const auto [first, last] = users_.equal_range(id);
-            for (auto it = first; it != last; ++it) {
-                if (!seen.insert(it->second).second) continue;
-                if (it->second->id.kind == Kind::Device)
-                    devices.insert(it->second);
-                else
-                    open.push_back(it->second->id);
-            }
-        }
-        return devices;
-    }
-
-  private:
-    std::multimap<ResourceId, const Resource*> users_;
-};
-
 struct ImageUse {
     const Resource* resource;
     const HostUse* use;
+    fs::path path;  ///< as written
 };
 
-bool all_share(const std::set<const Resource*>& devices) {
-    return !devices.empty() && std::ranges::all_of(devices, [](const Resource* d) { return shares(*d); });
+/// The file of a use, by its own path or by that of the [host.X] it names; empty if it is none.
+fs::path image_path(const Vm& vm, const HostUse& use) {
+    if (use.entrance != Entrance::Fdset) return {};
+    if (use.host.empty()) return use.path.lexically_normal();
+    const Resource* host = vm.find({Kind::Host, use.host});
+    const std::string* path = host == nullptr ? nullptr : text_at(*host, "path");
+    return path == nullptr ? fs::path() : fs::path(*path).lexically_normal();
 }
 
-/// QEMU's image locks refuse a second opener of an image that somebody writes; that would be at start only.
-void check_images(const Vm& vm, Diagnostics& diagnostics) {
-    std::map<std::filesystem::path, std::vector<ImageUse>> images;
+using Images = std::map<fs::path, std::vector<ImageUse>>;
+
+Images images_of(const Vm& vm, const RealPath& real_path) {
+    Images images;
     for (const Resource& resource : vm.resources) {
         if (resource.id.kind != Kind::Blockdev) continue;
         for (const HostUse& use : resource.host_uses)
-            if (!use.path.empty() && use.entrance == Entrance::Fdset)
-                images[use.path.lexically_normal()].push_back({&resource, &use});
+            if (const auto path = image_path(vm, use); !path.empty())
+                images[real_path(path)].push_back({&resource, &use, path});
     }
-    const Users users(vm);
+    for (auto& [path, uses] : images)
+        std::ranges::stable_sort(
+            uses, [](const ImageUse& a, const ImageUse& b) { return a.use->origin < b.use->origin; });
+    return images;
+}
+
+void report_twice(const ImageUse& early, const ImageUse& late, Diagnostics& diagnostics) {
+    const bool same_name = early.path == late.path;
+    diagnostics.add(
+        {DiagnosticKind::Conflict,
+         late.use->origin,
+         same_name ? fmt::format("image '{}' is opened twice, and written", late.path.string())
+                   : fmt::format("image '{}' is the same file as '{}', and written", late.path.string(),
+                                 early.path.string()),
+         {},
+         {fmt::format("blockdev '{}' opens it too{}", early.resource->id.id, at(early.use->origin)),
+          "give each disk its own image, or, for a guest that is made for that, share-rw = true to both "
+          "devices"}});
+}
+
+/// Calls `report(early, late)` for each use that goes with no writer, and for the writer before it.
+template <class Report>
+void for_each_pair(const Vm& vm, const Images& images, Report report) {
+    const BlockUsers users(vm);
     for (const auto& [path, uses] : images) {
         if (uses.size() < 2) continue;
         const auto writer =
@@ -127,20 +125,20 @@ void check_images(const Vm& vm, Diagnostics& diagnostics) {
             if (it == writer) continue;
             const ImageUse& late = it > writer ? *it : *writer;
             const ImageUse& early = it > writer ? *writer : *it;
-            if (all_share(users.devices_on(late.resource->id)) &&
-                all_share(users.devices_on(early.resource->id)))
+            if (all_share(users.devices_on(late.resource->id.id)) &&
+                all_share(users.devices_on(early.resource->id.id)))
                 continue;
-            diagnostics.add(
-                {DiagnosticKind::Conflict,
-                 late.use->origin,
-                 fmt::format("image '{}' is opened twice, and written", path.string()),
-                 {},
-                 {fmt::format("blockdev '{}' opens it too{}", early.resource->id.id, at(early.use->origin)),
-                  "give each disk its own image, or, for a guest that is made for that, share-rw = true to "
-                  "both "
-                  "devices"}});
+            report(early, late);
         }
     }
+}
+
+/// QEMU's image locks refuse a second opener of an image that somebody writes; that would be at start only.
+void check_images(const Vm& vm, Diagnostics& diagnostics) {
+    const auto as_written = [](const fs::path& path) { return path; };
+    for_each_pair(vm, images_of(vm, as_written), [&](const ImageUse& early, const ImageUse& late) {
+        report_twice(early, late, diagnostics);
+    });
 }
 
 }  // namespace
@@ -148,6 +146,12 @@ void check_images(const Vm& vm, Diagnostics& diagnostics) {
 void check_duplicates(const Vm& vm, Diagnostics& diagnostics) {
     for (const Unique& unique : unique_properties) check_unique(vm, unique, diagnostics);
     check_images(vm, diagnostics);
+}
+
+void check_linked_images(const Vm& vm, const RealPath& real_path, Diagnostics& diagnostics) {
+    for_each_pair(vm, images_of(vm, real_path), [&](const ImageUse& early, const ImageUse& late) {
+        if (early.path != late.path) report_twice(early, late, diagnostics);
+    });
 }
 
 }  // namespace qvm::config

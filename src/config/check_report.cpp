@@ -181,6 +181,11 @@ DiagnosticKind kind_of(ProblemKind kind) {
     return DiagnosticKind::BadValue;
 }
 
+/// Of all sugar, only disks and nics have tables inside for what they are made of.
+bool has_override(std::string_view made_by) {
+    return made_by.starts_with("disk.") || made_by.starts_with("net.");
+}
+
 }  // namespace
 
 std::string meant(std::string_view name) {
@@ -216,8 +221,10 @@ Subject subject_of(const Resource& resource) {
         subject.path = by;
     else if (by.empty() || by == "qvm" || by == "hotplug")
         subject.path = resource.id.to_string();
-    else
+    else if (has_override(by))
         subject.path = by + '.' + table;
+    else
+        subject.path = by;
     return subject;
 }
 

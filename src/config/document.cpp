@@ -156,18 +156,37 @@ std::vector<std::string> syntax_notes(std::string_view words, std::string_view l
     return notes;
 }
 
+/// The line of the table header that `words` name in quotes: the library has sometimes read on to the next
+/// line.
+std::uint32_t header_line(std::string_view words, std::uint32_t line, const Positions& positions) {
+    const auto open = words.find('\'');
+    const auto name = words.substr(open + 1, words.find('\'', open + 1) - open - 1);
+    const auto is_header = [&](std::uint32_t number) {
+        std::string_view text = positions.at(number);
+        const auto begin = text.find_first_not_of(" \t");
+        if (begin == std::string_view::npos || text[begin] != '[') return false;
+        return text.find(name) != std::string_view::npos;
+    };
+    for (std::uint32_t number = line; number > 0; --number)
+        if (is_header(number)) return number;
+    return line;
+}
+
 void report_syntax(const toml::parse_error& error, const Positions& positions, Diagnostics& diagnostics) {
     std::string_view words = error.description();
     constexpr std::string_view lead = "Error while parsing ";
     if (words.starts_with(lead)) words.remove_prefix(lead.size());
     Origin origin = positions.of(error.source());
-    if (words.find("redefine") != std::string_view::npos || words.find("insert") != std::string_view::npos)
-        origin = positions.line(error.source().begin.line);
+    std::uint32_t line = error.source().begin.line;
+    if (words.find("redefine") != std::string_view::npos || words.find("insert") != std::string_view::npos) {
+        if (words.starts_with("table header")) line = header_line(words, line, positions);
+        origin = positions.line(line);
+    }
     diagnostics.add({DiagnosticKind::TomlSyntax,
                      origin,
                      fmt::format("this is not TOML: {}", words),
                      {},
-                     syntax_notes(words, positions.at(error.source().begin.line))});
+                     syntax_notes(words, positions.at(line))});
 }
 
 /// The first line with a key of more than deepest_key parts, or 0: the library would recurse over each part.
@@ -340,6 +359,13 @@ void apply_overrides(Document& document, const std::vector<Override>& overrides,
     diagnostics.sources.add(override_name, std::move(all));
 }
 
+std::string reading_advice(const std::string& path) {
+    std::error_code ignored;
+    for (const auto& near : {fs::path(path) / "vm.toml", fs::path(path + ".toml")})
+        if (fs::is_regular_file(near, ignored)) return fmt::format("did you mean '{}'?", near.string());
+    return "name a TOML file that says what the VM is";
+}
+
 }  // namespace
 
 fs::path Document::directory_of(const Origin& origin) const {
@@ -367,6 +393,10 @@ Document load(const std::vector<SourceText>& texts, const std::vector<Override>&
     return document;
 }
 
+UnreadableFile::UnreadableFile(std::string path, int error)
+    : SystemError(fmt::format("read '{}'", path), error, reading_advice(path), ExitCode::Invalid),
+      path_(std::move(path)) {}
+
 std::vector<SourceText> read_files(const std::vector<std::string>& paths) {
     std::vector<SourceText> texts;
     for (const auto& path : paths) {
@@ -375,9 +405,7 @@ std::vector<SourceText> read_files(const std::vector<std::string>& paths) {
         errno = directory ? EISDIR : 0;
         std::ifstream stream;
         if (!directory) stream.open(path, std::ios::binary);
-        if (!stream.is_open())
-            throw SystemError(fmt::format("read '{}'", path), errno,
-                              "name a TOML file that says what the VM is", ExitCode::Invalid);
+        if (!stream.is_open()) throw UnreadableFile(path, errno);
         std::string text{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
         texts.push_back({path, fs::absolute(path).lexically_normal(), std::move(text)});
     }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/diagnostic.hpp"
+#include "base/error.hpp"
 #include "config/value.hpp"
 
 namespace qvm::config {
@@ -41,7 +42,17 @@ struct Document {
 Document load(const std::vector<SourceText>& texts, const std::vector<Override>& overrides,
               Diagnostics& diagnostics);
 
-/// Reads the files for load(). Throws SystemError (ExitCode::Invalid) when one cannot be read.
+/// A file that should say what the VM is, and cannot be read (ExitCode::Invalid).
+class UnreadableFile : public SystemError {
+  public:
+    UnreadableFile(std::string path, int error);
+    const std::string& path() const { return path_; }
+
+  private:
+    std::string path_;
+};
+
+/// Reads the files for load(). Throws UnreadableFile.
 std::vector<SourceText> read_files(const std::vector<std::string>& paths);
 
 }  // namespace qvm::config

@@ -74,6 +74,11 @@ std::string settings_text(const Vm& vm) {
     text +=
         fmt::format("cpus = {{ count = {}, sockets = {}, dies = {}, cores = {}, threads = {}, max = {} }}\n",
                     vm.smp.cpus, vm.smp.sockets, vm.smp.dies, vm.smp.cores, vm.smp.threads, vm.smp.maxcpus);
+    if (!vm.links_down.empty()) {
+        std::vector<std::string> ids;
+        for (const auto& link : vm.links_down) ids.push_back(link.value);
+        text += fmt::format("link-down = {}\n", strings(ids));
+    }
     text += fmt::format("hotplug = {{ pcie-ports = {} }}\n", vm.spare_pcie_ports.value);
     text +=
         fmt::format("jail = {{ mode = \"{}\" }}\n", vm.jail_mode.value == JailMode::Off ? "off" : "strict");

@@ -131,8 +131,6 @@ constexpr std::array rows{
     Row{Place::Option, "fw_cfg", {"file"}, Way::Copy},
     Row{Place::Option, "acpi", {"file"}, Way::Copy},
     Row{Place::Option, "acpi", {"data"}, Way::Copy},
-    Row{Place::Option, "acpitable", {"file"}, Way::Copy},
-    Row{Place::Option, "acpitable", {"data"}, Way::Copy},
     Row{Place::Option, "smbios", {"file"}, Way::Copy},
     Row{Place::Option, "boot", {"splash"}, Way::Copy},
 };
@@ -241,7 +239,7 @@ class Finder {
         const std::string text = *value.string();
         const Row* row = row_of(place_, node.driver, std::span(path_).subspan(node.depth));
         if (text.starts_with('@') && is_raw_id(std::string_view(text).substr(1))) {
-            host_reference(row, text.substr(1), value.origin);
+            host_reference(row, text.substr(1), node, value.origin);
             return;
         }
         if (row == nullptr) {
@@ -285,7 +283,7 @@ class Finder {
         }
     }
 
-    void host_reference(const Row* row, const std::string& id, const Origin& origin) {
+    void host_reference(const Row* row, const std::string& id, const Node& node, const Origin& origin) {
         const auto found = hosts_.find(id);
         if (found == hosts_.end()) {
             std::vector<std::string> known;
@@ -312,8 +310,23 @@ class Finder {
                 {});
             return;
         }
+        check_access(*row, *host, node, origin);
         const Entrance entrance = row->way == Way::Fdset ? Entrance::Fdset : Entrance::Getfd;
         uses_.push_back({path_, entrance, host_access(*host), {}, id, origin});
+    }
+
+    /// QEMU opens /dev/fdset/N for what it will do, and is refused by a descriptor that cannot.
+    void check_access(const Row& row, const Resource& host, const Node& node, const Origin& origin) {
+        if (host.driver() != "file" || host_access(host) != Access::ReadOnly) return;
+        if (access(row, node) == Access::ReadOnly) return;
+        std::vector<std::string> notes{
+            fmt::format("it is made{}; say access = \"rw\" there",
+                        host.origin.known() ? " at " + host.origin.to_string() : " by default")};
+        if (row.reach == Reach::ByNode)
+            notes.front() += ", or read-only = true for the block node if it is only to be read";
+        report(DiagnosticKind::Conflict, origin,
+               fmt::format("{} is written, but host.{} is opened read-only", title(), host.id.id),
+               std::move(notes));
     }
 
     static Access host_access(const Resource& host) {

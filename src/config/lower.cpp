@@ -2,6 +2,7 @@
 #include "config/lower.hpp"
 
 #include "base/json.hpp"
+#include "config/backing.hpp"
 #include "config/lowering.hpp"
 #include "config/raw_level.hpp"
 #include "config/sugar_buses.hpp"
@@ -38,6 +39,7 @@ Vm lower(const Document& document, Diagnostics& diagnostics) {
     lower_rng(lowering);
     lower_raw(lowering);
     make_backing_explicit(vm);
+    make_backing_read_only(vm);
     vm.console = find_console(vm);
     return vm;
 }

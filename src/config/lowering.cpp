@@ -126,8 +126,9 @@ void Lowering::add(Kind kind, std::string id, Members members, const Item& made_
 void Lowering::add(Kind kind, std::string id, Members members, const Item& made_by,
                    std::string_view override_key) {
     if (const Table* over = made_by.inner(override_key)) {
-        if (says_own_id(kind, id, fmt::format("{}.{}", made_by.where, override_key), *over)) return;
-        merge(members.table(), *over);
+        Table rest = *over;
+        drop_own_id(kind, id, fmt::format("{}.{}", made_by.where, override_key), rest);
+        merge(members.table(), rest);
     }
     add(kind, std::move(id), std::move(members), made_by);
 }
@@ -138,21 +139,25 @@ void Lowering::add(Resource resource) {
         vm_.resources.push_back(std::move(resource));
         return;
     }
-    const auto& [first, where] = place->second;
-    report(DiagnosticKind::DuplicateId, resource.origin,
+    // Sugar is lowered first, wherever it stands: the later one in the text is at fault.
+    auto early = place->second;
+    std::pair late{resource.made_by, resource.origin};
+    if (late.second < early.second) std::swap(early, late);
+    const auto& [first, where] = early;
+    report(DiagnosticKind::DuplicateId, late.second,
            fmt::format("the {} id '{}' is used twice: by {} and by {}", table_name(resource.id.kind),
-                       resource.id.id, first, resource.made_by),
+                       resource.id.id, first, late.first),
            {where.known() ? fmt::format("first used by {} at {}", first, where.to_string())
                           : fmt::format("{} is made by default; `defaults = false` leaves it out", first)});
 }
 
-bool Lowering::says_own_id(Kind kind, const std::string& id, const std::string& where, const Table& table) {
+void Lowering::drop_own_id(Kind kind, const std::string& id, const std::string& where, Table& table) {
     const std::string_view member = kind == Kind::Blockdev ? "node-name" : "id";
     const Entry* entry = table.entry(member);
-    if (entry == nullptr) return false;
+    if (entry == nullptr) return;
     report(DiagnosticKind::UnknownKey, entry->key_origin, fmt::format("{} has no key '{}'", where, member),
            {fmt::format("the name of the table is the id: '{}'", id)});
-    return true;
+    table.erase(member);
 }
 
 void Lowering::report(DiagnosticKind kind, Origin origin, std::string message, std::vector<std::string> notes,

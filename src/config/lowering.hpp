@@ -85,8 +85,9 @@ class Lowering {
     /// The same, with what the user says in [X.override_key] merged over `members`.
     void add(Kind kind, std::string id, Members members, const Item& made_by, std::string_view override_key);
 
-    /// Reports the member of `table` that would give the resource another id than its table's name.
-    bool says_own_id(Kind kind, const std::string& id, const std::string& where, const Table& table);
+    /// Reports the member of `table` that would give the resource another id than its table's name, and takes
+    /// it out: the resource is there for those who refer to it.
+    void drop_own_id(Kind kind, const std::string& id, const std::string& where, Table& table);
 
     void report(DiagnosticKind kind, Origin origin, std::string message, std::vector<std::string> notes = {},
                 std::string label = {});

@@ -16,9 +16,6 @@ constexpr std::array kinds{Kind::Object, Kind::Chardev, Kind::Blockdev,
                            Kind::Netdev, Kind::Device,  Kind::Host};
 constexpr std::size_t longest_node_name = 31;  // QEMU block.c: node_name[32]
 
-// QAPI: the members of BlockdevOptionsGenericCOWFormat's users.
-constexpr std::array<std::string_view, 4> formats_with_backing{"qcow", "qcow2", "qed", "vmdk"};
-
 struct HostKind {
     std::string_view name;
     std::array<std::string_view, 3> keys;  ///< besides kind
@@ -31,9 +28,11 @@ constexpr std::array<HostKind, 4> host_kinds{{
     {"process", {"profile", "command"}, {"profile", "command"}},
 }};
 
-/// The id of a resource is its table's name; the member that would say another one is refused.
-bool says_own_id(Lowering& lowering, Kind kind, const Item& item) {
-    return kind != Kind::Host && lowering.says_own_id(kind, item.id, item.where, *item.table);
+/// net/core/dev.c: dev_valid_name().
+bool is_interface_name(std::string_view name) {
+    constexpr std::size_t longest = 15;  // IFNAMSIZ, with its NUL
+    return !name.empty() && name.size() <= longest && name != "." && name != ".." &&
+           name.find_first_of("/: \t\n\v\f\r") == std::string_view::npos;
 }
 
 void check_host(Lowering& lowering, const Item& item) {
@@ -57,6 +56,11 @@ void check_host(Lowering& lowering, const Item& item) {
                         fmt::format("{} needs one of path and runtime", item.where),
                         {"path = \"..\" is a path of this host; runtime = \"..\" a file name in the VM's "
                          "runtime directory"});
+    const auto ifname = item.text("ifname");
+    if (kind->name == "tap" && ifname && !is_interface_name(*ifname))
+        lowering.report(DiagnosticKind::BadValue, item.origin_of("ifname"),
+                        fmt::format("'{}' cannot be the name of an interface", *ifname),
+                        {"the kernel takes up to 15 characters, without '/', ':' and blanks"});
     const auto runtime = item.text("runtime");
     if (runtime && (runtime->empty() || runtime->find('/') != std::string::npos || runtime->starts_with('.')))
         lowering.report(DiagnosticKind::BadValue, item.origin_of("runtime"),
@@ -81,24 +85,10 @@ void lower_named(Lowering& lowering, std::string_view table, std::vector<NamedTa
     }
 }
 
-bool has_backing(const Table& node) {
-    const Value* driver = node.find("driver");
-    return driver != nullptr && driver->is_string() &&
-           std::ranges::find(formats_with_backing, *driver->string()) != formats_with_backing.end();
-}
-
-void make_explicit(Value& value) {
-    if (Array* array = value.array())
-        for (auto& item : *array) make_explicit(item);
-    Table* node = value.table();
-    if (node == nullptr) return;
-    if (has_backing(*node)) {
-        Value* backing = node->find("backing");
-        const bool refused = backing != nullptr && backing->boolean() != nullptr && !*backing->boolean();
-        if (refused) backing->data = std::monostate();
-        if (backing == nullptr) node->set("backing", value.origin, Value({}, value.origin));
-    }
-    for (auto& entry : node->entries()) make_explicit(entry.value);
+void lower_links(Lowering& lowering) {
+    const Value* down = lowering.root().find("link-down");
+    if (down == nullptr || down->array() == nullptr) return;
+    for (const Value& id : *down->array()) lowering.vm().links_down.push_back({*id.string(), id.origin});
 }
 
 }  // namespace
@@ -115,18 +105,14 @@ void lower_raw(Lowering& lowering) {
             lowering.report(DiagnosticKind::BadValue, item.origin,
                             fmt::format("the node name '{}' is too long", item.id),
                             {fmt::format("QEMU takes {} characters", longest_node_name)});
-        if (says_own_id(lowering, kind, item)) continue;
         Value properties =
             kind == Kind::Host ? host_properties(lowering, item) : Value(*item.table, item.origin);
+        if (kind != Kind::Host) lowering.drop_own_id(kind, item.id, item.where, *properties.table());
         lowering.add({{kind, item.id}, std::move(properties), {}, {}, {}, item.where, item.origin});
     }
     lower_named(lowering, "global", lowering.vm().globals);
     lower_named(lowering, "option", lowering.vm().options);
-}
-
-void make_backing_explicit(Vm& vm) {
-    for (auto& resource : vm.resources)
-        if (resource.id.kind == Kind::Blockdev) make_explicit(resource.properties);
+    lower_links(lowering);
 }
 
 }  // namespace qvm::config

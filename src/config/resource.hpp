@@ -152,6 +152,7 @@ struct Vm {
     std::vector<Resource> resources;  ///< in the order they were made; hosts among them
     std::vector<NamedTable> globals;
     std::vector<NamedTable> options;
+    std::vector<Setting<std::string>> links_down;  ///< the ids of nics that begin without their link
     Setting<unsigned> spare_pcie_ports{4, {}};
     Lifecycle lifecycle;
     Setting<JailMode> jail_mode{JailMode::Strict, {}};

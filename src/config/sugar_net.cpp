@@ -24,10 +24,23 @@ unsigned port_number(std::string_view text) {
     return error == std::errc() && end == text.data() + text.size() && port <= 65535 ? port : 0;
 }
 
-bool is_address(const std::string& text) {
-    std::array<unsigned char, 16> ignored{};
-    return inet_pton(AF_INET, text.c_str(), ignored.data()) == 1 ||
-           inet_pton(AF_INET6, text.c_str(), ignored.data()) == 1;
+/// Its 4 or 16 bytes; none if `text` is no address.
+std::string address_bytes(const std::string& text) {
+    std::array<char, 16> bytes{};
+    if (inet_pton(AF_INET, text.c_str(), bytes.data()) == 1) return {bytes.data(), 4};
+    if (inet_pton(AF_INET6, text.c_str(), bytes.data()) == 1) return {bytes.data(), bytes.size()};
+    return {};
+}
+
+/// 0.0.0.0 and :: are all addresses of their family.
+bool is_any(const std::string& bytes) {
+    return bytes.find_first_not_of('\0') == std::string::npos;
+}
+
+bool overlap(const Forward& a, const Forward& b) {
+    const std::string one = address_bytes(a.address), other = address_bytes(b.address);
+    const bool same_address = one == other || (one.size() == other.size() && (is_any(one) || is_any(other)));
+    return a.udp == b.udp && same_address && a.first <= b.last && b.first <= a.last;
 }
 
 bool is_mac(std::string_view text) {
@@ -40,8 +53,36 @@ bool is_mac(std::string_view text) {
     return true;
 }
 
+/// The forwards so far, of all nics: the host has each port once.
+class TakenPorts {
+  public:
+    explicit TakenPorts(Lowering& lowering) : lowering_(lowering) {}
+
+    void take(const Forward& forward, const Value& text, const Item& net) {
+        const auto other =
+            std::ranges::find_if(taken_, [&](const Taken& t) { return overlap(t.forward, forward); });
+        if (other != taken_.end())
+            lowering_.report(DiagnosticKind::Conflict, text.origin,
+                             fmt::format("forward '{}' takes a port of this host that '{}' has already",
+                                         *text.string(), other->text),
+                             {fmt::format("{}.forward has it{}", other->where,
+                                          other->origin.known() ? " at " + other->origin.to_string() : ""),
+                              fmt::format("in {}.forward", net.where)});
+        taken_.push_back({forward, *text.string(), net.where, text.origin});
+    }
+
+  private:
+    struct Taken {
+        Forward forward;
+        std::string text, where;
+        Origin origin;
+    };
+    Lowering& lowering_;
+    std::vector<Taken> taken_;
+};
+
 /// passt(1). Its own default forwards nothing.
-Array passt_command(Lowering& lowering, const Item& net) {
+Array passt_command(Lowering& lowering, const Item& net, TakenPorts& taken) {
     Array command;
     const auto word = [&](std::string text, const Origin& origin) {
         command.emplace_back(Value::Data(std::move(text)), origin);
@@ -58,6 +99,7 @@ Array passt_command(Lowering& lowering, const Item& net) {
     for (const auto& text : *forwards->array()) {
         const auto parsed = parse_forward(*text.string());
         if (const auto* forward = std::get_if<Forward>(&parsed)) {
+            taken.take(*forward, text, net);
             word(forward->udp ? "-u" : "-t", text.origin);
             word(forward->spec, text.origin);
         } else {
@@ -69,12 +111,12 @@ Array passt_command(Lowering& lowering, const Item& net) {
     return command;
 }
 
-void lower_user(Lowering& lowering, const Item& net) {
+void lower_user(Lowering& lowering, const Item& net, TakenPorts& taken) {
     const Origin origin = net.origin_of("type");
     const std::string host = net.id + ".passt";
     Members process(origin);
     process.put("kind", std::string("process")).put("profile", std::string("passt"));
-    process.put("command", passt_command(lowering, net));
+    process.put("command", passt_command(lowering, net, taken));
     lowering.add(Kind::Host, host, std::move(process), net);
 
     Members address(origin);
@@ -85,7 +127,7 @@ void lower_user(Lowering& lowering, const Item& net) {
 }
 
 /// True if the nic has a backend.
-bool lower_backend(Lowering& lowering, const Item& net) {
+bool lower_backend(Lowering& lowering, const Item& net, TakenPorts& taken) {
     const Table* over = net.inner("netdev");
     const bool own_backend = over != nullptr && over->find("type") != nullptr;
     if (own_backend) {
@@ -93,7 +135,7 @@ bool lower_backend(Lowering& lowering, const Item& net) {
         return true;
     }
     if (const auto type = net.text("type")) {
-        if (*type == "user") lower_user(lowering, net);
+        if (*type == "user") lower_user(lowering, net, taken);
         return *type == "user";
     }
     if (!net.says("type"))
@@ -136,17 +178,18 @@ std::variant<Forward, std::string> parse_forward(std::string_view text) {
         forward.udp = outside[0] == 'u';
         outside.remove_prefix(4);
     }
-    std::string address = "127.0.0.1";
+    std::string& address = forward.address;
     if (const auto colon = outside.rfind(':'); colon != std::string_view::npos) {
         address = std::string(outside.substr(0, colon));
         outside.remove_prefix(colon + 1);
         if (address.starts_with('[') && address.ends_with(']'))
             address = address.substr(1, address.size() - 2);
-        if (!is_address(address)) return fail(fmt::format("'{}' is not an IP address", address));
+        if (address_bytes(address).empty()) return fail(fmt::format("'{}' is not an IP address", address));
     }
     const auto dash = outside.find('-');
-    const unsigned first = port_number(outside.substr(0, dash));
-    const unsigned last = dash == std::string_view::npos ? first : port_number(outside.substr(dash + 1));
+    const unsigned first = forward.first = port_number(outside.substr(0, dash));
+    const unsigned last = forward.last =
+        dash == std::string_view::npos ? first : port_number(outside.substr(dash + 1));
     if (first == 0 || last == 0) return fail(fmt::format("'{}' is not a port or a range of ports", outside));
     if (last < first) return fail(fmt::format("the range {} ends before it begins", outside));
     const unsigned guest = port_number(inside);
@@ -173,9 +216,10 @@ std::string stable_mac(std::string_view vm, std::string_view nic) {
 }
 
 void lower_nets(Lowering& lowering) {
+    TakenPorts taken(lowering);
     for (const auto& net : lowering.named("net")) {
         check_keys(lowering, net);
-        const bool connected = lower_backend(lowering, net);
+        const bool connected = lower_backend(lowering, net, taken);
         const std::string model = net.text("model").value_or("virtio");
         const bool is_virtio = model == "virtio";
         Members device(net.origin);
@@ -192,6 +236,8 @@ void lower_nets(Lowering& lowering) {
                             model));
         device.copy("bootindex", *net.table, "boot");
         lowering.add(Kind::Device, net.id, std::move(device), net, "device");
+        if (!net.flag("link").value_or(true))
+            lowering.vm().links_down.push_back({net.id, net.origin_of("link")});
     }
 }
 

@@ -15,7 +15,9 @@ void lower_nets(Lowering& lowering);
 /// One port forward, as passt wants it.
 struct Forward {
     bool udp = false;
-    std::string spec;  ///< "127.0.0.1/2222:22"
+    std::string address = "127.0.0.1";  ///< of this host
+    unsigned first = 0, last = 0;       ///< its ports
+    std::string spec;                   ///< "127.0.0.1/2222:22"
 };
 
 /// Reads "[udp:][ADDR:]PORT[-PORT] -> PORT"; the address is 127.0.0.1 unless said. The alternative says what

@@ -6,19 +6,12 @@
 #include <fmt/format.h>
 
 #include "config/sugar_smp.hpp"
+#include "config/vocabulary.hpp"
 
 namespace qvm::config {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::size_t longest_name = 63;
-
-bool is_name(std::string_view name) {
-    const auto fits = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
-    return !name.empty() && name.size() <= longest_name && name[0] >= 'a' && name[0] <= 'z' &&
-           std::ranges::all_of(name, fits);
-}
 
 /// The nearest name that would do.
 std::string proposal(std::string_view name) {
@@ -32,7 +25,7 @@ std::string proposal(std::string_view name) {
             fit += '-';
     }
     if (fit.empty() || fit[0] < 'a' || fit[0] > 'z') fit = "vm-" + fit;
-    fit = fit.substr(0, longest_name);
+    fit = fit.substr(0, longest_vm_name);
     while (fit.ends_with('-')) fit.pop_back();
     return fit;
 }
@@ -44,11 +37,11 @@ std::string name_of_file(const fs::path& file) {
 
 void lower_name(Lowering& lowering, const Document& document) {
     Vm& vm = lowering.vm();
-    std::string rule = "a name begins with a-z and has at most 63 of a-z, 0-9 and -";
+    std::string rule(vm_name_rule);
     if (const Value* name = lowering.root().find("name")) {
         if (name->string() == nullptr) return;
         vm.name = {*name->string(), name->origin};
-        if (!is_name(vm.name.value))
+        if (!is_vm_name(vm.name.value))
             lowering.report(DiagnosticKind::BadValue, name->origin,
                             fmt::format("'{}' cannot be the name of a VM", vm.name.value), {std::move(rule)},
                             fmt::format("perhaps \"{}\"", proposal(vm.name.value)));
@@ -59,7 +52,7 @@ void lower_name(Lowering& lowering, const Document& document) {
         return;
     }
     vm.name.value = name_of_file(document.files.front());
-    if (is_name(vm.name.value)) return;
+    if (is_vm_name(vm.name.value)) return;
     const Origin file{std::make_shared<const std::string>(document.names.front().first), 0, 0, 0, nullptr};
     lowering.report(
         DiagnosticKind::BadValue, file,

@@ -72,4 +72,9 @@ bool is_sugar_id(std::string_view id);
 /// A letter, then letters, digits and . _ -
 bool is_raw_id(std::string_view id);
 
+inline constexpr std::size_t longest_vm_name = 63;
+inline constexpr std::string_view vm_name_rule =
+    "a name begins with a-z and has at most 63 of a-z, 0-9 and -";
+bool is_vm_name(std::string_view name);
+
 }  // namespace qvm::config

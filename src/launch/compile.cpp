@@ -429,6 +429,11 @@ void Compiler::begin() {
     if (vm_.lifecycle.on_reboot.value == config::OnReboot::Stop) actions["reboot"] = "shutdown";
     if (vm_.lifecycle.on_crash.value == config::OnCrash::Pause) actions["panic"] = "pause";
     if (!actions.empty()) qmp("set-action", std::move(actions));
+    for (const auto& link : vm_.links_down) {
+        qmp("set_link", Json::object({{"name", link.value}, {"up", false}}));
+        qmp_.back().resource = {Kind::Device, link.value};
+        qmp_.back().origin = link.origin;
+    }
     qmp("cont", nullptr);
     qmp_.push_back({WaitStep{"RESUME"}, {}, {}});
 }

@@ -9,7 +9,9 @@
 #include <fmt/format.h>
 
 #include "base/text.hpp"
+#include "config/check_duplicates.hpp"
 #include "launch/host.hpp"
+#include "launch/image_advice.hpp"
 #include "launch/image_header.hpp"
 
 namespace qvm::launch {
@@ -65,7 +67,7 @@ class HostChecker {
         for (const auto& resource : vm_.resources) {
             uses(resource.host_uses, resource.made_by);
             if (resource.id.kind == Kind::Host) host_file(resource);
-            if (resource.id.kind == Kind::Blockdev) node(resource.properties, resource, tables_of(resource));
+            if (resource.id.kind == Kind::Blockdev) node(resource.properties, resource, place_of(resource));
         }
     }
 
@@ -152,39 +154,63 @@ class HostChecker {
              path->origin, host.made_by);
     }
 
-    /// Where the user writes what belongs to this node: "blockdev.base", "disk.root.blockdev".
-    static std::string tables_of(const Resource& resource) {
-        return resource.made_by == resource.id.to_string() ? resource.made_by
-                                                           : resource.made_by + ".blockdev";
+    /// A node by its name, be it inside another; null if there is none.
+    const Value* find_node(const std::string& name) const {
+        if (const Resource* whole = vm_.find(config::ResourceId{Kind::Blockdev, name}))
+            return &whole->properties;
+        for (const Resource& resource : vm_.resources)
+            if (resource.id.kind == Kind::Blockdev)
+                if (const Value* inner = find_inner(resource.properties, name)) return inner;
+        return nullptr;
+    }
+
+    static const Value* find_inner(const Value& value, const std::string& name) {
+        if (const config::Array* array = value.array())
+            for (const Value& item : *array)
+                if (const Value* found = find_inner(item, name)) return found;
+        const Table* table = value.table();
+        if (table == nullptr) return nullptr;
+        const Value* own = table->find("node-name");
+        if (own != nullptr && own->string() != nullptr && *own->string() == name) return &value;
+        for (const auto& entry : table->entries())
+            if (const Value* found = find_inner(entry.value, name)) return found;
+        return nullptr;
+    }
+
+    /// The table of a child, which is written in its place or named; null if there is none.
+    const Table* child_of(const Value* child) const {
+        if (child != nullptr && child->string() != nullptr) child = find_node(*child->string());
+        return child == nullptr ? nullptr : child->table();
     }
 
     /// The value of the file a node is on; null if that is no plain file.
     const Value* filename_of(const Table& node) const {
-        const Value* below = node.find("file");
-        if (below != nullptr && below->string() != nullptr) {
-            const Resource* other = vm_.find(config::ResourceId{Kind::Blockdev, *below->string()});
-            below = other == nullptr ? nullptr : &other->properties;
-        }
-        const Table* protocol = below == nullptr ? nullptr : below->table();
+        const Table* protocol = child_of(node.find("file"));
         const Value* name = protocol == nullptr ? nullptr : protocol->find("filename");
         return name != nullptr && name->string() != nullptr && name->string()->starts_with('/') ? name
                                                                                                 : nullptr;
     }
 
     /// A node, and the nodes inside it.
-    void node(const Value& value, const Resource& resource, const std::string& table_name) {
+    void node(const Value& value, const Resource& resource, const NodePlace& place) {
+        if (const config::Array* array = value.array())
+            for (std::size_t i = 0; i < array->size(); ++i)
+                node((*array)[i], resource, below(place, std::to_string(i)));
         const Table* table = value.table();
         if (table == nullptr) return;
-        for (const auto& entry : table->entries())
-            if (entry.value.is_table()) node(entry.value, resource, table_name + '.' + entry.key);
+        for (const auto& entry : table->entries()) node(entry.value, resource, below(place, entry.key));
         const Value* driver = table->find("driver");
         if (driver == nullptr || driver->string() == nullptr || *driver->string() != "qcow2") return;
         const Value* name = filename_of(*table);
-        if (name != nullptr) image(*table, *name, resource, table_name);
+        if (name != nullptr) image(*table, *name, resource, place);
     }
 
-    void image(const Table& node, const Value& name, const Resource& resource,
-               const std::string& table_name) {
+    static NodePlace below(NodePlace place, const std::string& key) {
+        place.keys.push_back(key);
+        return place;
+    }
+
+    void image(const Table& node, const Value& name, const Resource& resource, const NodePlace& place) {
         const fs::path path = *name.string();
         const auto header = read_image_header(path);
         if (!header) return;  // what cannot be opened has been reported
@@ -197,60 +223,38 @@ class HostChecker {
         }
         const Value* backing = node.find("backing");
         const bool refuses = backing == nullptr || std::holds_alternative<std::monostate>(backing->data);
-        if (!header->backing.empty() && refuses) undeclared_backing(path, *header, name, table_name);
-        if (!header->backing.empty() && !refuses) compare_backing(path, *header, *backing, table_name);
+        if (!header->backing.empty() && refuses)
+            report(DiagnosticKind::ChainMismatch, name.origin,
+                   fmt::format("'{}' says it lies over '{}', but the configuration says it lies over nothing",
+                               path.string(), escape_controls(header->backing)),
+                   backing_advice(path, *header, place));
+        if (!header->backing.empty() && !refuses) compare_backing(path, *header, *backing, place);
         if (header->has_data_file && node.find("data-file") == nullptr)
             report(DiagnosticKind::ChainMismatch, name.origin,
                    fmt::format("'{}' keeps its data in another file, which the configuration does not name",
                                path.string()),
-                   {fmt::format(
-                       "if that is meant: [{}] data-file = {{ driver = \"file\", filename = \"{}\" }}",
-                       table_name, escape_controls(header->data_file.empty() ? ".." : header->data_file))});
-    }
-
-    void undeclared_backing(const fs::path& path, const ImageHeader& header, const Value& name,
-                            const std::string& table_name) {
-        const auto base = escape_controls(header.backing);
-        const auto format = header.backing_format.empty() ? "raw" : escape_controls(header.backing_format);
-        report(
-            DiagnosticKind::ChainMismatch, name.origin,
-            fmt::format("'{}' says it lies over '{}', but the configuration says it lies over nothing",
-                        path.string(), base),
-            {"a guest can write that into its image, so it is not followed unasked",
-             fmt::format(
-                 "if it is meant: [{}] backing = {{ driver = \"{}\", file = {{ driver = \"file\", filename "
-                 "= \"{}\" }} }}",
-                 table_name, format, escape_controls(resolved(path, header.backing))),
-             fmt::format("if not: `qemu-img rebase -u -b '' {}` makes it forget", path.string())});
-    }
-
-    static std::string resolved(const fs::path& image, const std::string& backing) {
-        return (image.parent_path() / backing).lexically_normal().string();
+                   data_file_advice(path, *header, place));
     }
 
     void compare_backing(const fs::path& path, const ImageHeader& header, const Value& backing,
-                         const std::string& table_name) {
-        const Value* below = &backing;
-        if (backing.string() != nullptr) {
-            const Resource* other = vm_.find(config::ResourceId{Kind::Blockdev, *backing.string()});
-            if (other == nullptr) return;
-            below = &other->properties;
-        }
-        const Table* node = below->table();
+                         const NodePlace& place) {
+        const Table* node = child_of(&backing);
         const Value* name = node == nullptr ? nullptr : filename_of(*node);
-        // A pseudo-protocol ("json:{..}", "nbd://..") cannot be compared.
-        if (name == nullptr || header.backing.find(':') != std::string::npos) return;
-        const fs::path said = resolved(path, header.backing);
+        if (name == nullptr || has_protocol(header.backing)) return;
+        const fs::path said = named_file(path, header.backing);
         std::error_code ignored;
         if (said == fs::path(*name->string()).lexically_normal() ||
             fs::equivalent(said, *name->string(), ignored))
             return;
-        report(DiagnosticKind::ChainMismatch, name->origin,
-               fmt::format("'{}' says it lies over '{}', the configuration says over '{}'", path.string(),
-                           escape_controls(said.string()), *name->string()),
-               {fmt::format("if the configuration is right: `qemu-img rebase -u -b {} {}`", *name->string(),
-                            path.string()),
-                fmt::format("in {}", table_name)});
+        const Value* driver = node->find("driver");
+        const std::string format =
+            driver != nullptr && driver->string() != nullptr ? *driver->string() : std::string();
+        report(
+            DiagnosticKind::ChainMismatch, name->origin,
+            fmt::format("'{}' says it lies over '{}', the configuration says over '{}'", path.string(),
+                        escape_controls(said.string()), *name->string()),
+            {fmt::format("if the configuration is right: `{}`", rebase_advice(path, *name->string(), format)),
+             fmt::format("in [{}]", place.table)});
     }
 
     const config::Vm& vm_;
@@ -261,6 +265,12 @@ class HostChecker {
 
 void check_host(const config::Vm& vm, Diagnostics& diagnostics) {
     HostChecker(vm, diagnostics).run();
+    const auto real_path = [](const fs::path& path) {
+        std::error_code error;
+        auto real = fs::weakly_canonical(path, error);
+        return error ? path : real;
+    };
+    config::check_linked_images(vm, real_path, diagnostics);
 }
 
 }  // namespace qvm::launch

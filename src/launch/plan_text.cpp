@@ -80,6 +80,11 @@ std::string what_of(const ArgvStep& step) {
     return json.is_object() ? what_is_made(json) : step.words[1];
 }
 
+bool sets_link(const Step& step) {
+    const auto* qmp = std::get_if<QmpStep>(&step.action);
+    return qmp != nullptr && qmp->command == "set_link";
+}
+
 void describe(const Step& step, Row& row) {
     std::visit(Overloaded{[&](const HostStep& host) { add_once(row.what, what_of(host)); },
                           [&](const InheritStep&) {},
@@ -90,7 +95,7 @@ void describe(const Step& step, Row& row) {
                               add_once(row.how, argv.words.size() == 2 ? argv.words.front() : "argv");
                           },
                           [&](const QmpStep& qmp) {
-                              add_once(row.what, what_is_made(qmp.arguments));
+                              add_once(row.what, sets_link(step) ? "link down" : what_is_made(qmp.arguments));
                               add_once(row.how, qmp.command);
                           },
                           [&](const WaitStep& wait) { add_once(row.how, "wait for " + wait.event); }},
@@ -123,8 +128,8 @@ std::vector<Row> rows_of(const Plan& plan) {
         auto row = std::ranges::find(rows, name, &Row::resource);
         if (row == rows.end()) row = rows.insert(rows.end(), {std::move(name), {}, {}, {}, {}});
         // A resource's own origin rather than that of the file it is on.
-        const bool is_host = std::holds_alternative<HostStep>(step.action);
-        if (step.origin.known() && (row->from.empty() || !is_host)) row->from = step.origin.to_string();
+        const bool is_its_own = !std::holds_alternative<HostStep>(step.action) && !sets_link(step);
+        if (step.origin.known() && (row->from.empty() || is_its_own)) row->from = step.origin.to_string();
         describe(step, *row);
     }
     return rows;

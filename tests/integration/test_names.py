@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A name belongs to one file, two directories run side by side, and it does not matter where a VM is started from."""
+import json
 import os
 import pathlib
 import shutil
@@ -111,6 +112,29 @@ class Names(harness.TestCase):
             with self.subTest(verb=verb):
                 answer = self.world.run(*verb, "wep", status=8)
                 self.assertIn("web", answer.stderr)
+
+    def test_a_word_that_is_no_name(self):
+        self.file("web/vm.toml")
+        for word in ("..", ".", "Web", "a b"):
+            with self.subTest(word=word):
+                answer = self.world.run("check", word, status=8)
+                self.assertIn("a name begins with a-z", answer.stderr)
+                self.assertNotIn(f"./{word}.toml", answer.stderr)
+                self.world.run("status", word, status=8)
+
+    def test_a_file_that_is_nearly_named(self):
+        self.file("one/web/vm.toml")
+        self.file("one/plain")
+        base = self.world.base / "one"
+        for word, meant in (("web", "./web/vm.toml"), ("plain", "./plain")):
+            self.assertIn(meant, self.world.run("check", word, status=8, cwd=base).stderr)
+        self.assertIn("'./web/vm.toml'", self.world.run("check", "./web", status=2, cwd=base).stderr)
+
+    def test_json_of_a_file_that_is_not_there(self):
+        found = json.loads(self.world.run("check", "--json", "gone.toml", status=2).stdout)
+        self.assertEqual([(one["kind"], one["severity"], one["file"]) for one in found],
+                         [("file-missing", "error", "gone.toml")])
+        self.assertIn("No such file", found[0]["message"])
 
 
 if __name__ == "__main__":

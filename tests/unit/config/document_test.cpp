@@ -163,6 +163,13 @@ TEST_CASE("a syntax error is one diagnostic, with what usually lies behind it") 
     CHECK_THAT(error("disk = { a = 1 }\ndisk.b = 1\n"), ContainsSubstring("[table] header"));
     CHECK_THAT(error("disk = {\n a = 1 }\n"), ContainsSubstring("must end on the line"));
     CHECK(error("a = 1\n\n  a = 2") == "a.toml:3:3");
+    SECTION("at the header that is wrong, which the library has read past") {
+        CHECK(error("[a]\nb = 1\n\n[a.b.c]\nx = 1\n") == "a.toml:4:1");
+        CHECK(error("[a]\nb = 1\n\n[[a.b.c]]\n\n[d]\n") == "a.toml:4:1");
+        CHECK(error("[a]\nb = [1]\n [a.b.c]\n").starts_with("a.toml:3:2"));
+        CHECK(error("[a]\nb = {}\n[a.b.c]").starts_with("a.toml:3:1"));
+        CHECK(error("[a]\nx = 1\n[b]\n[a]\n") == "a.toml:4:1");
+    }
     CHECK(error("a = [1, 2").starts_with("a.toml:1:"));
     CHECK(error("a = \"\xff\"").starts_with("a.toml:1:"));
     CHECK(error("x = " + std::string(5000, '[')).starts_with("a.toml:1:"));

@@ -85,12 +85,56 @@ TEST_CASE("@X is a descriptor of the right kind in a member that takes one") {
           DiagnosticKind::WrongRefType);
     CHECK(kind_of("netdev.a = { type = 'tap', fd = '7' }") == DiagnosticKind::BadRef);
     const auto result = found(
-        "blockdev.a = { driver = 'file', filename = '@x' }\nhost.x = { kind = 'file', path = 'f', access = "
-        "'ro' }");
+        "blockdev.a = { driver = 'file', read-only = true, filename = '@x' }\nhost.x = { kind = 'file', path "
+        "= "
+        "'f', access = 'ro' }");
+    CHECK(result.diagnostics.size() == 0);
     CHECK(result.only("a").host == "x");
     CHECK(result.only("a").access == Access::ReadOnly);
     CHECK(result.only("a").entrance == Entrance::Fdset);
     CHECK(found("device.a = { driver = 'y', serial = '@' }").diagnostics.size() == 0);
+}
+
+TEST_CASE("a descriptor that only reads is no way to write") {
+    const std::string host = "\nhost.x = { kind = 'file', path = 'f', access = 'ro' }";
+    CHECK(kind_of("blockdev.a = { driver = 'file', filename = '@x' }" + host) == DiagnosticKind::Conflict);
+    CHECK(kind_of("chardev.a.backend = { type = 'file', data.out = '@x' }" + host) ==
+          DiagnosticKind::Conflict);
+    CHECK(
+        found(
+            "blockdev.a = { driver = 'qcow2', file = 'b', backing = { driver = 'file', filename = '@x' } }" +
+            host)
+            .diagnostics.size() == 0);
+}
+
+TEST_CASE("a node that others lie over is only read, unless something writes it") {
+    const std::string base =
+        "blockdev.base = { driver = 'raw', file = { driver = 'file', filename = 'b' } }\n";
+    const std::string over =
+        "blockdev.over = { driver = 'qcow2', file = 'x', backing = 'base' }\n"
+        "device.d = { driver = 'virtio-blk-pci', drive = 'over' }\n";
+    CHECK(found(base + over).only("base").access == Access::ReadOnly);
+    CHECK(to_json(found(base + over).vm.find({Kind::Blockdev, "base"})->properties)["read-only"] == true);
+    CHECK(
+        found(base + over + "device.e = { driver = 'virtio-blk-pci', drive = 'base' }").only("base").access ==
+        Access::ReadWrite);
+    CHECK(found(base + "device.e = { driver = 'virtio-blk-pci', drive = 'base' }").only("base").access ==
+          Access::ReadWrite);
+    CHECK(
+        found(
+            "blockdev.base = { driver = 'raw', read-only = false, file = { driver = 'file', filename = 'b' } "
+            "}\n" +
+            over)
+            .only("base")
+            .access == Access::ReadWrite);
+    SECTION("and so is what it lies on") {
+        const std::string low =
+            "blockdev.low = { driver = 'file', filename = 'b' }\n"
+            "blockdev.base = { driver = 'raw', file = 'low' }\n";
+        CHECK(found(low + over).only("low").access == Access::ReadOnly);
+        CHECK(found(low + over + "blockdev.more = { driver = 'raw', file = 'base' }").only("low").access ==
+              Access::ReadWrite);
+    }
 }
 
 }  // namespace

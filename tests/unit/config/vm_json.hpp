@@ -40,6 +40,7 @@ inline Json settings_json(const Vm& vm) {
     json["smp"] = {vm.smp.cpus, vm.smp.sockets, vm.smp.dies, vm.smp.cores, vm.smp.threads, vm.smp.maxcpus};
     json["memory"] = vm.memory.value;
     json["ports"] = vm.spare_pcie_ports.value;
+    for (const auto& link : vm.links_down) json["links-down"].push_back(link.value);
     json["stop-timeout"] = vm.lifecycle.stop_timeout.value.count();
     json["on-reboot"] = static_cast<int>(vm.lifecycle.on_reboot.value);
     json["on-crash"] = static_cast<int>(vm.lifecycle.on_crash.value);

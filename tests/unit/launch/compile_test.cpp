@@ -299,6 +299,20 @@ TEST_CASE("chardevs in the notation of the command line") {
         "udp,id=c,host=h,port=1,localaddr=l,localport=2");
 }
 
+TEST_CASE("a nic's link is taken down before the processors begin") {
+    auto vm = vm_with({resource(Kind::Device, "lan", R"({"driver":"virtio-net-pci","bus":"pcie.0"})")});
+    vm.links_down = {{"lan", {std::make_shared<const std::string>("web.toml"), 3, 1, 4, nullptr}}};
+    const auto plan = compiled(vm);
+    const auto steps = steps_of(plan);
+    CHECK(std::vector<std::string>(steps.end() - 3, steps.end()) ==
+          std::vector<std::string>{R"(qmp set_link {"name":"lan","up":false})", "qmp cont null",
+                                   "wait RESUME"});
+    const auto& step = plan.steps[plan.steps.size() - 3];
+    CHECK(step.resource == ResourceId{Kind::Device, "lan"});
+    CHECK(step.origin.to_string() == "web.toml:3:1");
+    CHECK_THAT(plan.to_text(), ContainsSubstring("virtio-net-pci on pcie.0; link down"));
+}
+
 TEST_CASE("the plan of a VM reads as a table") {
     auto vm = vm_with({});
     for (const char* id : {"port0", "port1", "port2"})

@@ -6,6 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "config/document.hpp"
+#include "config/host_uses.hpp"
+#include "config/lower.hpp"
 #include "launch/image_header.hpp"
 #include "qmp/transport.hpp"
 #include "support/catch.hpp"
@@ -203,8 +206,55 @@ TEST_CASE("an image whose header names other files is not trusted") {
         const auto text = findings(disk_on(place.write("a.qcow2", qcow2("/etc/shadow", "raw"))));
         CHECK_THAT(text, ContainsSubstring("[chain-mismatch]"));
         CHECK_THAT(text, ContainsSubstring("'/etc/shadow'"));
-        CHECK_THAT(text, ContainsSubstring("[disk.root.blockdev] backing = { driver = \"raw\""));
-        CHECK_THAT(text, ContainsSubstring("qemu-img rebase -u -b ''"));
+        CHECK_THAT(text,
+                   ContainsSubstring("add to [disk.root]: blockdev.backing = { driver = \"raw\", file = { "
+                                     "driver = \"file\", filename = \"/etc/shadow\" } }"));
+        CHECK_THAT(text, ContainsSubstring("qemu-img rebase -u -f qcow2 -b '' /"));
+    }
+    SECTION("which the advice allows, as it stands") {
+        const auto image = place.write("a.qcow2", qcow2("a \"b\"\x1b.raw", "raw"));
+        place.write("a \"b\"\x1b.raw", "");
+        std::string file = "[disk.root]\nfile = '" + image.string() + "'\n";
+        const auto check = [&] {
+            Diagnostics diagnostics;
+            const auto document = config::load({{"vm.toml", "/vm/vm.toml", file}}, {}, diagnostics);
+            auto vm = config::lower(document, diagnostics);
+            config::find_host_uses(vm, document, diagnostics);
+            check_host(vm, diagnostics);
+            return diagnostics.to_text(false);
+        };
+        const auto text = check();
+        const std::string lead = "add to [disk.root]: ";
+        const auto begin = text.find(lead);
+        REQUIRE(begin != std::string::npos);
+        file += text.substr(begin + lead.size(), text.find('\n', begin) - begin - lead.size());
+        INFO(file);
+        CHECK(check() == "");
+    }
+    SECTION("whose format the header does not say: nobody guesses it") {
+        for (const auto* format : {"", "raw\", x = \""}) {
+            const auto text = findings(disk_on(place.write("a.qcow2", qcow2("base", format))));
+            CHECK_THAT(text, ContainsSubstring("backing = { driver = \"FORMAT\""));
+            CHECK_THAT(text, ContainsSubstring("for FORMAT write the one it was made in"));
+        }
+    }
+    SECTION("whose name is no file's") {
+        for (const auto* name : {"json:{\"driver\":\"file\"}", "nbd://host/x", "\xff.raw"}) {
+            const auto text = findings(disk_on(place.write("a.qcow2", qcow2(name, "raw"))));
+            CHECK_THAT(text, ContainsSubstring("say in [disk.root] what it lies over"));
+            CHECK_THAT(text, !ContainsSubstring("filename ="));
+        }
+    }
+    SECTION("whose name needs quotes") {
+        const auto text = findings(disk_on(place.write("it's.qcow2", qcow2("a \"b\".raw", "raw"))));
+        CHECK_THAT(text, ContainsSubstring("/a \\\"b\\\".raw\""));
+        CHECK_THAT(text, ContainsSubstring("/it'\\''s.qcow2'"));
+    }
+    SECTION("of a node in a table whose name needs quotes") {
+        auto vm = disk_on(place.write("a.qcow2", qcow2("base", "raw")));
+        vm.resources.front().id.id = "my.base";
+        vm.resources.front().made_by = "blockdev.my.base";
+        CHECK_THAT(findings(vm), ContainsSubstring("add to [blockdev.\"my.base\"]: backing = {"));
     }
     SECTION("another backing file than the declared one") {
         config::Table node;
@@ -213,6 +263,20 @@ TEST_CASE("an image whose header names other files is not trusted") {
         const auto text =
             findings(disk_on(place.write("a.qcow2", qcow2("other.raw")), {std::move(node), {}}));
         CHECK_THAT(text, ContainsSubstring("other.raw', the configuration says over '"));
+        CHECK_THAT(text, ContainsSubstring("qemu-img rebase -u -f qcow2 -F raw -b /"));
+    }
+    SECTION("another backing file, which is a node inside another") {
+        config::Table inner;
+        inner.set("driver", {}, text("raw"));
+        inner.set("node-name", {}, text("base"));
+        inner.set("file", {}, file_node(place.write("mine.raw", "")));
+        config::Table outer;
+        outer.set("driver", {}, text("throttle"));
+        outer.set("file", {}, {std::move(inner), {}});
+        auto vm = disk_on(place.write("a.qcow2", qcow2("other.raw")), text("base"));
+        vm.resources.push_back(
+            {{Kind::Blockdev, "limited"}, {std::move(outer), {}}, {}, {}, {}, "blockdev.limited", {}});
+        CHECK_THAT(findings(vm), ContainsSubstring("other.raw', the configuration says over '"));
     }
     SECTION("a data file nobody declared") {
         const auto text = findings(disk_on(place.write("a.qcow2", qcow2({}, {}, "secrets.raw"))));
@@ -226,6 +290,31 @@ TEST_CASE("an image whose header names other files is not trusted") {
     SECTION("a name that would play with the terminal") {
         const auto text = findings(disk_on(place.write("a.qcow2", qcow2("\x1b[31mred"))));
         CHECK(text.find('\x1b') == std::string::npos);
+    }
+}
+
+TEST_CASE("an image under two names is one image") {
+    const test::TemporaryDirectory place;
+    const auto path = place.write("a.qcow2", qcow2());
+    fs::create_symlink("a.qcow2", place.path() / "link.qcow2");
+    auto vm = disk_on(path);
+    vm.resources.push_back(disk_on(place.path() / "link.qcow2").resources.front());
+    vm.resources.back().id.id = "data";
+    CHECK_THAT(findings(vm), ContainsSubstring("link.qcow2' is the same file as '" + path.string()) &&
+                                 ContainsSubstring("[conflict]"));
+    SECTION("through a resource of the host") {
+        config::Table host;
+        host.set("kind", {}, text("file"));
+        host.set("path", {}, text((place.path() / "link.qcow2").string()));
+        auto& use = vm.resources.back().host_uses.front();
+        use.path.clear();
+        use.host = "x";
+        vm.resources.push_back({{Kind::Host, "x"}, {std::move(host), {}}, {}, {}, {}, "host.x", {}});
+        CHECK_THAT(findings(vm), ContainsSubstring("is the same file as"));
+    }
+    SECTION("which several may read") {
+        for (auto& resource : vm.resources) resource.host_uses.front().access = Access::ReadOnly;
+        CHECK(findings(vm).empty());
     }
 }
 
