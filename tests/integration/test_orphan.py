@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Sudden deaths: the guest outlives its supervisor, and nothing outlives the guest."""
+import json
 import os
+import pathlib
 import signal
 
 import harness
@@ -63,6 +65,78 @@ class Start(harness.TestCase):
                 harness.wait_until(lambda: not self.world.processes(), lambda: f"no process left: {self.world.leftovers()}", 15)
         self.world.run("up", file)
         self.world.report("guest")
+
+    def test_the_caller_goes_away(self):
+        """Whoever called `up` may be gone before it has heard anything: the VM runs all the same."""
+        file = self.world.write("guest/vm.toml", self.world.guest_toml())
+        self.world.run("check", file)
+        process = self.world.start("up", file)
+        harness.wait_until(lambda: self.world.run("ls", "--json").stdout.count("starting") or process.poll() is not None,
+                           "the start to begin", every=0.002)
+        process.kill()
+        process.wait()
+        harness.reaper.forget(process)
+        harness.wait_until(lambda: self.world.status("guest")["state"] == "running", "the VM to run")
+        self.world.report("guest")
+
+    def test_no_standard_streams(self):
+        file = self.world.write("guest/vm.toml", self.world.guest_toml())
+        self.world.run("up", file, preexec_fn=lambda: os.closerange(0, 3))
+        self.assertEqual(self.world.status("guest")["state"], "running")
+        self.world.report("guest")
+
+    def test_interrupted(self):
+        """Ctrl-C while it starts in front: nothing is left, and the exit status says so."""
+        file = self.world.write("guest/vm.toml", self.world.guest_toml())
+        self.world.run("check", file)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            with self.subTest(signal=number):
+                process = self.world.start("up", "--foreground", file, stdout=harness.subprocess.DEVNULL,
+                                           stderr=harness.subprocess.DEVNULL)
+                harness.wait_until(self.jail_exists, "its jail", every=0.001)
+                process.send_signal(number)
+                status = process.wait(60)
+                harness.reaper.forget(process)
+                self.assertIn(status, (0, 6, -number))
+                harness.wait_until(lambda: not self.world.processes(), lambda: f"no process left: {self.world.leftovers()}", 15)
+                self.assertEqual(self.world.status("guest")["state"], "stopped")
+
+    def jail_exists(self):
+        try:
+            applied = json.loads((pathlib.Path(self.world.environment()["XDG_STATE_HOME"]) / "qvm/guest/applied.json").read_text())
+        except OSError:
+            return False
+        return applied["phase"] != "ended" and applied["stub"]["pid"] > 0
+
+    def test_inherited_descriptors_are_not_kept(self):
+        file = self.world.write("guest/vm.toml", self.world.guest_toml())
+        here, there = os.pipe()
+        self.world.run("up", file, pass_fds=[there])
+        os.close(there)
+        os.set_blocking(here, False)
+        self.assertEqual(os.read(here, 1), b"")
+        os.close(here)
+
+
+class Helper(harness.TestCase):
+    def test_a_port_that_is_taken(self):
+        """passt ends at once: `up` says why instead of running a guest without its network."""
+        with harness.socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = taken.getsockname()[1]
+            more = f'net.lan = {{ type = "user", forward = ["{port} -> 22"] }}\n'
+            file = self.world.write("guest/vm.toml", self.world.guest_toml(more))
+            result = self.world.run("up", file, status=6)
+            self.assertIn("passt", result.stderr)
+            self.assertIn(str(port), result.stderr)
+        self.assertEqual(self.world.processes(), [])
+
+    def test_a_helper_that_dies_later_is_reported(self):
+        self.start_guest("guest", 'net.lan = { type = "user" }\n')
+        helper = next(pid for pid in self.world.processes() if "passt" in harness.describe_process(pid))
+        os.kill(helper, signal.SIGKILL)
+        harness.wait_until(lambda: "killed by signal 9" in self.world.run("status", "guest").stdout, "status to tell")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <fcntl.h>
+#include <poll.h>
 #include <set>
 #include <signal.h>
 #include <sys/file.h>
@@ -432,6 +433,23 @@ TEST_CASE("with end_with_parent everything dies with the process that called spa
     while (::waitpid(-1, nullptr, 0) > 0) {
     }
     REQUIRE(::prctl(PR_SET_CHILD_SUBREAPER, 0) == 0);
+}
+
+TEST_CASE("a parent that dies before it has let the jail go takes it along", "[jail]") {
+    Pipe alive;
+    const pid_t parent = ::fork();
+    REQUIRE(parent >= 0);
+    if (parent == 0) {
+        auto spec = shell("sleep 60");
+        spec.stub.held = {alive.write.get()};
+        spawn(spec, [](const PidFd&) { ::kill(::getpid(), SIGKILL); });
+        ::_exit(0);
+    }
+    alive.write.reset();
+    ::waitpid(parent, nullptr, 0);
+    // The end of the pipe is the end of whoever held the other side.
+    pollfd end{.fd = alive.read.get(), .events = POLLIN, .revents = 0};
+    CHECK(::poll(&end, 1, 10'000) == 1);
 }
 
 TEST_CASE("without a jail the process has the caller's view, and still its stub and descriptors", "[jail]") {
