@@ -186,6 +186,13 @@ void lower_hotplug_and_jail(Lowering& lowering) {
             vm.jail_mode = {*mode == "off" ? JailMode::Off : JailMode::Strict, jail->origin_of("mode")};
 }
 
+void lower_attach(Lowering& lowering) {
+    const auto attach = lowering.single("attach");
+    const auto word = attach ? attach->text("allow") : std::nullopt;
+    const auto allow = word ? attach_named(*word) : std::nullopt;
+    if (allow) lowering.vm().attach_allow = {*allow, attach->origin_of("allow")};
+}
+
 }  // namespace
 
 void lower_settings(Lowering& lowering, const Document& document) {
@@ -198,6 +205,7 @@ void lower_settings(Lowering& lowering, const Document& document) {
     lower_lifecycle(lowering);
     lower_qemu(lowering);
     lower_hotplug_and_jail(lowering);
+    lower_attach(lowering);
 }
 
 }  // namespace qvm::config

@@ -26,6 +26,7 @@ constexpr std::array<Words, 3> console_types{"serial", "virtio", "none"};
 constexpr std::array<Words, 2> on_reboot_words{"reset", "stop"};
 constexpr std::array<Words, 2> on_crash_words{"stop", "pause"};
 constexpr std::array<Words, 2> jail_modes{"strict", "off"};
+constexpr std::array<Words, 3> attach_words{"observe", "operate", "all"};
 constexpr std::array<Words, 4> host_kinds{"file", "socket", "tap", "process"};
 constexpr std::array<Words, 3> access_words{"ro", "rw", "wo"};
 constexpr std::array<Words, 2> socket_modes{"listen", "connect"};
@@ -86,6 +87,7 @@ constexpr std::array lifecycle_keys{KeyRule{"stop-timeout", duration},
                                     KeyRule{"on-reboot", string, on_reboot_words},
                                     KeyRule{"on-crash", string, on_crash_words}};
 constexpr std::array jail_keys{KeyRule{"mode", string, jail_modes}};
+constexpr std::array attach_keys{KeyRule{"allow", string, attach_words}};
 constexpr std::array qemu_keys{KeyRule{"binary", string | as_path}, KeyRule{"loader", string | as_path},
                                KeyRule{"library-path", string | strings | as_path},
                                KeyRule{"module-dir", string | as_path},
@@ -119,6 +121,7 @@ constexpr std::array tables{
     TableRule{"hotplug", Shape::Single, hotplug_keys},
     TableRule{"lifecycle", Shape::Single, lifecycle_keys},
     TableRule{"jail", Shape::Single, jail_keys},
+    TableRule{"attach", Shape::Single, attach_keys},
     TableRule{"qemu", Shape::Single, qemu_keys, false, "binary", string},
     TableRule{"object", Shape::Raw, {}, true},
     TableRule{"chardev", Shape::Raw, {}, true},
