@@ -122,6 +122,7 @@ class Search {
                 [[fallthrough]];
             case Meaning::ImagePath:
             case Meaning::Network:
+            case Meaning::Monitor:
             case Meaning::HostDevice:
                 return value.empty() ? std::nullopt : found(meaning, path, value);
         }
@@ -153,6 +154,8 @@ class Search {
                 return Finding{path, "starts a program on the host", value};
             case Meaning::Network:
                 return Finding{path, "reaches the host's network", value, by_getfd};
+            case Meaning::Monitor:
+                return Finding{path, "opens a monitor that nothing guards", value};
             case Meaning::HostDevice:
                 return Finding{path, "reaches a device or service of the host", value};
             case Meaning::Path:
@@ -181,6 +184,14 @@ std::optional<Finding> default_of(std::string_view command, const Json& argument
     const auto lacks = [&](const char* member) { return !arguments.contains(member); };
     if (command == "netdev_add" && says(arguments, "type", "tap") && lacks("fd") && lacks("fds"))
         return Finding{"fd", "is missing, so that QEMU makes a tap and starts /etc/qemu-ifup", {}, by_getfd};
+    const auto vhost = arguments.find("vhost");
+    if (command == "netdev_add" && vhost != arguments.end() && *vhost == true && lacks("vhostfd") &&
+        lacks("vhostfds"))
+        return Finding{"vhostfd", "is missing, so that QEMU opens /dev/vhost-net", {}, by_getfd};
+    const auto driver = arguments.value("driver", Json());
+    if (command == "device_add" && driver.is_string() && lacks("vhostfd") &&
+        driver.get_ref<const std::string&>().starts_with("vhost-vsock"))
+        return Finding{"vhostfd", "is missing, so that QEMU opens /dev/vhost-vsock", {}, by_getfd};
     if (command == "object-add" && says(arguments, "qom-type", "iommufd") && lacks("fd"))
         return Finding{"fd", "is missing, so that QEMU opens /dev/iommu", {}, by_getfd};
     return std::nullopt;

@@ -11,6 +11,8 @@ using Words = std::string_view;
 
 constexpr Words block = "blockdev-add blockdev-reopen blockdev-create";
 constexpr Words chardev = "chardev-add chardev-change";
+constexpr Words device = "device_add qom-set";
+constexpr Words object = "object-add qom-set";
 /// Commands whose `path` is no place in QEMU's object tree.
 constexpr Words makers =
     "blockdev-add blockdev-reopen blockdev-create chardev-add chardev-change object-add netdev_add "
@@ -71,36 +73,44 @@ constexpr std::array member_rows{
     MemberRow{"netdev_add", "bootfile", Meaning::Text},
     // qapi/qom.json: ObjectOptions.
     MemberRow{"object-add", "file", Meaning::Path},
-    MemberRow{"object-add", "dir", Meaning::Path},
+    MemberRow{object, "dir", Meaning::Path},
     MemberRow{"object-add", "mem-path", Meaning::Path},
-    MemberRow{"object-add", "evdev", Meaning::HostDevice},
-    MemberRow{"object-add", "if", Meaning::HostDevice},
-    MemberRow{"object-add", "sev-device", Meaning::HostDevice},
-    MemberRow{"object-add", "session-file", Meaning::Path},
-    MemberRow{"object-add", "dh-cert-file", Meaning::Path},
-    MemberRow{"object-add", "log", Meaning::Path},
+    MemberRow{object, "evdev", Meaning::HostDevice},
+    MemberRow{object, "if", Meaning::HostDevice},
+    MemberRow{object, "sev-device", Meaning::HostDevice},
+    MemberRow{object, "session-file", Meaning::Path},
+    MemberRow{object, "dh-cert-file", Meaning::Path},
+    MemberRow{object, "log", Meaning::Path},
     MemberRow{"object-add", "fd", Meaning::Fd},
     MemberRow{"object-add", "data", Meaning::Text},      // secret: may begin with '/', as base64
     MemberRow{"object-add", "identity", Meaning::Text},  // authz-simple: a distinguished name
     MemberRow{"object-add", "match", Meaning::Text},     // authz-list
     // Device properties.
-    MemberRow{"device_add", "romfile", Meaning::Firmware},
-    MemberRow{"device_add", "host", Meaning::HostDevice},
-    MemberRow{"device_add", "sysfsdev", Meaning::HostDevice},
-    MemberRow{"device_add", "vhostdev", Meaning::Path},
-    MemberRow{"device_add", "evdev", Meaning::HostDevice},
-    MemberRow{"device_add", "hostdevice", Meaning::HostDevice},
-    MemberRow{"device_add", "hidraw", Meaning::HostDevice},
-    MemberRow{"device_add", "rootdir", Meaning::Path},
-    MemberRow{"device_add", "file", Meaning::Path},
-    MemberRow{"device_add", "kernel", Meaning::Path},
-    MemberRow{"device_add", "initrd", Meaning::Path},
-    MemberRow{"device_add", "sdrfile", Meaning::Path},
-    MemberRow{"device_add", "frudatafile", Meaning::Path},
-    MemberRow{"device_add", "db", Meaning::Path},
-    MemberRow{"device_add", "vhostfd", Meaning::Fd},
-    MemberRow{"device_add", "fd", Meaning::Fd},
-    MemberRow{"device_add", "spdm_port", Meaning::Network},
+    MemberRow{device, "romfile", Meaning::Firmware},
+    MemberRow{device, "host", Meaning::HostDevice},
+    MemberRow{device, "sysfsdev", Meaning::HostDevice},
+    MemberRow{device, "vhostdev", Meaning::Path},
+    MemberRow{device, "evdev", Meaning::HostDevice},
+    MemberRow{device, "hostdevice", Meaning::HostDevice},
+    MemberRow{device, "hidraw", Meaning::HostDevice},
+    MemberRow{device, "rootdir", Meaning::Path},
+    MemberRow{device, "file", Meaning::Path},
+    MemberRow{device, "kernel", Meaning::Path},
+    MemberRow{device, "initrd", Meaning::Path},
+    MemberRow{device, "sdrfile", Meaning::Path},
+    MemberRow{device, "frudatafile", Meaning::Path},
+    MemberRow{device, "db", Meaning::Path},
+    MemberRow{device, "vhostfd", Meaning::Fd},
+    MemberRow{device, "fd", Meaning::Fd},
+    MemberRow{device, "spdm_port", Meaning::Network},
+    MemberRow{device, "host_ip", Meaning::Network},
+    MemberRow{device, "ibdev", Meaning::HostDevice},
+    MemberRow{device, "pcap", Meaning::Path},
+    MemberRow{device, "cdat", Meaning::Path},
+    // Of the machine.
+    MemberRow{"qom-set", "firmware", Meaning::Firmware},
+    MemberRow{"qom-set", "dtb", Meaning::Path},
+    MemberRow{"qom-set", "dumpdtb", Meaning::Path},
     // qapi/migration.json, qapi/dump.json, qapi/ui.json, qapi/machine.json, qapi/misc.json
     MemberRow{"migrate-set-parameters", "cpr-exec-command", Meaning::Program},
     MemberRow{"dump-guest-memory", "protocol", Meaning::Uri},
@@ -108,6 +118,7 @@ constexpr std::array member_rows{
               "filename", Meaning::Path},
     MemberRow{"add_client getfd closefd", "fdname", Meaning::Fd},
     MemberRow{"add-fd", "opaque", Meaning::Text},
+    MemberRow{"inject-ghes-v2-error", "cper", Meaning::Text},
     MemberRow{"sev-inject-launch-secret", "packet-header", Meaning::Text},
     MemberRow{"sev-inject-launch-secret", "secret", Meaning::Text},
     MemberRow{"qom-set", "path", Meaning::Text},
@@ -180,6 +191,7 @@ constexpr std::array choice_rows{
     ChoiceRow{"netdev_add", "type", "af-xdp", Meaning::HostDevice},
     ChoiceRow{"netdev_add", "type", "vmnet-*", Meaning::HostDevice},
     // qapi/qom.json: what reaches the host without naming it.
+    ChoiceRow{"object-add", "qom-type", "monitor-*", Meaning::Monitor},
     ChoiceRow{"object-add", "qom-type", "secret_keyring", Meaning::HostDevice},
     ChoiceRow{"object-add", "qom-type", "authz-pam", Meaning::HostDevice},
     ChoiceRow{"object-add", "qom-type", "input-barrier", Meaning::Network},

@@ -15,6 +15,7 @@ enum class Meaning {
     Uri,            ///< where a migration or a dump goes: "fd:NAME" is a descriptor, all else is of the host
     Program,        ///< what QEMU starts
     Network,        ///< an address of the host's network
+    Monitor,        ///< another monitor of QEMU, which nothing guards
     HostDevice,     ///< a device, an interface, a service of the host
     Fd,             ///< a name given by getfd, or several with ':' between
     Name,           ///< of a thing of QEMU's own, as an ordinary member's value
