@@ -46,6 +46,9 @@ inline constexpr std::uint32_t process_pid_inside = 2;
 /// `exec_fd`. Built once in a process for each `exec_fd`.
 Filter qemu_filter(int exec_fd);
 
+/// What the stub needs while its process runs: to wait, to keep the log, to tell the end.
+std::vector<std::byte> stub_filter();
+
 /// The number for Filter::exec_fd: the process can have descriptors below it. 4096, or as much as the hard
 /// limit of open files allows.
 int descriptor_ceiling();

@@ -72,6 +72,14 @@ struct Filter {
     int exec_fd = -1;
 };
 
+/// Landlock on top: nothing can be executed but the program and its ELF interpreter, nothing be written but
+/// what is writable, no TCP, no signals and abstract sockets beyond the jail.
+enum class Landlock {
+    Off,      ///< for programs that make a jail of their own: it forbids mounts
+    Auto,     ///< where the kernel has it
+    Require,  ///< not without
+};
+
 struct Spec {
     std::string name;               ///< for messages and the host name in the jail
     std::string executable;         ///< host path of what is executed, opened before the clone
@@ -88,6 +96,7 @@ struct Spec {
     std::vector<KeptFd> fds;
     std::vector<Limit> limits;
     Filter filter;
+    Landlock landlock = Landlock::Auto;
     /// As root: the uid and gid of the host that the process has (never 0). As a user: ignored, it is our
     /// own.
     std::optional<std::uint32_t> host_uid;

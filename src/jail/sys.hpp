@@ -49,6 +49,13 @@ inline int capset(void* header, const void* data) {
 inline int seccomp_filter(const void* program) {
     return checked(::syscall(SYS_seccomp, 1L /* SECCOMP_SET_MODE_FILTER */, 0L, program));
 }
+inline int seccomp_install(const std::byte* program, std::size_t size) {
+    struct {
+        unsigned short length;
+        const void* instructions;
+    } const description{static_cast<unsigned short>(size / 8), program};
+    return seccomp_filter(&description);
+}
 inline int close_range(unsigned first, unsigned last, unsigned flags) {
     return checked(::syscall(SYS_close_range, static_cast<long>(first), static_cast<long>(last),
                              static_cast<long>(flags)));
