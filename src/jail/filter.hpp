@@ -18,11 +18,16 @@ struct ArgumentTest {
     std::uint32_t mask = 0xffffffff;
 };
 
-/// An allow-list in the making: what is not named answers EPERM, a foreign architecture is death.
+/// A list in the making; a foreign architecture is death.
 class FilterBuilder {
   public:
+    /// What becomes of calls that are not named.
+    enum class Otherwise {
+        Refuse,  ///< they answer EPERM: the list says what is allowed
+        Allow,   ///< the list says what is refused
+    };
     /// Throws SetupError, as all of these.
-    FilterBuilder();
+    explicit FilterBuilder(Otherwise otherwise = Otherwise::Refuse);
     FilterBuilder(const FilterBuilder&) = delete;
     FilterBuilder& operator=(const FilterBuilder&) = delete;
     ~FilterBuilder();
@@ -32,6 +37,10 @@ class FilterBuilder {
     void allow(const char* call, const std::vector<ArgumentTest>& tests = {});
     /// The call answers `error` instead of EPERM.
     void refuse(const char* call, int error);
+    /// The same for calls of which `test` holds, or does not hold.
+    void refuse_if(const char* call, const ArgumentTest& test, int error);
+    /// `test` is of one bit.
+    void refuse_unless(const char* call, const ArgumentTest& test, int error);
     std::vector<std::byte> program() const;
 
   private:

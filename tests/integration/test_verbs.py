@@ -2,6 +2,7 @@
 """The verbs on a running VM, and what they say about one that does not run."""
 import json
 import os
+import pathlib
 import signal
 
 import harness
@@ -147,6 +148,19 @@ class Running(harness.TestCase):
         clients[2].close()
         self.assertEqual(clients[0].execute("cont"), {"return": {}, "id": "1"})
         clients[1].wait_event("RESUME")
+
+
+    def test_the_supervisor_is_hardened(self):
+        """What the kernel says of it: nothing to gain, nothing to execute, as root only the right to kill."""
+        self.start_guest()
+        pid = self.world.status("guest")["supervisor-pid"]
+        text = pathlib.Path(f"/proc/{pid}/status").read_text()
+        status = dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+        self.assertEqual(status["NoNewPrivs"], "1")
+        self.assertEqual(status["Seccomp"], "2")
+        self.assertIn(int(status["CapEff"], 16), (0, 1 << 5))
+        self.assertEqual(status["CapEff"], status["CapPrm"])
+        self.assertEqual(int(status["CapAmb"], 16), 0)
 
 
 class Consoles(harness.TestCase):
