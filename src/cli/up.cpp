@@ -47,6 +47,7 @@ launch::Applied intended_state(const Front& front, const launch::Plan& plan, std
     applied.jail = jail_name(front.vm.jail_mode.value);
     applied.started = std::chrono::system_clock::now();
     applied.stop_timeout = front.vm.lifecycle.stop_timeout.value;
+    applied.restart_on_crash = front.vm.lifecycle.on_crash.value == config::OnCrash::Restart;
     applied.console = front.vm.console;
     return applied;
 }

@@ -38,8 +38,9 @@ struct FilterBuilder::Impl {
     scmp_filter_ctx context = nullptr;
 };
 
-FilterBuilder::FilterBuilder(Otherwise otherwise) : impl_(std::make_unique<Impl>()) {
-    impl_->context = seccomp_init(otherwise == Otherwise::Allow ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EPERM));
+FilterBuilder::FilterBuilder(Otherwise otherwise, Violation violation) : impl_(std::make_unique<Impl>()) {
+    const auto refusal = violation == Violation::Kill ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_ERRNO(EPERM);
+    impl_->context = seccomp_init(otherwise == Otherwise::Allow ? SCMP_ACT_ALLOW : refusal);
     if (impl_->context == nullptr) require(-ENOMEM, "seccomp_init");
     require(seccomp_attr_set(impl_->context, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS),
             "bad architectures");

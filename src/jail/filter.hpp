@@ -18,6 +18,13 @@ struct ArgumentTest {
     std::uint32_t mask = 0xffffffff;
 };
 
+/// What becomes of a call that an allow-list does not name.
+enum class Violation {
+    Errno,  ///< it answers EPERM
+    Log,    ///< the same, and the kernel's log (audit) tells
+    Kill,   ///< the process is killed by SIGSYS
+};
+
 /// A list in the making; a foreign architecture is death.
 class FilterBuilder {
   public:
@@ -27,7 +34,7 @@ class FilterBuilder {
         Allow,   ///< the list says what is refused
     };
     /// Throws SetupError, as all of these.
-    explicit FilterBuilder(Otherwise otherwise = Otherwise::Refuse);
+    explicit FilterBuilder(Otherwise otherwise = Otherwise::Refuse, Violation violation = Violation::Errno);
     FilterBuilder(const FilterBuilder&) = delete;
     FilterBuilder& operator=(const FilterBuilder&) = delete;
     ~FilterBuilder();
@@ -52,8 +59,8 @@ class FilterBuilder {
 inline constexpr std::uint32_t process_pid_inside = 2;
 
 /// What a QEMU system emulator needs, 7.2 to 11.1, with the one exec that starts it from descriptor
-/// `exec_fd`. Built once in a process for each `exec_fd`.
-Filter qemu_filter(int exec_fd);
+/// `exec_fd`. Built once in a process for each pair of arguments.
+Filter qemu_filter(int exec_fd, Violation violation = Violation::Errno);
 
 /// What the stub needs while its process runs: to wait, to keep the log, to tell the end.
 std::vector<std::byte> stub_filter();

@@ -147,8 +147,8 @@ constexpr std::uint32_t thread_flags =
 constexpr std::uint32_t thread_options =
     CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | CLONE_CHILD_SETTID | CLONE_DETACHED;
 
-std::vector<std::byte> build(int exec_fd) {
-    FilterBuilder filter;
+std::vector<std::byte> build(int exec_fd, Violation violation) {
+    FilterBuilder filter(FilterBuilder::Otherwise::Refuse, violation);
     for (const auto& group : harmless_calls())
         for (const char* call : group.calls) filter.allow(call);
     for (const auto& [call, index, values] : limited_calls())
@@ -176,11 +176,11 @@ std::vector<std::byte> build(int exec_fd) {
 
 }  // namespace
 
-Filter qemu_filter(int exec_fd) {
-    static std::map<int, std::vector<std::byte>> built;
-    auto& program = built[exec_fd];
-    if (program.empty()) program = build(exec_fd);
-    return {program, exec_fd};
+Filter qemu_filter(int exec_fd, Violation violation) {
+    static std::map<std::pair<int, Violation>, std::vector<std::byte>> built;
+    auto& program = built[{exec_fd, violation}];
+    if (program.empty()) program = build(exec_fd, violation);
+    return {program, exec_fd, violation == Violation::Log};
 }
 
 }  // namespace qvm::jail

@@ -109,7 +109,7 @@ int restrict_by_landlock(Order& order, int& index) {
 int install_filter(Order& order, int&) {
     const auto& program = order.spec.filter.program;
     if (program.empty()) return 0;
-    return -sys::seccomp_install(program.data(), program.size());
+    return -sys::seccomp_install(program.data(), program.size(), order.spec.filter.log);
 }
 
 int execute(Order& order, int&) {

@@ -70,6 +70,7 @@ struct Filter {
     /// The number of the only descriptor `program` lets be executed. The executable is put there, and from
     /// then on the process can have no descriptor of that number or above. -1: exec is not restricted.
     int exec_fd = -1;
+    bool log = false;  ///< the kernel's log tells of every call that is refused
 };
 
 /// Landlock on top: nothing can be executed but the program and its ELF interpreter, nothing be written but

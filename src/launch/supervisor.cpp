@@ -204,8 +204,21 @@ struct Supervisor::Impl {
     }
 
     void note(const qmp::Event& event) {
+        if (event.name == "GUEST_PANICKED" && applied.restart_on_crash)
+            qmp::spawn(context, restart_guest(), log_failure());
         if (event.name == "SHUTDOWN" && !intended) intended = ending_of(event);
         journal.event(event);
+    }
+
+    /// A guest that panics at once each time must not keep the host busy.
+    awaitable<void> restart_guest() {
+        log_line("the guest panicked: restarting it (lifecycle.on-crash)");
+        auto moment = qmp::sleep_for(std::chrono::seconds(1));
+        co_await std::move(moment);
+        for (const char* command : {"system_reset", "cont"}) {
+            auto done = vm.monitor->execute(command);
+            co_await std::move(done);
+        }
     }
 
     /// The guest may live without its helper (a network that is gone); whoever asks is told.

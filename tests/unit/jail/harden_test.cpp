@@ -10,8 +10,8 @@
 #include <thread>
 #include <unistd.h>
 
-#include "support/catch.hpp"
 #include "contained.hpp"
+#include "support/catch.hpp"
 
 using namespace qvm;
 using namespace qvm::jail;
