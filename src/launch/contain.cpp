@@ -34,10 +34,15 @@ jail::Landlock landlock_of(const config::JailOptions& jail) {
 
 }  // namespace
 
+jail::Filter filter_for(const config::JailOptions& options) {
+    return jail::qemu_filter(jail::descriptor_ceiling(), violation_of(options));
+}
+
 jail::Spec contain(const config::Vm& vm, const Plan& plan, const HostResources& host,
-                   const std::filesystem::path& binary, std::optional<std::uint32_t> host_uid) {
+                   const std::filesystem::path& binary, std::optional<std::uint32_t> host_uid,
+                   jail::Filter filter) {
     const jail::Program program{binary, vm.qemu.loader, vm.qemu.library_path, vm.qemu.data};
-    jail::Spec spec = jail::qemu_profile(program, plan.accel == "kvm", violation_of(vm.jail));
+    jail::Spec spec = jail::qemu_profile(program, plan.accel == "kvm", std::move(filter));
     spec.landlock = landlock_of(vm.jail);
     for (const auto& bind : vm.jail.binds_ro)
         spec.binds.push_back({.source = bind.value, .target = bind.value});
