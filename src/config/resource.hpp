@@ -131,6 +131,15 @@ struct Lifecycle {
 };
 
 enum class JailMode { Strict, Off };
+enum class JailLandlock { Auto, Require, Off };
+enum class JailViolation { Errno, Kill, Log };
+
+/// What may be said of the jail beside its mode.
+struct JailOptions {
+    Setting<JailLandlock> landlock{JailLandlock::Auto, {}};
+    Setting<JailViolation> on_violation{JailViolation::Errno, {}};
+    std::vector<Setting<std::filesystem::path>> binds_ro;  ///< absolute; seen in the jail at the same place
+};
 
 /// What clients of the attach socket may do. Observe: ask. Operate: also what names nothing of the host and
 /// starts no process. All: anything.
@@ -163,6 +172,7 @@ struct Vm {
     Lifecycle lifecycle;
     Setting<JailMode> jail_mode{JailMode::Strict, {}};
     Setting<AttachAllow> attach_allow{AttachAllow::Operate, {}};
+    JailOptions jail;
     QemuBinary qemu;
     /// The id of the chardev that `qvm console` talks to, or empty: made by the console sugar, or the raw
     /// chardev called "console" with a listening socket.
