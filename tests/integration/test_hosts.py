@@ -5,6 +5,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import unittest.mock
 
 import harness
 
@@ -102,8 +103,8 @@ class Hosts(harness.TestCase):
         with self.network() as enter:
             for words in ("tuntap add dev wire0 mode tap", "addr add 192.0.2.1/24 dev wire0", "link set wire0 up"):
                 subprocess.run([*enter, "ip", *words.split()], check=True)
-            self.world.prefix = enter
-            self.ping()
+            with unittest.mock.patch.object(self.world, "prefix", enter):
+                self.ping()
 
     @contextlib.contextmanager
     def network(self):
