@@ -54,6 +54,7 @@ FilterBuilder::~FilterBuilder() {
 
 void FilterBuilder::allow(const char* call, const std::vector<ArgumentTest>& tests) {
     std::vector<scmp_arg_cmp> comparisons;
+    comparisons.reserve(tests.size());
     for (const auto& test : tests)
         comparisons.push_back({test.index, SCMP_CMP_MASKED_EQ, test.mask, test.value});
     require(seccomp_rule_add_array(impl_->context, SCMP_ACT_ALLOW, number_of(call),

@@ -73,6 +73,7 @@ std::string subject_of(const Failure& failure, const Spec& spec, const Layout& l
 
 std::vector<const char*> pointers(const std::vector<std::string>& words) {
     std::vector<const char*> result;
+    result.reserve(words.size() + 1);
     for (const auto& word : words) result.push_back(word.c_str());
     result.push_back(nullptr);
     return result;

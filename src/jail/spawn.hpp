@@ -38,6 +38,8 @@ class Child {
   public:
     /// `end`: where the stub tells how the process ended, which its own exit status cannot tell apart.
     Child(PidFd stub, pid_t process, Fd end);
+    Child(const Child&) = delete;
+    Child& operator=(const Child&) = delete;
     Child(Child&&) noexcept = default;
     Child& operator=(Child&& other) noexcept;
     ~Child();

@@ -57,7 +57,7 @@ void walk(const Json& value, const std::string& prefix, const Each& each) {
     std::size_t index = 0;
     for (const auto& item : value.items()) {
         const auto name = value.is_array() ? std::to_string(index++) : item.key();
-        const auto key = prefix.empty() ? name : prefix + '.' + name;
+        const auto key = prefix.empty() ? name : fmt::format("{}.{}", prefix, name);
         if (item.value().is_structured())
             walk(item.value(), key, each);
         else if (!item.value().is_null())

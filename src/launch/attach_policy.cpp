@@ -71,7 +71,7 @@ class Search {
     std::optional<Finding> enter(const Json& value, const std::string& path, const std::string& leaf) const {
         if (value.is_object()) {
             for (const auto& [key, member] : value.items()) {
-                const std::string inner = path.empty() ? key : path + '.' + key;
+                const std::string inner = path.empty() ? key : fmt::format("{}.{}", path, key);
                 // qapi/common.json: String, an element of a list that its member names.
                 const bool wrapped = key == "str" && !leaf.empty();
                 if (auto finding = enter(member, inner, wrapped ? leaf : leaf_of(path, key))) return finding;

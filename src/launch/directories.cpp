@@ -42,7 +42,7 @@ bool is_own_directory(const fs::path& path, uid_t uid) {
 
 /// /tmp is everybody's: what is there under our name may have been put there by someone else.
 fs::path directory_in_tmp(uid_t uid) {
-    const fs::path path = fmt::format("/tmp/qvm-{}", uid);
+    fs::path path = fmt::format("/tmp/qvm-{}", uid);
     struct stat status {};
     if (::lstat(path.c_str(), &status) != 0) {
         if (errno == ENOENT) return path;

@@ -25,7 +25,7 @@ fs::path find_program(const std::string& program, const std::string& package) {
     const auto advice =
         package.empty() ? std::string() : fmt::format("install it: `apt install {}`", package);
     if (program.find('/') != std::string::npos) {
-        const auto path = fs::absolute(program);
+        auto path = fs::absolute(program);
         if (is_program(path)) return path;
         std::error_code ignored;
         throw Error(ExitCode::HostCannot,
@@ -37,7 +37,7 @@ fs::path find_program(const std::string& program, const std::string& package) {
     std::string_view rest = path_variable != nullptr ? path_variable : "/usr/local/bin:/usr/bin:/bin";
     while (!rest.empty()) {
         const auto end = std::min(rest.find(':'), rest.size());
-        const fs::path candidate = fs::path(rest.substr(0, end)) / program;
+        fs::path candidate = fs::path(rest.substr(0, end)) / program;
         // What would depend on the working directory is not looked at.
         if (candidate.is_absolute() && is_program(candidate)) return candidate;
         rest.remove_prefix(std::min(rest.size(), end + 1));

@@ -17,6 +17,8 @@ class Probe {
     /// asked in a jail. Throws Error (HostCannot) naming the package when the binary is not there.
     explicit Probe(const config::QemuBinary& qemu, config::JailMode mode = config::JailMode::Strict);
     Probe(const config::QemuBinary& qemu, config::JailMode mode, const std::filesystem::path& cache);
+    Probe(const Probe&) = delete;
+    Probe& operator=(const Probe&) = delete;
     Probe(Probe&&) noexcept;
     Probe& operator=(Probe&&) noexcept;
     ~Probe();

@@ -79,6 +79,8 @@ struct Event {
 class Schema {
   public:
     Schema();
+    Schema(const Schema&) = delete;
+    Schema& operator=(const Schema&) = delete;
     Schema(Schema&&) noexcept;
     Schema& operator=(Schema&&) noexcept;
     ~Schema();

@@ -23,6 +23,8 @@ std::chrono::steady_clock::time_point deadline_after(std::chrono::milliseconds d
 class Signal {
   public:
     explicit Signal(net::io_context& context);
+    Signal(const Signal&) = delete;
+    Signal& operator=(const Signal&) = delete;
     Signal(Signal&&) noexcept;
     Signal& operator=(Signal&&) noexcept;
     ~Signal();

@@ -39,6 +39,8 @@ class Client {
   public:
     /// Takes over a connected stream socket.
     Client(net::io_context& context, Fd socket);
+    Client(const Client&) = delete;
+    Client& operator=(const Client&) = delete;
     Client(Client&&) noexcept;
     Client& operator=(Client&&) noexcept;
     ~Client();

@@ -28,6 +28,8 @@ class EventQueue {
     /// The end that is filled (qmp/event_source.hpp).
     struct State;
     explicit EventQueue(std::shared_ptr<State> state);
+    EventQueue(const EventQueue&) = delete;
+    EventQueue& operator=(const EventQueue&) = delete;
     EventQueue(EventQueue&&) noexcept;
     EventQueue& operator=(EventQueue&&) noexcept;
     /// Ends the subscription.
