@@ -62,6 +62,27 @@ std::string qemu_text(const QemuBinary& qemu) {
     return text.empty() ? text : "\n[qemu]\n" + text;
 }
 
+std::string jail_text(const Vm& vm) {
+    std::string text = fmt::format("mode = \"{}\"", vm.jail_mode.value == JailMode::Off ? "off" : "strict");
+    if (vm.cgroup.value != CgroupMode::Auto)
+        text += fmt::format(", cgroup = \"{}\"", vm.cgroup.value == CgroupMode::Off ? "off" : "require");
+    return fmt::format("jail = {{ {} }}\n", text);
+}
+
+std::string limits_text(const Limits& limits) {
+    constexpr double thousandths = 1000;
+    std::string text;
+    const auto size = [](std::string_view key, const Setting<std::uint64_t>& limit) {
+        return fmt::format("{} = \"{}\"\n", key, format_size(limit.value));
+    };
+    if (limits.memory) text += size("memory", *limits.memory);
+    if (limits.cpu) text += fmt::format("cpu = {}\n", static_cast<double>(limits.cpu->value) / thousandths);
+    if (limits.pids) text += fmt::format("pids = {}\n", limits.pids->value);
+    if (limits.io_read) text += size("io.read", *limits.io_read);
+    if (limits.io_write) text += size("io.write", *limits.io_write);
+    return text.empty() ? text : "\n[limits]\n" + text;
+}
+
 std::string option_text(const NamedTable& option, const Vm& vm) {
     const bool several = std::ranges::count(vm.options, option.name, &NamedTable::name) > 1;
     const std::string path = "[option." + toml_key(option.name) + ']';
@@ -80,12 +101,11 @@ std::string settings_text(const Vm& vm) {
         text += fmt::format("link-down = {}\n", strings(ids));
     }
     text += fmt::format("hotplug = {{ pcie-ports = {} }}\n", vm.spare_pcie_ports.value);
-    text +=
-        fmt::format("jail = {{ mode = \"{}\" }}\n", vm.jail_mode.value == JailMode::Off ? "off" : "strict");
+    text += jail_text(vm);
     text += machine_text(vm.machine);
     text += "\n[cpu]\n" + line("model", vm.cpu.model.value) + toml_lines(vm.cpu.properties);
     if (vm.kernel) text += kernel_text(*vm.kernel);
-    return text + lifecycle_text(vm.lifecycle) + qemu_text(vm.qemu);
+    return text + lifecycle_text(vm.lifecycle) + limits_text(vm.limits) + qemu_text(vm.qemu);
 }
 
 /// Tables that hold only tables need no header of their own. Each header follows an empty line.

@@ -132,6 +132,17 @@ struct Lifecycle {
 
 enum class JailMode { Strict, Off };
 
+/// [limits]: of all processes of the VM together, as a cgroup keeps them.
+struct Limits {
+    std::optional<Setting<std::uint64_t>> memory;  ///< bytes
+    std::optional<Setting<std::uint64_t>> cpu;     ///< thousandths of a processor
+    std::optional<Setting<std::uint64_t>> pids;
+    std::optional<Setting<std::uint64_t>> io_read, io_write;  ///< bytes a second, on each disk of the host
+};
+
+/// Auto: what cannot be had is told. Require: it is an error. Off: none is made.
+enum class CgroupMode { Auto, Require, Off };
+
 /// Which QEMU, for one that is not installed in the usual places. Paths are absolute; empty means the
 /// default.
 struct QemuBinary {
@@ -156,6 +167,8 @@ struct Vm {
     Setting<unsigned> spare_pcie_ports{4, {}};
     Lifecycle lifecycle;
     Setting<JailMode> jail_mode{JailMode::Strict, {}};
+    Limits limits;
+    Setting<CgroupMode> cgroup{CgroupMode::Auto, {}};
     QemuBinary qemu;
     /// The id of the chardev that `qvm console` talks to, or empty: made by the console sugar, or the raw
     /// chardev called "console" with a listening socket.

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "config/sugar_limits.hpp"
 #include "config/sugar_smp.hpp"
 #include "config/vocabulary.hpp"
 
@@ -198,6 +199,7 @@ void lower_settings(Lowering& lowering, const Document& document) {
     lower_lifecycle(lowering);
     lower_qemu(lowering);
     lower_hotplug_and_jail(lowering);
+    lower_limits(lowering);
 }
 
 }  // namespace qvm::config
