@@ -57,6 +57,7 @@ bool wait_until_stopped(const launch::VmState& vm, std::chrono::milliseconds dea
 
 void tidy_up_orphan(launch::VmState& vm, const std::string& how, const std::string& detail) {
     if (auto applied = vm.applied()) {
+        if (applied->cgroup) jail::remove_cgroup(*applied->cgroup);
         applied->phase = launch::Applied::Phase::Ended;
         applied->ended = Json::object();
         applied->ended["how"] = how;

@@ -26,6 +26,16 @@ bool agreed() {
     return answer == "y" || answer == "Y" || answer == "yes";
 }
 
+/// Of a VM that ended without a supervisor. A damaged state file names none.
+void remove_cgroup_of(const launch::VmState& vm) {
+    try {
+        const auto applied = vm.applied();
+        if (applied && applied->cgroup) jail::remove_cgroup(*applied->cgroup);
+    } catch (const Error&) {
+        return;
+    }
+}
+
 ExitCode rm(const Arguments& arguments) {
     launch::VmState vm = find_vm(arguments.vm);
     const Fd lock = vm.lock_operation(std::chrono::seconds(10));
@@ -44,6 +54,7 @@ ExitCode rm(const Arguments& arguments) {
             return ExitCode::Usage;
         }
     }
+    remove_cgroup_of(vm);
     vm.remove();
     fmt::print("{}: removed\n", vm.name());
     return ExitCode::Ok;

@@ -37,17 +37,6 @@ int write_file(const fs::path& path, const std::string& text) {
     return ::write(fd.get(), text.data(), text.size()) < 0 ? errno : 0;
 }
 
-std::vector<fs::path> subgroups(const fs::path& directory) {
-    std::vector<fs::path> found;
-    std::error_code error;
-    for (fs::directory_iterator entry(directory, error), end; !error && entry != end;
-         entry.increment(error)) {
-        std::error_code ignored;
-        if (!entry->is_symlink(ignored) && entry->is_directory(ignored)) found.push_back(entry->path());
-    }
-    return found;
-}
-
 std::vector<pid_t> members(const fs::path& directory) {
     std::vector<pid_t> pids;
     for (const auto& line : lines_of(directory / "cgroup.procs"))
@@ -238,9 +227,10 @@ CgroupRecord search(const CgroupPlaces& places, const std::string& name, const C
 }
 
 [[noreturn]] void refuse(const std::vector<std::string>& missing) {
-    std::string text;
-    for (const auto& sentence : missing) text += (text.empty() ? "" : "; ") + sentence;
-    throw Error(ExitCode::HostCannot, "not all limits can be had: " + text, require_advice);
+    std::string advice;
+    for (std::size_t i = 1; i < missing.size(); ++i) advice += missing[i] + '\n';
+    throw Error(ExitCode::HostCannot, "not all limits can be had: " + missing.front(),
+                advice + require_advice);
 }
 
 }  // namespace

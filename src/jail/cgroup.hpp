@@ -70,6 +70,9 @@ bool remove_cgroup(const CgroupRecord& record) noexcept;
 /// for several, the numbers are the first one's.
 CgroupLimits read_limits(const CgroupRecord& record);
 
+/// True if the kernel has killed a process of the group for want of memory.
+bool reached_memory_limit(const CgroupRecord& record);
+
 /// One write into a file of the group's directory.
 struct CgroupWrite {
     std::string controller;  ///< "memory", as version 2 calls it

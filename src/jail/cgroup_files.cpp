@@ -114,6 +114,17 @@ void read_v1(const fs::path& group, CgroupLimits& limits) {
 
 }  // namespace
 
+std::vector<fs::path> subgroups(const fs::path& directory) {
+    std::vector<fs::path> found;
+    std::error_code error;
+    for (fs::directory_iterator entry(directory, error), end; !error && entry != end;
+         entry.increment(error)) {
+        std::error_code ignored;
+        if (!entry->is_symlink(ignored) && entry->is_directory(ignored)) found.push_back(entry->path());
+    }
+    return found;
+}
+
 std::vector<std::string> lines_of(const fs::path& path) {
     std::ifstream file(path);
     std::vector<std::string> lines;
@@ -126,6 +137,23 @@ std::optional<std::uint64_t> number_in(std::string_view text) {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     if (error != std::errc() || text.empty() || end != text.data() + text.size()) return std::nullopt;
     return number;
+}
+
+bool reached_memory_limit(const CgroupRecord& record) {
+    // Version 1 counts in the group that the process was in.
+    const auto counted = [](const fs::path& group) {
+        for (const char* file : {"memory.events", "memory.oom_control"})
+            for (const auto& line : lines_of(group / file))
+                if (const auto words = words_of(line); words.size() == 2 && words[0] == "oom_kill")
+                    return number_in(words[1]).value_or(0) > 0;
+        return false;
+    };
+    for (const auto& directory : record.directories) {
+        if (counted(directory)) return true;
+        for (const auto& inner : subgroups(directory))
+            if (counted(inner)) return true;
+    }
+    return false;
 }
 
 std::vector<CgroupWrite> writes_for(const CgroupLimits& limits, int version) {

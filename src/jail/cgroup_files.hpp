@@ -10,6 +10,9 @@
 
 namespace qvm::jail {
 
+/// The groups that are directly in it.
+std::vector<std::filesystem::path> subgroups(const std::filesystem::path& group);
+
 /// Of a file; none if it cannot be read.
 std::vector<std::string> lines_of(const std::filesystem::path& path);
 

@@ -22,6 +22,7 @@
 #include "base/error.hpp"
 #include "base/fd.hpp"
 #include "base/json.hpp"
+#include "jail/cgroup.hpp"
 #include "jail/spawn.hpp"
 
 namespace qvm::launch {
@@ -71,6 +72,7 @@ struct Applied {
     std::string jail;  ///< "strict", "off"
     ProcessRecord supervisor, stub;
     std::vector<std::pair<std::string, ProcessRecord>> helpers;
+    std::optional<jail::CgroupRecord> cgroup;  ///< nothing: none was asked for
     std::chrono::system_clock::time_point started;
     std::chrono::milliseconds stop_timeout{30'000};
     std::string console;  ///< id of the console chardev, or empty

@@ -121,6 +121,7 @@ struct Supervisor::Impl {
         applied.supervisor = ProcessRecord::of(::getpid());
         applied.stub = ProcessRecord::of(vm.qemu->stub_pid());
         applied.helpers = vm.host->helpers();
+        if (vm.cgroup) applied.cgroup = vm.cgroup->record();
         state.write_applied(applied);
     }
 
@@ -179,6 +180,12 @@ struct Supervisor::Impl {
         auto gone = qmp::wait_readable(vm.qemu->stub().get());
         co_await std::move(gone);
         co_return reply_of(*intended);
+    }
+
+    /// What the exit status cannot tell.
+    std::string of_memory_limit() const {
+        const bool reached = vm.cgroup && jail::reached_memory_limit(vm.cgroup->record());
+        return reached ? ": the VM had reached limits.memory" : "";
     }
 
     static Json reply_of(const Ending& ending) {
@@ -250,7 +257,7 @@ struct Supervisor::Impl {
             else if (!status->signaled && status->code == 0)
                 ending = {"quit", "QEMU ended by itself"};
             else
-                ending.detail = "QEMU " + status->to_string();
+                ending.detail = "QEMU " + status->to_string() + of_memory_limit();
         }
         log_line(fmt::format("ended: {} {}", ending.how, ending.detail));
         applied.phase = Applied::Phase::Ended;
@@ -265,6 +272,7 @@ struct Supervisor::Impl {
         auto stopped = server->stop();
         co_await std::move(stopped);
         vm.host.reset();
+        vm.cgroup.reset();
         state.remove_runtime();
         co_return ending;
     }
