@@ -66,6 +66,7 @@ void kill_processes(const launch::VmState& vm, std::uint64_t generation) {
 ExitCode kill(const std::string& word) {
     launch::VmState vm = find_vm(word);
     if (vm.condition() == launch::Condition::Stopped) {
+        tidy_up_after_end(vm);
         fmt::print("{}: is not running\n", vm.name());
         return ExitCode::Ok;
     }

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/text.hpp"
+#include "cli/attach.hpp"
 #include "cli/reference.hpp"
 #include "cli/verbs.hpp"
 
@@ -24,16 +25,6 @@ bool agreed() {
     std::string answer;
     std::getline(std::cin, answer);
     return answer == "y" || answer == "Y" || answer == "yes";
-}
-
-/// Of a VM that ended without a supervisor. A damaged state file names none.
-void remove_cgroup_of(const launch::VmState& vm) {
-    try {
-        const auto applied = vm.applied();
-        if (applied && applied->cgroup) jail::remove_cgroup(*applied->cgroup);
-    } catch (const Error&) {
-        return;
-    }
 }
 
 ExitCode rm(const Arguments& arguments) {
@@ -54,7 +45,7 @@ ExitCode rm(const Arguments& arguments) {
             return ExitCode::Usage;
         }
     }
-    remove_cgroup_of(vm);
+    remove_cgroup(vm);
     vm.remove();
     fmt::print("{}: removed\n", vm.name());
     return ExitCode::Ok;

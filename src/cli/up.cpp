@@ -146,7 +146,7 @@ ExitCode up(const Arguments& arguments) {
     }
     take_locks(vm, order);
     // It may have ended without a supervisor.
-    if (previous && previous->cgroup) jail::remove_cgroup(*previous->cgroup);
+    remove_cgroup(vm);
     order.start.vm = front.vm;
     order.start.binary = front.probe->binary();
     order.start.host_uid = vm.host_uid();

@@ -434,6 +434,10 @@ class World:
                 except OSError:
                     pass
             time.sleep(0.1)
+        for file in self.base.glob("state/qvm/*/applied.json"):
+            for group in (json.loads(file.read_text() or "{}").get("cgroup") or {}).get("directories", []):
+                for path, _, _ in os.walk(group, topdown=False):
+                    os.rmdir(path)
         shutil.rmtree(self.base, ignore_errors=True)
 
 

@@ -72,14 +72,21 @@ class Limits(harness.TestCase):
         self.world.run("kill", "guest")
         self.expect_gone(groups)
 
-    def test_orphan_that_ends_by_itself(self):
-        """Nobody is there to remove its group: the next start does, or `rm`."""
+    def test_orphan_that_ends_by_itself_and_kill(self):
+        self.end_without_supervisor("kill")
+
+    def test_orphan_that_ends_by_itself_and_rm(self):
+        self.end_without_supervisor("rm", "--yes")
+
+    def end_without_supervisor(self, *verb):
+        """Nobody is there to remove its group: the next start does, or `kill`, `stop` and `rm`."""
         groups = self.start_limited()
         status = self.world.status("guest")
         for pid in (status["supervisor-pid"], status["qemu-pid"]):
             os.kill(pid, signal.SIGKILL)
         harness.wait_until(lambda: not self.world.processes(), "the VM to be gone")
-        self.world.run("rm", "--yes", "guest")
+        self.assertTrue(all(group.exists() for group in groups), "nobody has removed them yet")
+        self.world.run(*verb, "guest")
         self.expect_gone(groups)
 
     def test_failed_start(self):

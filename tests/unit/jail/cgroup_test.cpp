@@ -282,6 +282,24 @@ TEST_CASE("who has the record can remove the group", "[jail]") {
     CHECK(remove_cgroup(record));
 }
 
+TEST_CASE("a group of version 2 is killed at one stroke", "[jail]") {
+    auto places = own_cgroup_places();
+    places.v1.clear();
+    // Without limits, so it needs no controllers.
+    auto group = Cgroup::make(places, live_name(), {}, CgroupMode::Auto);
+    if (group.record().version != 2) {
+        WARN("skipped: this user may make no group of version 2, or there is none");
+        return;
+    }
+    auto child = spawn_in(group, shell("sleep 1000 & sleep 1000"));
+    const auto record = group.record();
+    REQUIRE(record.directories.size() == 1);
+    CHECK(lines_of(record.directories[0] / "process/cgroup.procs").size() >= 2);
+    CHECK(remove_cgroup(record));
+    CHECK(!any_left(record));
+    CHECK(child.wait(10'000)->to_string() == "was killed by signal 9 (SIGKILL)");
+}
+
 TEST_CASE("what an earlier life left is taken over", "[jail]") {
     CgroupLimits limits;
     limits.pids = 20;
