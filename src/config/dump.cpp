@@ -49,7 +49,27 @@ std::string lifecycle_text(const Lifecycle& lifecycle) {
     return fmt::format("\n[lifecycle]\nstop-timeout = \"{}\"\non-reboot = \"{}\"\non-crash = \"{}\"\n",
                        format_duration(lifecycle.stop_timeout.value),
                        lifecycle.on_reboot.value == OnReboot::Stop ? "stop" : "reset",
-                       lifecycle.on_crash.value == OnCrash::Pause ? "pause" : "stop");
+                       lifecycle.on_crash.value == OnCrash::Pause     ? "pause"
+                       : lifecycle.on_crash.value == OnCrash::Restart ? "restart"
+                                                                      : "stop");
+}
+
+std::string jail_text(const Vm& vm) {
+    std::string text = fmt::format("mode = \"{}\"", vm.jail_mode.value == JailMode::Off ? "off" : "strict");
+    if (vm.jail.landlock.value != JailLandlock::Auto)
+        text += fmt::format(", landlock = \"{}\"",
+                            vm.jail.landlock.value == JailLandlock::Off ? "off" : "require");
+    if (vm.jail.on_violation.value != JailViolation::Errno)
+        text += fmt::format(", on-violation = \"{}\"",
+                            vm.jail.on_violation.value == JailViolation::Kill ? "kill" : "log");
+    if (!vm.jail.binds_ro.empty()) {
+        std::vector<std::string> paths;
+        for (const auto& bind : vm.jail.binds_ro) paths.push_back(bind.value.string());
+        text += fmt::format(", binds-ro = {}", strings(paths));
+    }
+    if (vm.jail.cgroup.value != JailCgroup::Auto)
+        text += fmt::format(", cgroup = \"{}\"", vm.jail.cgroup.value == JailCgroup::Off ? "off" : "require");
+    return fmt::format("jail = {{ {} }}\n", text);
 }
 
 std::string qemu_text(const QemuBinary& qemu) {
@@ -60,13 +80,6 @@ std::string qemu_text(const QemuBinary& qemu) {
     if (!qemu.module_dir.empty()) text += line("module-dir", qemu.module_dir);
     if (!qemu.data.empty()) text += fmt::format("data = {}\n", strings(qemu.data));
     return text.empty() ? text : "\n[qemu]\n" + text;
-}
-
-std::string jail_text(const Vm& vm) {
-    std::string text = fmt::format("mode = \"{}\"", vm.jail_mode.value == JailMode::Off ? "off" : "strict");
-    if (vm.cgroup.value != CgroupMode::Auto)
-        text += fmt::format(", cgroup = \"{}\"", vm.cgroup.value == CgroupMode::Off ? "off" : "require");
-    return fmt::format("jail = {{ {} }}\n", text);
 }
 
 std::string limits_text(const Limits& limits) {

@@ -131,6 +131,18 @@ struct Lifecycle {
 };
 
 enum class JailMode { Strict, Off };
+enum class JailLandlock { Auto, Require, Off };
+enum class JailViolation { Errno, Kill, Log };
+/// Auto: what cannot be had is told. Require: it is an error. Off: none is made.
+enum class JailCgroup { Auto, Require, Off };
+
+/// What may be said of the jail beside its mode.
+struct JailOptions {
+    Setting<JailLandlock> landlock{JailLandlock::Auto, {}};
+    Setting<JailViolation> on_violation{JailViolation::Errno, {}};
+    std::vector<Setting<std::filesystem::path>> binds_ro;  ///< absolute; seen in the jail at the same place
+    Setting<JailCgroup> cgroup{JailCgroup::Auto, {}};
+};
 
 /// [limits]: of all processes of the VM together, as a cgroup keeps them.
 struct Limits {
@@ -139,9 +151,6 @@ struct Limits {
     std::optional<Setting<std::uint64_t>> pids;
     std::optional<Setting<std::uint64_t>> io_read, io_write;  ///< bytes a second, on each disk of the host
 };
-
-/// Auto: what cannot be had is told. Require: it is an error. Off: none is made.
-enum class CgroupMode { Auto, Require, Off };
 
 /// Which QEMU, for one that is not installed in the usual places. Paths are absolute; empty means the
 /// default.
@@ -168,7 +177,7 @@ struct Vm {
     Lifecycle lifecycle;
     Setting<JailMode> jail_mode{JailMode::Strict, {}};
     Limits limits;
-    Setting<CgroupMode> cgroup{CgroupMode::Auto, {}};
+    JailOptions jail;
     QemuBinary qemu;
     /// The id of the chardev that `qvm console` talks to, or empty: made by the console sugar, or the raw
     /// chardev called "console" with a listening socket.

@@ -34,25 +34,19 @@ void compare_with_memory(Lowering& lowering) {
 
 void expect_cgroup(Lowering& lowering) {
     const Vm& vm = lowering.vm();
-    if (vm.cgroup.value != CgroupMode::Off) return;
+    if (vm.jail.cgroup.value != JailCgroup::Off) return;
     for (const Limit* limit :
          {&vm.limits.memory, &vm.limits.cpu, &vm.limits.pids, &vm.limits.io_read, &vm.limits.io_write})
         if (*limit)
             lowering.report(DiagnosticKind::Conflict, (*limit)->origin,
                             "a limit needs a cgroup, but jail.cgroup is \"off\"",
-                            {fmt::format("said at {}", vm.cgroup.origin.to_string())});
+                            {fmt::format("said at {}", vm.jail.cgroup.origin.to_string())});
 }
 
 }  // namespace
 
 void lower_limits(Lowering& lowering) {
     Vm& vm = lowering.vm();
-    if (const auto jail = lowering.single("jail"))
-        if (const auto word = jail->text("cgroup"))
-            vm.cgroup = {*word == "off"       ? CgroupMode::Off
-                         : *word == "require" ? CgroupMode::Require
-                                              : CgroupMode::Auto,
-                         jail->origin_of("cgroup")};
     const auto item = lowering.single("limits");
     if (!item) return;
     vm.limits.memory = limit(*item, "memory");

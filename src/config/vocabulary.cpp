@@ -26,9 +26,11 @@ constexpr std::array<Words, 2> discard_modes{"ignore", "unmap"};
 constexpr std::array<Words, 2> net_types{"user", "none"};
 constexpr std::array<Words, 3> console_types{"serial", "virtio", "none"};
 constexpr std::array<Words, 2> on_reboot_words{"reset", "stop"};
-constexpr std::array<Words, 2> on_crash_words{"stop", "pause"};
+constexpr std::array<Words, 3> on_crash_words{"stop", "pause", "restart"};
 constexpr std::array<Words, 2> jail_modes{"strict", "off"};
-constexpr std::array<Words, 3> cgroup_modes{"auto", "require", "off"};
+constexpr std::array<Words, 3> jail_landlock{"auto", "require", "off"};
+constexpr std::array<Words, 3> jail_violations{"errno", "kill", "log"};
+constexpr std::array<Words, 3> jail_cgroup{"auto", "require", "off"};
 constexpr std::array<Words, 4> host_kinds{"file", "socket", "tap", "process"};
 constexpr std::array<Words, 3> access_words{"ro", "rw", "wo"};
 constexpr std::array<Words, 2> socket_modes{"listen", "connect"};
@@ -91,7 +93,10 @@ constexpr std::array hotplug_keys{KeyRule{"pcie-ports", integer, {}, 0, 200}};
 constexpr std::array lifecycle_keys{KeyRule{"stop-timeout", duration},
                                     KeyRule{"on-reboot", string, on_reboot_words},
                                     KeyRule{"on-crash", string, on_crash_words}};
-constexpr std::array jail_keys{KeyRule{"mode", string, jail_modes}, KeyRule{"cgroup", string, cgroup_modes}};
+constexpr std::array jail_keys{
+    KeyRule{"mode", string, jail_modes}, KeyRule{"landlock", string, jail_landlock},
+    KeyRule{"on-violation", string, jail_violations}, KeyRule{"binds-ro", strings | as_path},
+    KeyRule{"cgroup", string, jail_cgroup}};
 constexpr std::array io_keys{KeyRule{"read", size, {}, 4096}, KeyRule{"write", size, {}, 4096}};
 constexpr std::array limits_keys{
     KeyRule{"memory", size, {}, 1 << 20},
@@ -266,7 +271,11 @@ class Checker {
         const bool fits = (value.boolean() != nullptr && (rule.takes & boolean) != 0) ||
                           (value.is_table() && (rule.takes & table) != 0) ||
                           (is_string_array(value) && (rule.takes & strings) != 0);
-        return fits ? value : wrong_type(where, value, expected(rule.takes));
+        if (fits) return value;
+        if (value.array() != nullptr && (rule.takes & strings) != 0)
+            return wrong_type(where + "'s item", *std::ranges::find_if_not(*value.array(), &Value::is_string),
+                              "a string");
+        return wrong_type(where, value, expected(rule.takes));
     }
 
     static bool names_no_path(const Value& value) {

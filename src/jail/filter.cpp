@@ -38,8 +38,9 @@ struct FilterBuilder::Impl {
     scmp_filter_ctx context = nullptr;
 };
 
-FilterBuilder::FilterBuilder() : impl_(std::make_unique<Impl>()) {
-    impl_->context = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+FilterBuilder::FilterBuilder(Otherwise otherwise, Violation violation) : impl_(std::make_unique<Impl>()) {
+    const auto refusal = violation == Violation::Kill ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_ERRNO(EPERM);
+    impl_->context = seccomp_init(otherwise == Otherwise::Allow ? SCMP_ACT_ALLOW : refusal);
     if (impl_->context == nullptr) require(-ENOMEM, "seccomp_init");
     require(seccomp_attr_set(impl_->context, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS),
             "bad architectures");
@@ -63,6 +64,16 @@ void FilterBuilder::allow(const char* call, const std::vector<ArgumentTest>& tes
 void FilterBuilder::refuse(const char* call, int error) {
     const auto action = SCMP_ACT_ERRNO(static_cast<std::uint32_t>(error));
     require(seccomp_rule_add_array(impl_->context, action, number_of(call), 0, nullptr), call);
+}
+
+void FilterBuilder::refuse_if(const char* call, const ArgumentTest& test, int error) {
+    const auto action = SCMP_ACT_ERRNO(static_cast<std::uint32_t>(error));
+    const scmp_arg_cmp comparison{test.index, SCMP_CMP_MASKED_EQ, test.mask, test.value};
+    require(seccomp_rule_add_array(impl_->context, action, number_of(call), 1, &comparison), call);
+}
+
+void FilterBuilder::refuse_unless(const char* call, const ArgumentTest& test, int error) {
+    refuse_if(call, {test.index, test.value ^ test.mask, test.mask}, error);
 }
 
 std::vector<std::byte> FilterBuilder::program() const {

@@ -18,11 +18,23 @@ struct ArgumentTest {
     std::uint32_t mask = 0xffffffff;
 };
 
-/// An allow-list in the making: what is not named answers EPERM, a foreign architecture is death.
+/// What becomes of a call that an allow-list does not name.
+enum class Violation {
+    Errno,  ///< it answers EPERM
+    Log,    ///< the same, and the kernel's log (audit) tells
+    Kill,   ///< the process is killed by SIGSYS
+};
+
+/// A list in the making; a foreign architecture is death.
 class FilterBuilder {
   public:
+    /// What becomes of calls that are not named.
+    enum class Otherwise {
+        Refuse,  ///< they answer EPERM: the list says what is allowed
+        Allow,   ///< the list says what is refused
+    };
     /// Throws SetupError, as all of these.
-    FilterBuilder();
+    explicit FilterBuilder(Otherwise otherwise = Otherwise::Refuse, Violation violation = Violation::Errno);
     FilterBuilder(const FilterBuilder&) = delete;
     FilterBuilder& operator=(const FilterBuilder&) = delete;
     ~FilterBuilder();
@@ -32,6 +44,10 @@ class FilterBuilder {
     void allow(const char* call, const std::vector<ArgumentTest>& tests = {});
     /// The call answers `error` instead of EPERM.
     void refuse(const char* call, int error);
+    /// The same for calls of which `test` holds, or does not hold.
+    void refuse_if(const char* call, const ArgumentTest& test, int error);
+    /// `test` is of one bit.
+    void refuse_unless(const char* call, const ArgumentTest& test, int error);
     std::vector<std::byte> program() const;
 
   private:
@@ -43,8 +59,11 @@ class FilterBuilder {
 inline constexpr std::uint32_t process_pid_inside = 2;
 
 /// What a QEMU system emulator needs, 7.2 to 11.1, with the one exec that starts it from descriptor
-/// `exec_fd`. Built once in a process for each `exec_fd`.
-Filter qemu_filter(int exec_fd);
+/// `exec_fd`. Built once in a process for each pair of arguments.
+Filter qemu_filter(int exec_fd, Violation violation = Violation::Errno);
+
+/// What the stub needs while its process runs: to wait, to keep the log, to tell the end.
+std::vector<std::byte> stub_filter();
 
 /// The number for Filter::exec_fd: the process can have descriptors below it. 4096, or as much as the hard
 /// limit of open files allows.

@@ -198,7 +198,8 @@ class Checker {
     }
 
     void filter() const {
-        const auto& [program, exec_fd] = spec_.filter;
+        const auto& program = spec_.filter.program;
+        const int exec_fd = spec_.filter.exec_fd;
         if (program.size() % Filter::instruction_size != 0 ||
             program.size() / Filter::instruction_size > BPF_MAXINSNS)
             refuse(fmt::format("the filter of {} bytes is none", program.size()));

@@ -68,8 +68,8 @@ std::vector<dev_t> disks_of(const Plan& plan) {
 }
 
 jail::CgroupMode mode_of(const config::Vm& vm) {
-    return vm.cgroup.value == config::CgroupMode::Require ? jail::CgroupMode::Require
-                                                          : jail::CgroupMode::Auto;
+    return vm.jail.cgroup.value == config::JailCgroup::Require ? jail::CgroupMode::Require
+                                                               : jail::CgroupMode::Auto;
 }
 
 }  // namespace
@@ -86,7 +86,7 @@ jail::CgroupLimits group_limits(const config::Vm& vm, const Plan& plan) {
 }
 
 std::unique_ptr<jail::Cgroup> make_cgroup(const config::Vm& vm, const Plan& plan, const VmState& state) {
-    if (vm.cgroup.value == config::CgroupMode::Off) return nullptr;
+    if (vm.jail.cgroup.value == config::JailCgroup::Off) return nullptr;
     // Two users, or two state directories, may each have a VM of that name.
     const auto name =
         fmt::format("qvm-{}-{:08x}", state.name(), stable_hash(state.directory().string()) >> 32U);

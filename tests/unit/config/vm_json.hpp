@@ -52,7 +52,7 @@ inline Json settings_json(const Vm& vm) {
     json["on-reboot"] = static_cast<int>(vm.lifecycle.on_reboot.value);
     json["on-crash"] = static_cast<int>(vm.lifecycle.on_crash.value);
     json["jail"] = static_cast<int>(vm.jail_mode.value);
-    json["cgroup"] = static_cast<int>(vm.cgroup.value);
+    json["cgroup"] = static_cast<int>(vm.jail.cgroup.value);
     json["limits"] = limits_json(vm.limits);
     json["console"] = vm.console;
     return json;
