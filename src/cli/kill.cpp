@@ -59,6 +59,7 @@ void kill_processes(const launch::VmState& vm, std::uint64_t generation) {
         throw Error(ExitCode::OutcomeUnknown,
                     fmt::format("{} runs, but its processes are not known", vm.name()),
                     "its state file is gone or damaged: end the QEMU process by hand");
+    if (applied->cgroup) jail::kill_cgroup(*applied->cgroup);
     end(applied->stub);
     for (const auto& [name, record] : applied->helpers) end(record);
 }

@@ -45,8 +45,12 @@ std::vector<pid_t> members(const fs::path& directory) {
     return pids;
 }
 
+bool kill_all(const fs::path& directory) {
+    return write_file(directory / "cgroup.kill", "1") == 0;
+}
+
 void kill_members(const fs::path& directory) {
-    if (write_file(directory / "cgroup.kill", "1") == 0) return;
+    if (kill_all(directory)) return;
     // Version 1, or a kernel before 5.14. Nothing new may come while we go through them.
     write_file(directory / "pids.max", "0");
     for (const pid_t pid : members(directory)) {
@@ -110,17 +114,34 @@ std::string cannot(std::string_view action, const fs::path& path, int error) {
     return fmt::format("cannot {} '{}': {}", action, path.string(), errno_text(error));
 }
 
-/// In version 2 a controller is there for a group when the group above hands it down.
+/// Where in `above` to make the group. A supervisor of root has given up its capabilities when it removes the
+/// group. In a directory that it may only change by them (the root of each hierarchy is nobody's to write) a
+/// group is made in one of our own, which is left there.
+fs::path house_in(const fs::path& above) {
+    struct stat status {};
+    if (::geteuid() != 0 || ::stat(above.c_str(), &status) != 0) return above;
+    if (status.st_uid == 0 && (status.st_mode & S_IWUSR) != 0) return above;
+    auto house = above / "qvm";
+    return ::mkdir(house.c_str(), 0755) == 0 || errno == EEXIST ? house : above;
+}
+
+/// In version 2 a controller is there for a group when all groups above hand it down. Those from `above` to
+/// `group` are ours.
 int write_v2(const fs::path& above, const fs::path& group, const CgroupWrite& write, Attempt& attempt,
              bool hand_down) {
     int error = write_file(group / write.file, write.text);
     const auto subtree = above / "cgroup.subtree_control";
+    const auto enable = '+' + write.controller;
     if (error == ENOENT && hand_down) {
-        error = write_file(subtree, '+' + write.controller);
+        error = write_file(subtree, enable);
         if (error != 0) {
             attempt.miss(write, cannot("enable the controller in", subtree, error));
             return error;
         }
+        error = write_file(group / write.file, write.text);
+    }
+    if (error == ENOENT && group.parent_path() != above) {
+        write_file(group.parent_path() / "cgroup.subtree_control", enable);
         error = write_file(group / write.file, write.text);
     }
     if (error == ENOENT)
@@ -134,7 +155,7 @@ Attempt attempt_v2(const fs::path& above, const std::string& name, const CgroupL
                    bool hand_down) {
     Attempt attempt;
     const auto writes = writes_for(limits, 2);
-    const auto group = above / name;
+    const auto group = house_in(above) / name;
     int error = make_empty_group(group);
     auto why = cannot("make", group, error);
     if (error == 0) {
@@ -165,7 +186,7 @@ Attempt attempt_v1(const CgroupPlaces& places, const std::string& name, const Cg
             attempt.miss(write, "this system has no such cgroup controller");
             continue;
         }
-        const auto group = place->second / name;
+        const auto group = house_in(place->second) / name;
         const bool made = std::ranges::count(directories, group) > 0;
         if (const int error = made ? 0 : make_empty_group(group); error != 0) {
             attempt.miss(write, cannot("make", group, error));
@@ -226,6 +247,12 @@ CgroupRecord search(const CgroupPlaces& places, const std::string& name, const C
     return best != nullptr ? (*best)().record : none;
 }
 
+/// Version 1 limits io only for what is in the group itself, not for what is in groups below it.
+bool has_leaves(const fs::path& group) {
+    std::error_code ignored;
+    return !fs::exists(group / "blkio.throttle.read_bps_device", ignored);
+}
+
 [[noreturn]] void refuse(const std::vector<std::string>& missing) {
     std::string advice;
     for (std::size_t i = 1; i < missing.size(); ++i) advice += missing[i] + '\n';
@@ -249,20 +276,24 @@ Cgroup::Cgroup(Cgroup&& other) noexcept
 
 Cgroup& Cgroup::operator=(Cgroup&& other) noexcept {
     if (this == &other) return *this;
-    remove_cgroup(record_);
+    remove();
     record_ = std::exchange(other.record_, CgroupRecord{});
     mode_ = other.mode_;
     return *this;
 }
 
 Cgroup::~Cgroup() {
-    remove_cgroup(record_);
+    remove();
+}
+
+bool Cgroup::remove() noexcept {
+    return remove_cgroup(std::exchange(record_, CgroupRecord{}));
 }
 
 void Cgroup::add(const std::string& leaf, pid_t pid) {
     std::vector<std::string> failures;
     for (const auto& directory : record_.directories) {
-        const auto group = directory / leaf;
+        const auto group = has_leaves(directory) ? directory / leaf : directory;
         if (::mkdir(group.c_str(), 0755) != 0 && errno != EEXIST)
             failures.push_back(fmt::format("{} has no limits: {}", leaf, cannot("make", group, errno)));
         else if (const int error = write_file(group / "cgroup.procs", std::to_string(pid)); error != 0)
@@ -271,6 +302,26 @@ void Cgroup::add(const std::string& leaf, pid_t pid) {
     }
     if (mode_ == CgroupMode::Require && !failures.empty()) refuse(failures);
     std::ranges::move(failures, std::back_inserter(record_.missing));
+}
+
+bool kill_cgroup(const CgroupRecord& record) noexcept {
+    try {
+        return record.version == 2 && !record.directories.empty() &&
+               std::ranges::all_of(record.directories, kill_all);
+    } catch (const std::exception&) {
+        return false;
+    }
+}
+
+std::vector<PathRule> paths_of_cgroup(const CgroupRecord& record) {
+    using R = PathRights;
+    std::vector<PathRule> rules;
+    for (const auto& directory : record.directories) {
+        rules.push_back({directory.string(), R::read | R::write_file | R::remove_dir});
+        // The right to remove a directory is one over what it is in.
+        rules.push_back({directory.parent_path().string(), R::remove_dir});
+    }
+    return rules;
 }
 
 bool remove_cgroup(const CgroupRecord& record) noexcept {

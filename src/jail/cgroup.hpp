@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "jail/cgroup_places.hpp"
+#include "jail/landlock.hpp"
 
 namespace qvm::jail {
 
@@ -49,9 +50,12 @@ class Cgroup {
     Cgroup& operator=(const Cgroup&) = delete;
     /// remove(), for as long as that may take.
     ~Cgroup();
+    /// See remove_cgroup(); there is nothing left to own after it, whatever it returns.
+    bool remove() noexcept;
 
-    /// Moves a process, and with it all it will start, to the group's member `leaf`, which is made if need
-    /// be. A failure is told in record().missing, or thrown (Error, HostCannot) when all is required.
+    /// Moves a process, and with it all it will start, to the group's member `leaf`, which is made if need be
+    /// (in version 1 not for io: to the group itself). A failure is told in record().missing, or thrown
+    /// (Error, HostCannot) when all is required.
     void add(const std::string& leaf, pid_t pid);
     const CgroupRecord& record() const { return record_; }
 
@@ -62,9 +66,17 @@ class Cgroup {
     CgroupMode mode_ = CgroupMode::Auto;
 };
 
+/// Ends all processes of the group at one stroke, those that they are just making too, where the kernel can
+/// (version 2, Linux 5.14). False: nothing was done.
+bool kill_cgroup(const CgroupRecord& record) noexcept;
+
 /// Kills what is still in the group, and removes it. True if nothing of it is left; false when a process
 /// hangs in the kernel. A group that is not there (any more) is removed already.
 bool remove_cgroup(const CgroupRecord& record) noexcept;
+
+/// What a process needs that restricts itself by Landlock and shall do all that is declared here for a
+/// record.
+std::vector<PathRule> paths_of_cgroup(const CgroupRecord& record);
 
 /// The limits in force, as the kernel tells them. `io_devices` are those that have one; with different ones
 /// for several, the numbers are the first one's.
