@@ -71,15 +71,18 @@ void remove_cgroup(const launch::VmState& vm) {
 }
 
 void tidy_up_after_end(launch::VmState& vm) {
-    const auto group = known_cgroup(vm);
     const auto is_there = [](const std::filesystem::path& directory) {
         std::error_code ignored;
         return std::filesystem::exists(directory, ignored);
     };
-    if (!group || std::ranges::none_of(group->directories, is_there)) return;
+    const auto group = known_cgroup(vm);
+    const bool has_group = group && std::ranges::any_of(group->directories, is_there);
+    if (!has_group && !is_there(vm.runtime_directory())) return;
     const Fd lock = vm.lock_operation(std::chrono::seconds(5));
     // An `up` that waited for nobody may have begun the next life meanwhile.
-    if (vm.condition() == launch::Condition::Stopped) remove_cgroup(vm);
+    if (vm.condition() != launch::Condition::Stopped) return;
+    remove_cgroup(vm);
+    vm.remove_runtime();
 }
 
 void tidy_up_orphan(launch::VmState& vm, const std::string& how, const std::string& detail) {

@@ -40,7 +40,8 @@ bool wait_until_stopped(const launch::VmState& vm, std::chrono::milliseconds dea
 /// Removes the cgroup of a VM that has ended. Whoever calls it holds the operation lock.
 void remove_cgroup(const launch::VmState& vm);
 
-/// The same for a VM that may have ended without a supervisor; takes the lock only if something is left.
+/// Removes cgroup and runtime directory of a VM that may have ended without a supervisor; takes the lock only
+/// if something of them is left.
 void tidy_up_after_end(launch::VmState& vm);
 
 /// After the end of an orphan, nobody else writes down how it ended and removes its runtime directory.

@@ -4,6 +4,7 @@ import os
 import pathlib
 import signal
 import socket
+import unittest
 
 import harness
 
@@ -135,6 +136,39 @@ class Limits(harness.TestCase):
         names = {leaf.name for leaf in groups[0].iterdir() if leaf.is_dir()}
         self.assertIn("qemu", names)
         self.assertEqual(len(names), 2, names)
+
+
+class DelegatedLimits(Limits):
+    """The same for an ordinary user to whom groups were given, as a service manager would."""
+
+    @classmethod
+    def setUpClass(cls):
+        if os.geteuid() != 0 or not harness.as_user():
+            raise unittest.SkipTest("needs root to give a user groups")
+        cls.given = []
+        for line in pathlib.Path("/proc/self/cgroup").read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            mount = pathlib.Path("/sys/fs/cgroup", controllers)
+            if {"pids", "memory", "cpu"} & set(controllers.split(",")) and (mount / path[1:]).is_dir():
+                cls.give(mount / path[1:])
+        if not cls.given:
+            raise unittest.SkipTest("no groups of version 1 to give")
+
+    @classmethod
+    def give(cls, above):
+        group = above / f"test-{os.getpid()}"
+        group.mkdir()
+        for path in (group, *group.iterdir()):
+            os.chown(path, harness.TEST_UID, harness.TEST_UID)
+        cls.given.append(group)
+        (group / "cgroup.procs").write_text(str(os.getpid()))
+
+    @classmethod
+    def tearDownClass(cls):
+        for group in cls.given:
+            (group.parent / "cgroup.procs").write_text(str(os.getpid()))
+            harness.wait_until(lambda: not (group / "cgroup.procs").read_text(), f"{group} to be empty")
+            group.rmdir()
 
 
 if __name__ == "__main__":
