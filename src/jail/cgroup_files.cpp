@@ -140,6 +140,8 @@ std::optional<std::uint64_t> number_in(std::string_view text) {
 }
 
 bool reached_memory_limit(const CgroupRecord& record) {
+    // Without one, it was the host that had no memory left.
+    if (!read_limits(record).memory) return false;
     // Version 1 counts in the group that the process was in.
     const auto counted = [](const fs::path& group) {
         for (const char* file : {"memory.events", "memory.oom_control"})

@@ -111,6 +111,17 @@ class Limits(harness.TestCase):
         told = result.stderr.split("[limit-too-low]")[-1] + self.world.run("status", "guest").stdout
         self.assertIn("had reached limits.memory", told)
 
+    def test_memory_limit_reached_by_the_guest(self):
+        groups = self.start_limited('limits.memory = "320M"', memory="512M")
+        self.world.report("guest")
+        console = self.world.console("console", "guest")
+        console.send("\nmkdir /mnt; mount -t tmpfs -o size=480M none /mnt; dd if=/dev/zero of=/mnt/file bs=1M count=450\n")
+        harness.wait_until(lambda: "running" not in self.world.run("ls").stdout, "the VM to be dead", 60)
+        console.close()
+        status = self.world.run("status", "guest").stdout
+        self.assertIn("QEMU was killed by signal 9 (SIGKILL): the VM had reached limits.memory", status)
+        self.expect_gone(groups)
+
     def test_require(self):
         file = self.world.write("guest/vm.toml", self.world.guest_toml('jail.cgroup = "require"' + LIMITS))
         result = self.world.run("up", file, status=None)
