@@ -192,6 +192,39 @@ TEST_CASE("the group is made where the most can be had", "[jail]") {
     CHECK(!fs::exists(own / "vm"));
 }
 
+TEST_CASE("where root may only write by its capabilities, groups are in one of our own", "[jail]") {
+    if (::geteuid() != 0) {
+        WARN("skipped: needs root");
+        return;
+    }
+    const TempDir root;
+    // Not owned by root, or not writable: in both a group could only be made, not removed.
+    const bool foreign = GENERATE(false, true);
+    put(root.path() / "cgroup.procs");
+    put(root.path() / "qvm/cgroup.subtree_control");
+    put(root.path() / "qvm/vm/pids.max");
+    if (foreign)
+        REQUIRE(::chown(root.path().c_str(), jail_uid, jail_uid) == 0);
+    else
+        REQUIRE(::chmod(root.path().c_str(), 0555) == 0);
+    const CgroupPlaces places{.v2_root = root.path(), .v2 = root.path(), .v1 = {}};
+    CgroupLimits limits;
+    SECTION("the limits are there") {
+        limits.pids = 7;
+        const auto group = Cgroup::make(places, "vm", limits, CgroupMode::Auto);
+        CHECK(group.record().directories == std::vector<fs::path>{root.path() / "qvm/vm"});
+        CHECK(content_of((root.path() / "qvm/vm/pids.max").string()) == "7");
+        CHECK(content_of((root.path() / "qvm/cgroup.subtree_control").string()).empty());
+    }
+    SECTION("it hands down what it is handed") {
+        limits.memory = 4096;
+        const auto group = Cgroup::make(places, "vm", limits, CgroupMode::Auto);
+        CHECK(group.record().missing.size() == 1);
+        CHECK(content_of((root.path() / "qvm/cgroup.subtree_control").string()) == "+memory");
+    }
+    CHECK(!fs::exists(root.path() / "vm"));
+}
+
 TEST_CASE("version 1 is taken when version 2 has no controllers", "[jail]") {
     const TempDir root;
     put(root.path() / "unified/cgroup.procs");
