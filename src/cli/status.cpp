@@ -68,6 +68,7 @@ ExitCode status(const std::string& word, bool json) {
         row("qemu", applied.qemu);
         row("accel", applied.accel);
         row("jail", applied.jail);
+        row("attach", applied.attach);
         if (cgroup != nullptr) {
             row("limits", launch::describe_limits(*cgroup));
             for (const auto& sentence : cgroup->missing) row("", sentence);

@@ -152,6 +152,12 @@ struct Limits {
     std::optional<Setting<std::uint64_t>> io_read, io_write;  ///< bytes a second, on each disk of the host
 };
 
+/// What clients of the attach socket may do. Observe: ask. Operate: also what names nothing of the host and
+/// starts no process. All: anything.
+enum class AttachAllow { Observe, Operate, All };
+std::string_view attach_word(AttachAllow allow);
+std::optional<AttachAllow> attach_named(std::string_view word);
+
 /// Which QEMU, for one that is not installed in the usual places. Paths are absolute; empty means the
 /// default.
 struct QemuBinary {
@@ -177,6 +183,7 @@ struct Vm {
     Lifecycle lifecycle;
     Setting<JailMode> jail_mode{JailMode::Strict, {}};
     Limits limits;
+    Setting<AttachAllow> attach_allow{AttachAllow::Operate, {}};
     JailOptions jail;
     QemuBinary qemu;
     /// The id of the chardev that `qvm console` talks to, or empty: made by the console sugar, or the raw

@@ -219,6 +219,13 @@ void lower_jail(Lowering& lowering) {
                           jail->origin_of("cgroup")};
 }
 
+void lower_attach(Lowering& lowering) {
+    const auto attach = lowering.single("attach");
+    const auto word = attach ? attach->text("allow") : std::nullopt;
+    const auto allow = word ? attach_named(*word) : std::nullopt;
+    if (allow) lowering.vm().attach_allow = {*allow, attach->origin_of("allow")};
+}
+
 }  // namespace
 
 void lower_settings(Lowering& lowering, const Document& document) {
@@ -233,6 +240,7 @@ void lower_settings(Lowering& lowering, const Document& document) {
     lower_hotplug(lowering);
     lower_jail(lowering);
     lower_limits(lowering);
+    lower_attach(lowering);
 }
 
 }  // namespace qvm::config

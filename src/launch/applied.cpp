@@ -70,6 +70,7 @@ Applied load(const Json& saved) {
     applied.qemu = saved.at("qemu").get<std::string>();
     applied.accel = saved.at("accel").get<std::string>();
     applied.jail = saved.at("jail").get<std::string>();
+    applied.attach = saved.value("attach", "operate");
     applied.supervisor = load_process(saved.at("supervisor"));
     applied.stub = load_process(saved.at("stub"));
     for (const auto& [name, process] : saved.at("helpers").items())
@@ -101,6 +102,7 @@ Json Applied::to_json() const {
     json["qemu"] = qemu;
     json["accel"] = accel;
     json["jail"] = jail;
+    json["attach"] = attach;
     json["supervisor"] = save(supervisor);
     json["stub"] = save(stub);
     Json& processes = json["helpers"] = Json::object();

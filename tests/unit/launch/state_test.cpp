@@ -71,6 +71,7 @@ Applied example() {
     applied.qemu = "QEMU 7.2.22";
     applied.accel = "tcg";
     applied.jail = "strict";
+    applied.attach = "all";
     applied.supervisor = {11, 12};
     applied.stub = {13, 14};
     applied.helpers = {{"passt", {15, 16}}};
