@@ -90,6 +90,8 @@ std::string_view kind_name(DiagnosticKind kind) {
             return "chain-mismatch";
         case DiagnosticKind::FileMissing:
             return "file-missing";
+        case DiagnosticKind::LimitTooLow:
+            return "limit-too-low";
         case DiagnosticKind::Deprecated:
             return "deprecated";
         case DiagnosticKind::Unused:
@@ -101,8 +103,9 @@ std::string_view kind_name(DiagnosticKind kind) {
 }
 
 Severity severity_of(DiagnosticKind kind) {
-    return kind == DiagnosticKind::Deprecated || kind == DiagnosticKind::Unused ? Severity::Warning
-                                                                                : Severity::Error;
+    const bool warning = kind == DiagnosticKind::LimitTooLow || kind == DiagnosticKind::Deprecated ||
+                         kind == DiagnosticKind::Unused;
+    return warning ? Severity::Warning : Severity::Error;
 }
 
 void Sources::add(std::string name, std::string text) {

@@ -32,6 +32,7 @@ enum class DiagnosticKind {
     PathInJail,
     ChainMismatch,
     FileMissing,
+    LimitTooLow,
     Deprecated,
     Unused,
     QemuRefused,
@@ -42,7 +43,7 @@ std::string_view kind_name(DiagnosticKind kind);
 
 enum class Severity { Error, Warning };
 
-/// The severity of a kind: Deprecated and Unused are warnings, all else errors.
+/// The severity of a kind: LimitTooLow, Deprecated and Unused are warnings, all else errors.
 Severity severity_of(DiagnosticKind kind);
 
 /// One finding. Printed as

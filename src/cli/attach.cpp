@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "cli/attach.hpp"
 
+#include <algorithm>
 #include <thread>
 
 #include "cli/reference.hpp"
@@ -19,6 +20,16 @@ qmp::net::awaitable<void> execute_into(qmp::Client& client, std::string command,
                                        qmp::ExecuteOptions options, Json& result) {
     auto reply = client.execute(std::move(command), std::move(arguments), options);
     result = co_await std::move(reply);
+}
+
+/// A damaged state file names none.
+std::optional<jail::CgroupRecord> known_cgroup(const launch::VmState& vm) {
+    try {
+        const auto applied = vm.applied();
+        return applied ? applied->cgroup : std::nullopt;
+    } catch (const Error&) {
+        return std::nullopt;
+    }
 }
 
 }  // namespace
@@ -55,7 +66,27 @@ bool wait_until_stopped(const launch::VmState& vm, std::chrono::milliseconds dea
     return true;
 }
 
+void remove_cgroup(const launch::VmState& vm) {
+    if (const auto group = known_cgroup(vm)) jail::remove_cgroup(*group);
+}
+
+void tidy_up_after_end(launch::VmState& vm) {
+    const auto is_there = [](const std::filesystem::path& directory) {
+        std::error_code ignored;
+        return std::filesystem::exists(directory, ignored);
+    };
+    const auto group = known_cgroup(vm);
+    const bool has_group = group && std::ranges::any_of(group->directories, is_there);
+    if (!has_group && !is_there(vm.runtime_directory())) return;
+    const Fd lock = vm.lock_operation(std::chrono::seconds(5));
+    // An `up` that waited for nobody may have begun the next life meanwhile.
+    if (vm.condition() != launch::Condition::Stopped) return;
+    remove_cgroup(vm);
+    vm.remove_runtime();
+}
+
 void tidy_up_orphan(launch::VmState& vm, const std::string& how, const std::string& detail) {
+    remove_cgroup(vm);
     if (auto applied = vm.applied()) {
         applied->phase = launch::Applied::Phase::Ended;
         applied->ended = Json::object();

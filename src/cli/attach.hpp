@@ -37,6 +37,13 @@ class Attached {
 /// so.
 bool wait_until_stopped(const launch::VmState& vm, std::chrono::milliseconds deadline);
 
+/// Removes the cgroup of a VM that has ended. Whoever calls it holds the operation lock.
+void remove_cgroup(const launch::VmState& vm);
+
+/// Removes cgroup and runtime directory of a VM that may have ended without a supervisor; takes the lock only
+/// if something of them is left.
+void tidy_up_after_end(launch::VmState& vm);
+
 /// After the end of an orphan, nobody else writes down how it ended and removes its runtime directory.
 void tidy_up_orphan(launch::VmState& vm, const std::string& how, const std::string& detail);
 

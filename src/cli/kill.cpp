@@ -59,6 +59,7 @@ void kill_processes(const launch::VmState& vm, std::uint64_t generation) {
         throw Error(ExitCode::OutcomeUnknown,
                     fmt::format("{} runs, but its processes are not known", vm.name()),
                     "its state file is gone or damaged: end the QEMU process by hand");
+    if (applied->cgroup) jail::kill_cgroup(*applied->cgroup);
     end(applied->stub);
     for (const auto& [name, record] : applied->helpers) end(record);
 }
@@ -66,6 +67,7 @@ void kill_processes(const launch::VmState& vm, std::uint64_t generation) {
 ExitCode kill(const std::string& word) {
     launch::VmState vm = find_vm(word);
     if (vm.condition() == launch::Condition::Stopped) {
+        tidy_up_after_end(vm);
         fmt::print("{}: is not running\n", vm.name());
         return ExitCode::Ok;
     }

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/text.hpp"
+#include "cli/attach.hpp"
 #include "cli/reference.hpp"
 #include "cli/verbs.hpp"
 
@@ -44,6 +45,7 @@ ExitCode rm(const Arguments& arguments) {
             return ExitCode::Usage;
         }
     }
+    remove_cgroup(vm);
     vm.remove();
     fmt::print("{}: removed\n", vm.name());
     return ExitCode::Ok;

@@ -9,6 +9,7 @@
 #include "cli/terminal.hpp"
 #include "cli/verbs.hpp"
 #include "launch/control.hpp"
+#include "launch/limits.hpp"
 
 namespace qvm::cli {
 namespace {
@@ -40,12 +41,15 @@ ExitCode status(const std::string& word, bool json) {
     const bool alive =
         summary.condition == launch::Condition::Running || summary.condition == launch::Condition::Orphaned;
     const auto guest = alive ? guest_status(vm, details) : std::string();
+    const auto* cgroup =
+        alive && summary.applied && summary.applied->cgroup ? &*summary.applied->cgroup : nullptr;
     if (json) {
         Json all = summary.to_json();
         if (alive) all["guest"] = guest;
         if (details.contains("pid")) all["qemu-pid"] = details["pid"];
         if (details.contains("helpers")) all["helpers"] = details["helpers"];
         if (details.contains("attach-clients")) all["attach-clients"] = details["attach-clients"];
+        if (cgroup != nullptr) all["limits"] = launch::limits_json(*cgroup);
         if (alive) all["attach-socket"] = vm.socket("qmp.sock").string();
         fmt::print("{}\n", all.dump(2, ' ', false, Json::error_handler_t::replace));
         return ExitCode::Ok;
@@ -65,6 +69,10 @@ ExitCode status(const std::string& word, bool json) {
         row("accel", applied.accel);
         row("jail", applied.jail);
         row("attach", applied.attach);
+        if (cgroup != nullptr) {
+            row("limits", launch::describe_limits(*cgroup));
+            for (const auto& sentence : cgroup->missing) row("", sentence);
+        }
     }
     if (summary.condition == launch::Condition::Running && summary.applied) {
         row("supervisor", fmt::format("pid {}", summary.applied->supervisor.pid));

@@ -66,6 +66,7 @@ std::string stop_running(launch::VmState& vm, milliseconds timeout) {
 ExitCode stop(const Arguments& arguments) {
     launch::VmState vm = find_vm(arguments.vm);
     if (vm.condition() == launch::Condition::Stopped) {
+        tidy_up_after_end(vm);
         fmt::print("{}: is not running\n", vm.name());
         return ExitCode::Ok;
     }

@@ -86,6 +86,14 @@ std::string describe_failure(const Front& front, const std::exception& failure) 
     return text + describe(*ours);
 }
 
+/// A limit that was asked for and cannot be had. The automatic one is only shown by `status`.
+void warn_of_missing_limits(const launch::VmState& vm, const config::Limits& asked) {
+    if (!asked.memory && !asked.cpu && !asked.pids && !asked.io_read && !asked.io_write) return;
+    const auto applied = vm.applied();
+    if (!applied || !applied->cgroup) return;
+    for (const auto& sentence : applied->cgroup->missing) print_warning("limits." + sentence);
+}
+
 void print_running(const launch::VmState& vm, const launch::Applied& applied, Clock::time_point begun) {
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begun);
     const auto console =
@@ -143,6 +151,8 @@ ExitCode up(const Arguments& arguments) {
         return arguments.console ? attend_console(vm, "^]") : code;
     }
     take_locks(vm, order);
+    // It may have ended without a supervisor.
+    remove_cgroup(vm);
     order.start.vm = front.vm;
     order.start.binary = front.probe->binary();
     order.start.host_uid = vm.host_uid();
@@ -157,8 +167,10 @@ ExitCode up(const Arguments& arguments) {
     if (arguments.foreground) {
         // A reader of our output that has gone must not orphan the VM.
         std::signal(SIGPIPE, SIG_IGN);
-        const auto ending = launch::up_in_foreground(std::move(order), vm, progress,
-                                                     [&] { print_running(vm, applied, begun); });
+        const auto ending = launch::up_in_foreground(std::move(order), vm, progress, [&] {
+            warn_of_missing_limits(vm, front.vm.limits);
+            print_running(vm, applied, begun);
+        });
         fmt::print("{}: ended: {}\n", vm.name(), ending.detail);
         return ending.exit_code();
     }
@@ -167,6 +179,7 @@ ExitCode up(const Arguments& arguments) {
         std::fputs(outcome.failure.c_str(), stderr);
         return outcome.exit_code;
     }
+    warn_of_missing_limits(vm, front.vm.limits);
     print_running(vm, applied, begun);
     return arguments.console ? attend_console(vm, "^]") : ExitCode::Ok;
 }

@@ -67,6 +67,8 @@ std::string jail_text(const Vm& vm) {
         for (const auto& bind : vm.jail.binds_ro) paths.push_back(bind.value.string());
         text += fmt::format(", binds-ro = {}", strings(paths));
     }
+    if (vm.jail.cgroup.value != JailCgroup::Auto)
+        text += fmt::format(", cgroup = \"{}\"", vm.jail.cgroup.value == JailCgroup::Off ? "off" : "require");
     return fmt::format("jail = {{ {} }}\n", text);
 }
 
@@ -78,6 +80,20 @@ std::string qemu_text(const QemuBinary& qemu) {
     if (!qemu.module_dir.empty()) text += line("module-dir", qemu.module_dir);
     if (!qemu.data.empty()) text += fmt::format("data = {}\n", strings(qemu.data));
     return text.empty() ? text : "\n[qemu]\n" + text;
+}
+
+std::string limits_text(const Limits& limits) {
+    constexpr double thousandths = 1000;
+    std::string text;
+    const auto size = [](std::string_view key, const Setting<std::uint64_t>& limit) {
+        return fmt::format("{} = \"{}\"\n", key, format_size(limit.value));
+    };
+    if (limits.memory) text += size("memory", *limits.memory);
+    if (limits.cpu) text += fmt::format("cpu = {}\n", static_cast<double>(limits.cpu->value) / thousandths);
+    if (limits.pids) text += fmt::format("pids = {}\n", limits.pids->value);
+    if (limits.io_read) text += size("io.read", *limits.io_read);
+    if (limits.io_write) text += size("io.write", *limits.io_write);
+    return text.empty() ? text : "\n[limits]\n" + text;
 }
 
 std::string option_text(const NamedTable& option, const Vm& vm) {
@@ -104,7 +120,7 @@ std::string settings_text(const Vm& vm) {
     text += machine_text(vm.machine);
     text += "\n[cpu]\n" + line("model", vm.cpu.model.value) + toml_lines(vm.cpu.properties);
     if (vm.kernel) text += kernel_text(*vm.kernel);
-    return text + lifecycle_text(vm.lifecycle) + qemu_text(vm.qemu);
+    return text + lifecycle_text(vm.lifecycle) + limits_text(vm.limits) + qemu_text(vm.qemu);
 }
 
 /// Tables that hold only tables need no header of their own. Each header follows an empty line.

@@ -133,12 +133,23 @@ struct Lifecycle {
 enum class JailMode { Strict, Off };
 enum class JailLandlock { Auto, Require, Off };
 enum class JailViolation { Errno, Kill, Log };
+/// Auto: what cannot be had is told. Require: it is an error. Off: none is made.
+enum class JailCgroup { Auto, Require, Off };
 
 /// What may be said of the jail beside its mode.
 struct JailOptions {
     Setting<JailLandlock> landlock{JailLandlock::Auto, {}};
     Setting<JailViolation> on_violation{JailViolation::Errno, {}};
     std::vector<Setting<std::filesystem::path>> binds_ro;  ///< absolute; seen in the jail at the same place
+    Setting<JailCgroup> cgroup{JailCgroup::Auto, {}};
+};
+
+/// [limits]: of all processes of the VM together, as a cgroup keeps them.
+struct Limits {
+    std::optional<Setting<std::uint64_t>> memory;  ///< bytes
+    std::optional<Setting<std::uint64_t>> cpu;     ///< thousandths of a processor
+    std::optional<Setting<std::uint64_t>> pids;
+    std::optional<Setting<std::uint64_t>> io_read, io_write;  ///< bytes a second, on each disk of the host
 };
 
 /// What clients of the attach socket may do. Observe: ask. Operate: also what names nothing of the host and
@@ -171,6 +182,7 @@ struct Vm {
     Setting<unsigned> spare_pcie_ports{4, {}};
     Lifecycle lifecycle;
     Setting<JailMode> jail_mode{JailMode::Strict, {}};
+    Limits limits;
     Setting<AttachAllow> attach_allow{AttachAllow::Operate, {}};
     JailOptions jail;
     QemuBinary qemu;

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "config/sugar_limits.hpp"
 #include "config/sugar_smp.hpp"
 #include "config/vocabulary.hpp"
 
@@ -211,6 +212,11 @@ void lower_jail(Lowering& lowering) {
     if (const Value* binds = jail->value("binds-ro"); binds != nullptr && binds->array() != nullptr)
         for (const auto& path : *binds->array())
             vm.jail.binds_ro.push_back({plain_path(lowering.absolute(path)), path.origin});
+    if (const auto word = jail->text("cgroup"))
+        vm.jail.cgroup = {*word == "off"       ? JailCgroup::Off
+                          : *word == "require" ? JailCgroup::Require
+                                               : JailCgroup::Auto,
+                          jail->origin_of("cgroup")};
 }
 
 void lower_attach(Lowering& lowering) {
@@ -233,6 +239,7 @@ void lower_settings(Lowering& lowering, const Document& document) {
     lower_qemu(lowering);
     lower_hotplug(lowering);
     lower_jail(lowering);
+    lower_limits(lowering);
     lower_attach(lowering);
 }
 

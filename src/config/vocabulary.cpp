@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <chrono>
+#include <cmath>
 #include <utility>
 
 #include <fmt/format.h>
@@ -29,10 +31,14 @@ constexpr std::array<Words, 2> jail_modes{"strict", "off"};
 constexpr std::array<Words, 3> attach_words{"observe", "operate", "all"};
 constexpr std::array<Words, 3> jail_landlock{"auto", "require", "off"};
 constexpr std::array<Words, 3> jail_violations{"errno", "kill", "log"};
+constexpr std::array<Words, 3> jail_cgroup{"auto", "require", "off"};
 constexpr std::array<Words, 4> host_kinds{"file", "socket", "tap", "process"};
 constexpr std::array<Words, 3> access_words{"ro", "rw", "wo"};
 constexpr std::array<Words, 2> socket_modes{"listen", "connect"};
 constexpr std::array<Words, 1> process_profiles{"passt"};
+
+/// In thousandths; the kernel counts in periods of 100 ms and takes no less than one of them.
+constexpr std::int64_t least_processors = 10, most_processors = 4'096'000;
 
 constexpr KeyRule enabled_key{"enabled", boolean};
 
@@ -91,7 +97,15 @@ constexpr std::array lifecycle_keys{KeyRule{"stop-timeout", duration},
 constexpr std::array attach_keys{KeyRule{"allow", string, attach_words}};
 constexpr std::array jail_keys{
     KeyRule{"mode", string, jail_modes}, KeyRule{"landlock", string, jail_landlock},
-    KeyRule{"on-violation", string, jail_violations}, KeyRule{"binds-ro", strings | as_path}};
+    KeyRule{"on-violation", string, jail_violations}, KeyRule{"binds-ro", strings | as_path},
+    KeyRule{"cgroup", string, jail_cgroup}};
+constexpr std::array io_keys{KeyRule{"read", size, {}, 4096}, KeyRule{"write", size, {}, 4096}};
+constexpr std::array limits_keys{
+    KeyRule{"memory", size, {}, 1 << 20},
+    KeyRule{"cpu", processors, {}, least_processors, most_processors},
+    KeyRule{"pids", integer, {}, 16, 4 << 20},
+    KeyRule{"io", table, {}, 0, 0, io_keys},
+};
 constexpr std::array qemu_keys{KeyRule{"binary", string | as_path}, KeyRule{"loader", string | as_path},
                                KeyRule{"library-path", string | strings | as_path},
                                KeyRule{"module-dir", string | as_path},
@@ -124,6 +138,7 @@ constexpr std::array tables{
     TableRule{"link-down", Shape::Plain, link_down_rule},
     TableRule{"hotplug", Shape::Single, hotplug_keys},
     TableRule{"lifecycle", Shape::Single, lifecycle_keys},
+    TableRule{"limits", Shape::Single, limits_keys},
     TableRule{"jail", Shape::Single, jail_keys},
     TableRule{"attach", Shape::Single, attach_keys},
     TableRule{"qemu", Shape::Single, qemu_keys, false, "binary", string},
@@ -158,12 +173,13 @@ bool is_string_array(const Value& value) {
 
 /// "a string, an integer or a boolean"
 std::string expected(unsigned mask) {
-    constexpr std::array<std::pair<unsigned, std::string_view>, 7> names{{
+    constexpr std::array<std::pair<unsigned, std::string_view>, 8> names{{
         {string, "a string"},
         {strings, "an array of strings"},
         {integer, "an integer"},
         {size, "a size such as \"512M\""},
         {duration, "a duration such as \"30s\""},
+        {processors, "a number of processors such as 1.5 or \"150%\""},
         {boolean, "true or false"},
         {table, "a table"},
     }};
@@ -248,8 +264,11 @@ class Checker {
     Value checked(const KeyRule& rule, const std::string& where, const Value& value) {
         if ((rule.takes & as_path) != 0 && names_no_path(value)) return empty_path(where, value);
         if (value.is_string() && (rule.takes & string) != 0) return checked_word(rule, where, value);
-        if (value.is_string() && (rule.takes & size) != 0) return checked_size(where, value);
+        if (value.is_string() && (rule.takes & size) != 0) return checked_size(rule, where, value);
         if (value.is_string() && (rule.takes & duration) != 0) return checked_duration(where, value);
+        if ((rule.takes & processors) != 0 && !is_told(value)) return checked_processors(rule, where, value);
+        if (value.is_table() && !rule.members.empty())
+            return {keys({rule.name, Shape::Single, rule.members}, where, *value.table()), value.origin};
         if (value.integer() != nullptr && (rule.takes & (integer | size)) != 0)
             return checked_range(rule, where, value);
         const bool fits = (value.boolean() != nullptr && (rule.takes & boolean) != 0) ||
@@ -285,17 +304,49 @@ class Checker {
         return {{}, value.origin};
     }
 
-    Value checked_size(const std::string& where, const Value& value) {
+    Value checked_size(const KeyRule& rule, const std::string& where, const Value& value) {
         const auto parsed = parse_size(*value.string());
         const auto* bytes = std::get_if<std::uint64_t>(&parsed);
         if (bytes != nullptr && std::in_range<std::int64_t>(*bytes))
-            return {static_cast<std::int64_t>(*bytes), value.origin};
+            return checked_range(rule, where, {static_cast<std::int64_t>(*bytes), value.origin});
         const auto* why = std::get_if<std::string>(&parsed);
         diagnostics_.add({DiagnosticKind::BadSize,
                           value.origin,
                           why != nullptr ? *why : fmt::format("{} is too large", where),
                           {},
                           {fmt::format("in {}", where)}});
+        return {{}, value.origin};
+    }
+
+    /// 1.5, 2, "150%"
+    static std::optional<double> processors_in(const Value& value) {
+        if (value.integer() != nullptr) return static_cast<double>(*value.integer());
+        if (const auto* number = std::get_if<double>(&value.data)) return *number;
+        const std::string* text = value.string();
+        if (text == nullptr) return std::nullopt;
+        constexpr double percent = 100;
+        double number = 0;
+        const auto* end = text->data() + text->size();
+        const auto [rest, error] = std::from_chars(text->data(), end, number);
+        return error == std::errc() && std::string_view(rest, end) == "%" ? std::optional(number / percent)
+                                                                          : std::nullopt;
+    }
+
+    Value checked_processors(const KeyRule& rule, const std::string& where, const Value& value) {
+        constexpr double thousandths = 1000;
+        const auto number = processors_in(value);
+        if (!number) return wrong_type(where, value, expected(rule.takes));
+        const double exact = *number * thousandths;
+        // Written so that "not a number" is none of them.
+        if (exact >= static_cast<double>(rule.least) && exact <= static_cast<double>(rule.most))
+            return {std::llround(exact), value.origin};
+        diagnostics_.add(
+            {DiagnosticKind::BadValue,
+             value.origin,
+             fmt::format("{} cannot be {}", where,
+                         value.string() != nullptr ? *value.string() : fmt::format("{}", *number)),
+             {},
+             {"it takes 0.01 to 4096 processors: 1.5 and \"150%\" are one and a half"}});
         return {{}, value.origin};
     }
 
@@ -314,9 +365,12 @@ class Checker {
     Value checked_range(const KeyRule& rule, const std::string& where, const Value& value) {
         const std::int64_t number = *value.integer();
         if (number >= rule.least && number <= rule.most) return value;
-        const std::string range = rule.most == INT64_MAX ? fmt::format("at least {}", rule.least)
-                                                         : fmt::format("{} to {}", rule.least, rule.most);
         const bool is_size = (rule.takes & size) != 0;
+        const std::string least = is_size && rule.least > 0
+                                      ? format_size(static_cast<std::uint64_t>(rule.least))
+                                      : std::to_string(rule.least);
+        const std::string range =
+            rule.most == INT64_MAX ? "at least " + least : fmt::format("{} to {}", least, rule.most);
         diagnostics_.add({is_size ? DiagnosticKind::BadSize : DiagnosticKind::BadValue,
                           value.origin,
                           fmt::format("{} cannot be {}", where, number),

@@ -20,16 +20,18 @@ inline constexpr unsigned integer = 2;
 inline constexpr unsigned boolean = 4;
 inline constexpr unsigned strings = 8;  ///< an array of strings
 inline constexpr unsigned table = 16;
-inline constexpr unsigned size = 32;      ///< bytes as an integer, or "512M"
-inline constexpr unsigned duration = 64;  ///< "30s"
-inline constexpr unsigned as_path = 128;  ///< with string or strings: they are paths, which are not empty
+inline constexpr unsigned size = 32;         ///< bytes as an integer, or "512M"
+inline constexpr unsigned duration = 64;     ///< "30s"
+inline constexpr unsigned as_path = 128;     ///< with string or strings: they are paths, which are not empty
+inline constexpr unsigned processors = 256;  ///< 1.5, or "150%"
 }  // namespace takes
 
 struct KeyRule {
     std::string_view name;
     unsigned takes = 0;
     std::span<const std::string_view> words = {};  ///< the strings it takes; empty: any
-    std::int64_t least = 0, most = INT64_MAX;      ///< of an integer
+    std::int64_t least = 0, most = INT64_MAX;      ///< of an integer or a size
+    std::span<const KeyRule> members = {};         ///< of a table; empty: any
 };
 
 enum class Shape {
@@ -63,8 +65,8 @@ void expand_short_forms(Table& root);
 unsigned takes_at(std::span<const std::string> path);
 
 /// A copy of `root` that has only known keys with values of the right type; the rest is reported. A key whose
-/// value is wrong stays, as null, so that nobody calls it missing. Sizes and durations become integers
-/// (bytes, milliseconds).
+/// value is wrong stays, as null, so that nobody calls it missing. Sizes, durations and processors
+/// become integers (bytes, milliseconds, thousandths).
 Table checked_copy(const Table& root, Diagnostics& diagnostics);
 
 /// [a-z][a-z0-9-]{0,19}

@@ -38,6 +38,26 @@ ProcessRecord load_process(const Json& json) {
     return {json.at("pid").get<pid_t>(), json.at("start-time").get<std::uint64_t>()};
 }
 
+Json save(const std::optional<jail::CgroupRecord>& cgroup) {
+    if (!cgroup) return nullptr;
+    Json json = Json::object();
+    json["version"] = cgroup->version;
+    Json& directories = json["directories"] = Json::array();
+    for (const auto& directory : cgroup->directories) directories.push_back(directory.string());
+    json["missing"] = cgroup->missing;
+    return json;
+}
+
+std::optional<jail::CgroupRecord> load_cgroup(const Json& saved) {
+    if (saved.is_null()) return std::nullopt;
+    jail::CgroupRecord cgroup;
+    cgroup.version = saved.at("version").get<int>();
+    for (const auto& directory : saved.at("directories"))
+        cgroup.directories.emplace_back(directory.get<std::string>());
+    cgroup.missing = saved.at("missing").get<std::vector<std::string>>();
+    return cgroup;
+}
+
 Applied load(const Json& saved) {
     Applied applied;
     if (saved.at("form").get<int>() != saved_form)
@@ -55,6 +75,8 @@ Applied load(const Json& saved) {
     applied.stub = load_process(saved.at("stub"));
     for (const auto& [name, process] : saved.at("helpers").items())
         applied.helpers.emplace_back(name, load_process(process));
+    // What was written before there were any has none.
+    applied.cgroup = load_cgroup(saved.value("cgroup", Json()));
     applied.started =
         std::chrono::system_clock::time_point(milliseconds(saved.at("started-ms").get<std::int64_t>()));
     applied.stop_timeout = milliseconds(saved.at("stop-timeout-ms").get<std::int64_t>());
@@ -85,6 +107,7 @@ Json Applied::to_json() const {
     json["stub"] = save(stub);
     Json& processes = json["helpers"] = Json::object();
     for (const auto& [name, process] : helpers) processes[name] = save(process);
+    json["cgroup"] = save(cgroup);
     const auto since_epoch = std::chrono::duration_cast<milliseconds>(started.time_since_epoch());
     json["started-ms"] = since_epoch.count();
     json["stop-timeout-ms"] = stop_timeout.count();

@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "base/json.hpp"
+#include "launch/limits.hpp"
 #include "qmp/async.hpp"
 
 namespace qvm::launch {
@@ -79,6 +80,11 @@ qmp::net::awaitable<void> supervise(qmp::net::io_context& context, UpOrder& orde
     std::unique_ptr<Supervisor> supervisor;
     std::exception_ptr failure;
     try {
+        order.start.cgroup = make_cgroup(order.start.vm, order.start.plan, own);
+        if (order.start.cgroup) {
+            order.applied.cgroup = order.start.cgroup->record();
+            own.write_applied(order.applied);
+        }
         auto starting = start(context, std::move(order.start), state, spawned, std::move(progress));
         Started vm = co_await std::move(starting);
         supervisor = std::make_unique<Supervisor>(context, std::move(vm), state, order.applied);

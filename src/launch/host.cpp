@@ -97,7 +97,7 @@ Fd open_tap(const OpenTap& tap) {
 
 }  // namespace
 
-HostResources::HostResources(const VmState& state) : state_(state) {}
+HostResources::HostResources(const VmState& state, jail::Cgroup* cgroup) : state_(state), cgroup_(cgroup) {}
 
 HostResources::~HostResources() {
     if (released_) return;
@@ -134,7 +134,10 @@ Fd HostResources::start_process(const std::string& name, const StartProcess& pro
     spec.host_uid = state_.host_uid();
     const Fd log = state_.open_file(name + ".log", O_RDWR | O_CREAT | O_TRUNC | O_APPEND);
     spec.stub.log = log.get();
-    helpers_.emplace_back(name, jail::spawn(spec));
+    const auto announce = [&](const PidFd& stub) {
+        if (cgroup_ != nullptr) cgroup_->add(name, stub.pid());
+    };
+    helpers_.emplace_back(name, jail::spawn(spec, announce));
     return std::move(pair.first);
 }
 

@@ -11,6 +11,7 @@
 #include "base/diagnostic.hpp"
 #include "base/fd.hpp"
 #include "config/resource.hpp"
+#include "jail/cgroup.hpp"
 #include "jail/spawn.hpp"
 #include "launch/plan.hpp"
 #include "launch/state.hpp"
@@ -22,7 +23,8 @@ namespace qvm::launch {
 class HostResources {
   public:
     /// Sockets of the VM go to the runtime directory of `state`, helpers' output to its state directory.
-    explicit HostResources(const VmState& state);
+    /// Helpers become members of `cgroup` (null: of none), which is borrowed.
+    explicit HostResources(const VmState& state, jail::Cgroup* cgroup = nullptr);
     HostResources(const HostResources&) = delete;
     HostResources& operator=(const HostResources&) = delete;
     ~HostResources();
@@ -49,6 +51,7 @@ class HostResources {
     Fd start_process(const std::string& name, const StartProcess& process);
 
     VmState state_;
+    jail::Cgroup* cgroup_;
     std::map<std::string, Fd> fds_;
     std::vector<std::pair<std::string, jail::Child>> helpers_;
     std::vector<std::filesystem::path> sockets_;

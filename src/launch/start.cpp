@@ -43,12 +43,14 @@ std::vector<Diagnostic> blame(const Plan& plan, const std::vector<std::string>& 
 }
 
 /// QEMU is gone or going: how, and what did it say?
-StartError death(jail::Child& qemu, const Plan& plan, const VmState& state, const std::string& when) {
-    const auto status = qemu.wait(last_breath_ms);
+StartError death(Started& vm, const Plan& plan, const VmState& state, const std::string& when) {
+    const auto status = vm.qemu->wait(last_breath_ms);
     const auto words = last_words(state, "qemu.log", 12);
     const auto how = status ? status->to_string() : std::string("closed its monitor and hangs");
     auto advice = quoted_words(words, "QEMU");
     if (!advice.empty()) advice += '\n';
+    if (vm.cgroup && jail::reached_memory_limit(vm.cgroup->record()))
+        advice += "the kernel killed it because the VM had reached limits.memory\n";
     if (plan.accel == "kvm") advice += "machine.accel = \"tcg\" starts it without kvm, if that is to blame\n";
     advice += fmt::format("everything was undone; `qvm log {}` shows QEMU's whole log", state.name());
     return StartError(fmt::format("{}: QEMU {} {}", state.name(), how, when), blame(plan, words), advice);
@@ -86,7 +88,8 @@ StartError::StartError(const std::string& what, std::vector<Diagnostic> findings
 qmp::net::awaitable<Started> start(qmp::net::io_context& context, StartOrder order, const VmState& state,
                                    Spawned spawned, Progress progress) {
     Started vm;
-    vm.host = std::make_unique<HostResources>(state);
+    vm.cgroup = std::move(order.cgroup);
+    vm.host = std::make_unique<HostResources>(state, vm.cgroup.get());
     for (const auto& step : order.plan.steps)
         if (const auto* host = std::get_if<HostStep>(&step.action)) vm.host->make(*host);
 
@@ -99,7 +102,10 @@ qmp::net::awaitable<Started> start(qmp::net::io_context& context, StartOrder ord
         jail::Spec spec =
             contain(order.vm, order.plan, *vm.host, order.binary, order.host_uid, std::move(order.filter));
         spec.stub = stub_for(state, order.vm_lock, files);
-        const auto announce = [&](const PidFd& stub) { spawned(stub, *vm.host); };
+        const auto announce = [&](const PidFd& stub) {
+            if (vm.cgroup) vm.cgroup->add("qemu", stub.pid());
+            spawned(stub, *vm.host);
+        };
         vm.qemu = std::make_unique<jail::Child>(jail::spawn(spec, announce));
     }
     order.vm_lock.reset();
@@ -122,9 +128,9 @@ qmp::net::awaitable<Started> start(qmp::net::io_context& context, StartOrder ord
             when = "during " + error.step();
         else
             failure = std::make_unique<StartError>(refusal(error, state));
-        if (!failure) failure = std::make_unique<StartError>(death(*vm.qemu, order.plan, state, when));
+        if (!failure) failure = std::make_unique<StartError>(death(vm, order.plan, state, when));
     } catch (const qmp::ConnectError&) {
-        failure = std::make_unique<StartError>(death(*vm.qemu, order.plan, state, when));
+        failure = std::make_unique<StartError>(death(vm, order.plan, state, when));
     }
     if (failure) throw StartError(*failure);
     co_return vm;

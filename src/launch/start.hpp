@@ -15,6 +15,7 @@
 #include "base/diagnostic.hpp"
 #include "base/fd.hpp"
 #include "config/resource.hpp"
+#include "jail/cgroup.hpp"
 #include "jail/spawn.hpp"
 #include "launch/host.hpp"
 #include "launch/plan.hpp"
@@ -31,6 +32,7 @@ struct StartOrder {
     std::filesystem::path binary;           ///< QEMU, absolute
     Fd vm_lock;                             ///< handed to the jail's pid 1
     std::optional<std::uint32_t> host_uid;  ///< as root: whom QEMU runs as
+    std::unique_ptr<jail::Cgroup> cgroup;   ///< for QEMU and its helpers; may be null
     jail::Filter filter;                    ///< filter_for() its file's jail
 };
 
@@ -47,7 +49,8 @@ class StartError : public Error {
 
 /// A VM that runs.
 struct Started {
-    std::unique_ptr<HostResources> host;  ///< helpers and sockets
+    std::unique_ptr<jail::Cgroup> cgroup;  ///< outlives its processes; may be null
+    std::unique_ptr<HostResources> host;   ///< helpers and sockets
     std::unique_ptr<jail::Child> qemu;
     std::unique_ptr<qmp::Client> monitor;  ///< negotiated
     qmp::Greeting greeting;

@@ -22,6 +22,7 @@
 #include "base/error.hpp"
 #include "base/fd.hpp"
 #include "base/json.hpp"
+#include "jail/cgroup.hpp"
 #include "jail/spawn.hpp"
 
 namespace qvm::launch {
@@ -72,6 +73,7 @@ struct Applied {
     std::string attach;  ///< "observe", "operate", "all"
     ProcessRecord supervisor, stub;
     std::vector<std::pair<std::string, ProcessRecord>> helpers;
+    std::optional<jail::CgroupRecord> cgroup;  ///< nothing: none was asked for
     std::chrono::system_clock::time_point started;
     std::chrono::milliseconds stop_timeout{30'000};
     bool restart_on_crash = false;  ///< lifecycle.on-crash = "restart": a guest that panics is reset

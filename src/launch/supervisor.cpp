@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "launch/supervisor.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <fcntl.h>
+#include <iterator>
 #include <map>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -126,6 +128,7 @@ struct Supervisor::Impl {
         applied.supervisor = ProcessRecord::of(::getpid());
         applied.stub = ProcessRecord::of(vm.qemu->stub_pid());
         applied.helpers = vm.host->helpers();
+        if (vm.cgroup) applied.cgroup = vm.cgroup->record();
         state.write_applied(applied);
     }
 
@@ -207,10 +210,22 @@ struct Supervisor::Impl {
 
     awaitable<Json> kill() {
         intended = Ending{"killed", "killed by qvm kill"};
-        vm.qemu->kill();
+        kill_processes();
         auto gone = qmp::wait_readable(vm.qemu->stub().get());
         co_await std::move(gone);
         co_return reply_of(*intended);
+    }
+
+    void kill_processes() {
+        if (vm.cgroup) jail::kill_cgroup(vm.cgroup->record());
+        // It ends with all that are in its jail.
+        vm.qemu->kill();
+    }
+
+    /// What the exit status cannot tell.
+    std::string of_memory_limit() const {
+        const bool reached = vm.cgroup && jail::reached_memory_limit(vm.cgroup->record());
+        return reached ? ": the VM had reached limits.memory" : "";
     }
 
     static Json reply_of(const Ending& ending) {
@@ -267,7 +282,7 @@ struct Supervisor::Impl {
             const int number = co_await std::move(signal);
             if (stopping) {
                 // Whoever asks twice wants it now.
-                vm.qemu->kill();
+                kill_processes();
                 continue;
             }
             stopping = true;
@@ -295,7 +310,7 @@ struct Supervisor::Impl {
             else if (!status->signaled && status->code == 0)
                 ending = {"quit", "QEMU ended by itself"};
             else
-                ending.detail = "QEMU " + status->to_string();
+                ending.detail = "QEMU " + status->to_string() + of_memory_limit();
         }
         log_line(fmt::format("ended: {} {}", ending.how, ending.detail));
         applied.phase = Applied::Phase::Ended;
@@ -310,6 +325,8 @@ struct Supervisor::Impl {
         auto stopped = server->stop();
         co_await std::move(stopped);
         vm.host.reset();
+        if (vm.cgroup && !vm.cgroup->remove())
+            log_line("the cgroup of the VM could not be removed; the next up, kill or rm tries again");
         state.remove_runtime();
         co_return ending;
     }
@@ -327,6 +344,9 @@ struct Supervisor::Impl {
                            {"/proc", R::read},
                            {"/etc/localtime", R::read_file},
                            {"/usr/share/zoneinfo", R::read}};
+        if (vm.cgroup)
+            std::ranges::move(jail::paths_of_cgroup(vm.cgroup->record()),
+                              std::back_inserter(hardening.paths));
         for (const auto& socket : vm.host->sockets())
             hardening.paths.push_back({socket.parent_path().string(), R::remove_file});
         jail::harden(hardening);

@@ -398,16 +398,24 @@ class World:
         found += [f"mount {line.split()[4]}" for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines()
                   if str(self.base) in line]
         found += [f"in the runtime directory: {path.relative_to(self.base)}" for path in self.runtime.rglob("*")]
-        for path, directories, _ in os.walk("/sys/fs/cgroup"):
-            for name in directories:
-                if "qvm" not in name:
-                    continue
-                try:  # that of another running test has processes; one of this test that was left behind has none
-                    if "populated 0" in pathlib.Path(path, name, "cgroup.events").read_text():
-                        found.append(f"cgroup {path}/{name}")
-                except OSError:
-                    pass
+        # That of another running test has processes; one of this test that was left behind has none.
+        found += [f"cgroup {group}" for group in self.cgroups() if not self.cgroup_members(group)]
         return found
+
+    @staticmethod
+    def cgroups():
+        """All groups of VMs, of whichever test: version 2 has one for each, version 1 one in each hierarchy."""
+        return [pathlib.Path(path, name) for path, directories, _ in os.walk("/sys/fs/cgroup")
+                for name in directories if name.startswith("qvm-")]
+
+    @staticmethod
+    def cgroup_members(group):
+        """The processes in it; one that vanishes meanwhile counts as having some."""
+        try:
+            return [pid for path, _, _ in os.walk(group, onerror=lambda error: (_ for _ in ()).throw(error))
+                    for pid in pathlib.Path(path, "cgroup.procs").read_text().split()]
+        except OSError:
+            return [0]
 
     def end_all_vms(self):
         for vm in json.loads(self.run("ls", "--json", status=None).stdout or "[]"):
@@ -430,6 +438,10 @@ class World:
                 except OSError:
                     pass
             time.sleep(0.1)
+        for file in self.base.glob("state/qvm/*/applied.json"):
+            for group in (json.loads(file.read_text() or "{}").get("cgroup") or {}).get("directories", []):
+                for path, _, _ in os.walk(group, topdown=False):
+                    os.rmdir(path)
         shutil.rmtree(self.base, ignore_errors=True)
 
 

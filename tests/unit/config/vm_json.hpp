@@ -28,6 +28,13 @@ inline Json named_json(const std::vector<NamedTable>& tables) {
     return list;
 }
 
+inline Json limits_json(const Limits& limits) {
+    Json json = Json::array();
+    for (const auto& limit : {limits.memory, limits.cpu, limits.pids, limits.io_read, limits.io_write})
+        json.push_back(limit ? Json(limit->value) : Json());
+    return json;
+}
+
 inline Json settings_json(const Vm& vm) {
     Json json = Json::object();
     json["name"] = vm.name.value;
@@ -45,6 +52,8 @@ inline Json settings_json(const Vm& vm) {
     json["on-reboot"] = static_cast<int>(vm.lifecycle.on_reboot.value);
     json["on-crash"] = static_cast<int>(vm.lifecycle.on_crash.value);
     json["jail"] = static_cast<int>(vm.jail_mode.value);
+    json["cgroup"] = static_cast<int>(vm.jail.cgroup.value);
+    json["limits"] = limits_json(vm.limits);
     json["attach"] = attach_word(vm.attach_allow.value);
     json["console"] = vm.console;
     return json;

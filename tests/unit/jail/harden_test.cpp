@@ -3,6 +3,7 @@
 
 #include <csignal>
 #include <fcntl.h>
+#include <filesystem>
 #include <functional>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "contained.hpp"
+#include "jail/cgroup.hpp"
 #include "support/catch.hpp"
 
 using namespace qvm;
@@ -89,4 +91,32 @@ TEST_CASE("a hardened process opens only what it named", "[jail]") {
     CHECK(hardened(paths,
                    [] { return refused(::open("/tmp/qvm-harden-test", O_WRONLY | O_CREAT, 0600), EACCES); }));
     CHECK(hardened({{"/nowhere/at/all", PathRights::read}}, [] { return true; }));
+}
+
+TEST_CASE("a hardened process ends and removes the cgroup that it named", "[jail]") {
+    CgroupLimits limits;
+    limits.pids = 20;
+    const auto name = "qvm-harden-test-" + std::to_string(::getpid());
+    auto group = Cgroup::make(own_cgroup_places(), name, limits, CgroupMode::Auto);
+    if (group.record().version == 0) {
+        WARN("skipped: " + group.record().missing.front());
+        return;
+    }
+    const pid_t member = ::fork();
+    if (member == 0)
+        for (;;) ::pause();
+    group.add("process", member);
+    const auto record = group.record();
+    REQUIRE(record.missing.empty());
+    if (landlock_abi() > 0) {
+        CHECK(hardened({}, [&] { return !remove_cgroup(record); }));
+        CHECK(std::filesystem::exists(record.directories.front()));
+    }
+    CHECK(hardened(paths_of_cgroup(record),
+                   [&] { return !reached_memory_limit(record) && read_limits(record).pids == 20U; }));
+    CHECK(hardened(paths_of_cgroup(record), [&] { return remove_cgroup(record); }));
+    CHECK(!std::filesystem::exists(record.directories.front()));
+    int status = 0;
+    ::waitpid(member, &status, 0);
+    CHECK(WIFSIGNALED(status));
 }

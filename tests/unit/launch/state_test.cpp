@@ -75,6 +75,7 @@ Applied example() {
     applied.supervisor = {11, 12};
     applied.stub = {13, 14};
     applied.helpers = {{"passt", {15, 16}}};
+    applied.cgroup = {.version = 1, .directories = {"/sys/fs/cgroup/pids/qvm-web"}, .missing = {"cpu: no"}};
     applied.started = std::chrono::system_clock::time_point(std::chrono::milliseconds(1'700'000'000'123));
     applied.stop_timeout = std::chrono::seconds(5);
     applied.console = "console";
