@@ -36,10 +36,19 @@ int number_of(const char* call) {
 
 struct FilterBuilder::Impl {
     scmp_filter_ctx context = nullptr;
+
+    void add(std::uint32_t action, const char* call, const std::vector<ArgumentTest>& tests) const {
+        std::vector<scmp_arg_cmp> comparisons;
+        for (const auto& test : tests)
+            comparisons.push_back({test.index, SCMP_CMP_MASKED_EQ, test.mask, test.value});
+        require(seccomp_rule_add_array(context, action, number_of(call),
+                                       static_cast<unsigned>(comparisons.size()), comparisons.data()),
+                call);
+    }
 };
 
-FilterBuilder::FilterBuilder() : impl_(std::make_unique<Impl>()) {
-    impl_->context = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+FilterBuilder::FilterBuilder(Unnamed unnamed) : impl_(std::make_unique<Impl>()) {
+    impl_->context = seccomp_init(unnamed == Unnamed::Refused ? SCMP_ACT_ERRNO(EPERM) : SCMP_ACT_ALLOW);
     if (impl_->context == nullptr) require(-ENOMEM, "seccomp_init");
     require(seccomp_attr_set(impl_->context, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS),
             "bad architectures");
@@ -52,17 +61,13 @@ FilterBuilder::~FilterBuilder() {
 }
 
 void FilterBuilder::allow(const char* call, const std::vector<ArgumentTest>& tests) {
-    std::vector<scmp_arg_cmp> comparisons;
-    for (const auto& test : tests)
-        comparisons.push_back({test.index, SCMP_CMP_MASKED_EQ, test.mask, test.value});
-    require(seccomp_rule_add_array(impl_->context, SCMP_ACT_ALLOW, number_of(call),
-                                   static_cast<unsigned>(comparisons.size()), comparisons.data()),
-            call);
+    impl_->add(SCMP_ACT_ALLOW, call, tests);
+    rules_.push_back({call, tests, 0, reason_});
 }
 
-void FilterBuilder::refuse(const char* call, int error) {
-    const auto action = SCMP_ACT_ERRNO(static_cast<std::uint32_t>(error));
-    require(seccomp_rule_add_array(impl_->context, action, number_of(call), 0, nullptr), call);
+void FilterBuilder::refuse(const char* call, int error, const std::vector<ArgumentTest>& tests) {
+    impl_->add(SCMP_ACT_ERRNO(static_cast<std::uint32_t>(error)), call, tests);
+    rules_.push_back({call, tests, error, reason_});
 }
 
 std::vector<std::byte> FilterBuilder::program() const {

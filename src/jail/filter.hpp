@@ -18,11 +18,23 @@ struct ArgumentTest {
     std::uint32_t mask = 0xffffffff;
 };
 
-/// An allow-list in the making: what is not named answers EPERM, a foreign architecture is death.
+/// One line of a filter, as its maker said it.
+struct Rule {
+    std::string call;
+    std::vector<ArgumentTest> tests;  ///< all must hold
+    int error = 0;                    ///< 0: allowed; else what the call answers
+    std::string reason;
+};
+
+/// What becomes of a call that no rule names.
+enum class Unnamed { Refused, Allowed };
+
+/// A filter in the making. What is not named answers EPERM, unless all but the named is allowed; a foreign
+/// architecture is death.
 class FilterBuilder {
   public:
     /// Throws SetupError, as all of these.
-    FilterBuilder();
+    explicit FilterBuilder(Unnamed unnamed = Unnamed::Refused);
     FilterBuilder(const FilterBuilder&) = delete;
     FilterBuilder& operator=(const FilterBuilder&) = delete;
     ~FilterBuilder();
@@ -30,13 +42,19 @@ class FilterBuilder {
     /// `tests` must all hold; rules for the same call are alternatives. A call this architecture lacks is
     /// skipped.
     void allow(const char* call, const std::vector<ArgumentTest>& tests = {});
-    /// The call answers `error` instead of EPERM.
-    void refuse(const char* call, int error);
+    /// The call answers `error` instead of EPERM, or, where all but the named is allowed, of being done.
+    void refuse(const char* call, int error, const std::vector<ArgumentTest>& tests = {});
+    /// Why the rules that follow are there: for readers of rules().
+    void because(std::string reason) { reason_ = std::move(reason); }
     std::vector<std::byte> program() const;
+    /// In the order they were added.
+    const std::vector<Rule>& rules() const { return rules_; }
 
   private:
     struct Impl;
     std::unique_ptr<Impl> impl_;
+    std::vector<Rule> rules_;
+    std::string reason_;
 };
 
 /// With a pid namespace the process is the stub's only child, so it has this pid there.
@@ -45,6 +63,13 @@ inline constexpr std::uint32_t process_pid_inside = 2;
 /// What a QEMU system emulator needs, 7.2 to 11.1, with the one exec that starts it from descriptor
 /// `exec_fd`. Built once in a process for each `exec_fd`.
 Filter qemu_filter(int exec_fd);
+/// Its rules, for people.
+std::vector<Rule> qemu_filter_rules(int exec_fd);
+
+/// For programs of any kind: everything that ordinary programs do is allowed, and what reaches beyond a jail
+/// or into the kernel's rarely used corners is refused. exec is not restricted.
+Filter command_filter();
+std::vector<Rule> command_filter_rules();
 
 /// The number for Filter::exec_fd: the process can have descriptors below it. 4096, or as much as the hard
 /// limit of open files allows.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The process itself, from the fork to exec.
 #include <linux/close_range.h>
+#include <linux/seccomp.h>
 #include <sys/prctl.h>
 
 #include "jail/child.hpp"
@@ -61,9 +62,11 @@ int arrange_descriptors(Order& order, int& index) {
     index = 0;
     for (std::size_t i = 0; i < order.moved.size(); ++i, ++index)
         if (const int result = place(order.moved[i], order.spec.fds[i].number); result < 0) return -result;
-    if (const int result = place(order.null, 0); result < 0) return -result;
-    if (const int result = place(order.output, 1); result < 0) return -result;
-    if (const int result = place(order.output, 2); result < 0) return -result;
+    if (!order.spec.inherit_streams) {
+        if (const int result = place(order.null, 0); result < 0) return -result;
+        if (const int result = place(order.output, 1); result < 0) return -result;
+        if (const int result = place(order.output, 2); result < 0) return -result;
+    }
     if (only_one >= 0) {
         // Close-on-exec: the first exec takes the only number away that exec is allowed for, and the limit
         // set next makes that number unreachable for good.
@@ -103,7 +106,7 @@ int install_filter(Order& order, int&) {
         const void* instructions;
     } const description{static_cast<unsigned short>(program.size() / Filter::instruction_size),
                         program.data()};
-    return -sys::seccomp_filter(&description);
+    return -sys::seccomp_filter(&description, order.spec.filter.log ? SECCOMP_FILTER_FLAG_LOG : 0);
 }
 
 int execute(Order& order, int&) {

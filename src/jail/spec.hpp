@@ -70,6 +70,7 @@ struct Filter {
     /// The number of the only descriptor `program` lets be executed. The executable is put there, and from
     /// then on the process can have no descriptor of that number or above. -1: exec is not restricted.
     int exec_fd = -1;
+    bool log = false;  ///< the kernel logs what it refuses, where it can; QEMU's threads cost a line each then
 };
 
 struct Spec {
@@ -93,6 +94,7 @@ struct Spec {
     std::optional<std::uint32_t> host_uid;
     bool may_execute = false;  ///< false: exec works once, for `executable`, and never again (needs a filter)
     bool end_with_parent = false;  ///< SIGKILL when we die
+    bool inherit_streams = false;  ///< stdin, stdout, stderr, umask and the terminal are ours; needs no log
     bool contained = true;         ///< false: no jail at all (mode = "off"): only descriptors, stub and exec
     Stub stub;
 };

@@ -120,6 +120,7 @@ class Checker {
         file_of_stub(stub.log_previous, O_WRONLY, "the previous log");
         file_of_stub(stub.exit_report, O_WRONLY, "the exit report");
         if (stub.log >= 0 && stub.log_limit == 0) refuse("the log's limit is 0");
+        if (spec_.inherit_streams && stub.log >= 0) refuse("what keeps our streams has no log");
         for (const int fd : stub.held) open_descriptor(fd, "what the stub shall hold");
     }
 
@@ -198,7 +199,8 @@ class Checker {
     }
 
     void filter() const {
-        const auto& [program, exec_fd] = spec_.filter;
+        const auto& program = spec_.filter.program;
+        const int exec_fd = spec_.filter.exec_fd;
         if (program.size() % Filter::instruction_size != 0 ||
             program.size() / Filter::instruction_size > BPF_MAXINSNS)
             refuse(fmt::format("the filter of {} bytes is none", program.size()));

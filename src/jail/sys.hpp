@@ -46,8 +46,8 @@ inline int prctl(int option, unsigned long argument = 0) {
 inline int capset(void* header, const void* data) {
     return checked(::syscall(SYS_capset, header, data));
 }
-inline int seccomp_filter(const void* program) {
-    return checked(::syscall(SYS_seccomp, 1L /* SECCOMP_SET_MODE_FILTER */, 0L, program));
+inline int seccomp_filter(const void* program, long flags) {
+    return checked(::syscall(SYS_seccomp, 1L /* SECCOMP_SET_MODE_FILTER */, flags, program));
 }
 inline int close_range(unsigned first, unsigned last, unsigned flags) {
     return checked(::syscall(SYS_close_range, static_cast<long>(first), static_cast<long>(last),

@@ -7,7 +7,7 @@
 
 namespace qvm::launch {
 
-jail::Spec contain(const config::Vm& vm, const Plan& plan, const HostResources& host,
+jail::Spec contain(const config::Vm& vm, const Plan& plan, const FdOf& fd_of,
                    const std::filesystem::path& binary, std::optional<std::uint32_t> host_uid) {
     const jail::Program program{binary, vm.qemu.loader, vm.qemu.library_path, vm.qemu.data};
     jail::Spec spec = jail::qemu_profile(program, plan.accel == "kvm");
@@ -22,9 +22,9 @@ jail::Spec contain(const config::Vm& vm, const Plan& plan, const HostResources& 
     for (const auto& word : plan.argv()) spec.argv.push_back(word);
     for (const auto& step : plan.steps) {
         if (const auto* inherit = std::get_if<InheritStep>(&step.action))
-            spec.fds.push_back({host.fd(inherit->host), inherit->number});
+            spec.fds.push_back({fd_of(inherit->host), inherit->number});
         else if (const auto* copy = std::get_if<CopyStep>(&step.action))
-            spec.copies.push_back({host.fd(copy->host), copy->jail_path, copy->host});
+            spec.copies.push_back({fd_of(copy->host), copy->jail_path, copy->host});
     }
     return spec;
 }

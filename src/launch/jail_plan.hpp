@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The jail of a VM, for people who review it: `qvm jail plan`.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "base/json.hpp"
+#include "jail/filter.hpp"
+#include "jail/layout.hpp"
+#include "jail/spec.hpp"
+#include "launch/plan.hpp"
+
+namespace qvm::launch {
+
+/// A descriptor that QEMU gets: with its start, or later over QMP.
+struct GivenFd {
+    std::string number;  ///< "3", or how it comes: "add-fd set 1", "getfd"
+    std::string name;    ///< of the HostStep
+    std::string access;  ///< "ro", "rw", "wo"
+    std::string what;    ///< a path and what is done with it
+};
+
+/// Everything in it is decided; nothing was opened.
+struct JailPlan {
+    std::string vm;
+    jail::Spec spec;                ///< its descriptors are no real ones
+    jail::Layout layout;            ///< of the file system
+    std::vector<jail::Rule> rules;  ///< of the filter
+    std::vector<GivenFd> fds;
+    std::vector<GivenFd> copies;  ///< `number` is the path in the jail
+
+    JailPlan(const Plan& plan, jail::Spec contained, std::vector<jail::Rule> filter_rules);
+    Json to_json() const;
+    std::string to_text() const;
+};
+
+}  // namespace qvm::launch
