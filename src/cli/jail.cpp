@@ -39,7 +39,6 @@ ExitCode jail(const launch::CommandWords& words) {
 void add_jail(CLI::App& app, Action& action) {
     auto* verb = app.add_subcommand("jail", "Run any command in a jail, or look at the jail of a VM");
     auto words = std::make_shared<launch::CommandWords>();
-    verb->usage("Usage: qvm jail [OPTIONS] -- CMD [ARG..]\n       qvm jail plan|log ..");
     verb->add_option("--profile", words->profile, "what the jail allows: command, qemu or passt");
     verb->add_option("--bind-ro", words->bind_ro, "show a file or directory of the host, read-only")
         ->type_name("SRC[:DST]")
@@ -67,6 +66,7 @@ void add_jail(CLI::App& app, Action& action) {
         ->type_name("CMD")
         ->allow_extra_args(false);
     add_jail_plan(*verb, action);
+    add_jail_log(*verb, action);
     verb->callback([verb, words, &action] {
         if (verb->get_subcommands().empty()) action = [words] { return jail(*words); };
     });

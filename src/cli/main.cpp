@@ -35,7 +35,9 @@ int parse_and_run(int argc, char** argv) {
         return app.exit(help);
     } catch (const CLI::ParseError& error) {
         print_usage_error(app, error);
-        return static_cast<int>(ExitCode::Usage);
+        const auto* jail = app.get_subcommand("jail");
+        const bool for_a_command = jail->parsed() && jail->get_subcommands().empty();
+        return static_cast<int>(for_a_command ? jail_failed : ExitCode::Usage);
     }
     return static_cast<int>(action());
 }

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What the kernel says of a contained process, against what its jail promises.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "jail/proc_facts.hpp"
+
+namespace qvm::jail {
+
+/// What kind of process it is: each jail promises something else.
+enum class Role {
+    Contained,  ///< QEMU: everything
+    Stub,       ///< pid 1 of its jail: no filter, and the log is open
+    Sandboxing  ///< passt: built a sandbox of its own inside a thin jail
+};
+
+struct Promise {
+    Role role = Role::Contained;
+    std::uint32_t uid = 0;  ///< on the host
+    bool no_groups = true;  ///< an ordinary user cannot drop his
+    bool network = false;   ///< it has the host's
+};
+
+enum class Verdict {
+    AsPromised,
+    Broken,
+    Unread,
+    Told  ///< worth knowing; nothing was promised
+};
+
+/// "as promised", "NOT as promised", "could not be read", "".
+std::string_view verdict_text(Verdict verdict);
+
+struct Finding {
+    std::string property;
+    std::string says;  ///< the kernel
+    Verdict verdict = Verdict::Told;
+    std::string why;  ///< what was promised instead, or why it could not be read
+};
+
+/// `ours`: the facts of a process outside (we), whose namespaces must not be those of `facts`.
+std::vector<Finding> judge(const ProcFacts& facts, const ProcFacts& ours, const Promise& promise);
+
+}  // namespace qvm::jail
