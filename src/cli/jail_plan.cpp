@@ -38,7 +38,8 @@ ExitCode plan(const Arguments& arguments) {
     const auto made = front.compile(accel);
     const auto nothing_open = [](const std::string&) { return -1; };
     auto spec =
-        launch::contain(front.vm, made, nothing_open, front.probe->binary(), known_uid(front.vm.name.value));
+        launch::contain(front.vm, made, nothing_open, front.probe->binary(), known_uid(front.vm.name.value),
+                        launch::filter_for(front.vm.jail));
     auto rules = jail::qemu_filter_rules(spec.filter.exec_fd);
     const launch::JailPlan jail(made, std::move(spec), std::move(rules));
     if (arguments.json)

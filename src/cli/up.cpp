@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include <csignal>
 #include <cstdio>
+#include <future>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -13,6 +14,7 @@
 #include "cli/terminal.hpp"
 #include "cli/verbs.hpp"
 #include "config/dump.hpp"
+#include "launch/contain.hpp"
 #include "launch/daemon.hpp"
 
 namespace qvm::cli {
@@ -47,6 +49,7 @@ launch::Applied intended_state(const Front& front, const launch::Plan& plan, std
     applied.jail = jail_name(front.vm.jail_mode.value);
     applied.started = std::chrono::system_clock::now();
     applied.stop_timeout = front.vm.lifecycle.stop_timeout.value;
+    applied.restart_on_crash = front.vm.lifecycle.on_crash.value == config::OnCrash::Restart;
     applied.console = front.vm.console;
     return applied;
 }
@@ -115,6 +118,8 @@ ExitCode up(const Arguments& arguments) {
     launch::UpOrder order;
     order.inherited = open_descriptors(STDERR_FILENO + 1);
     Front front = Front::load(arguments.vm);
+    // libseccomp takes as long for it as the checks below take, and other processors are idle.
+    auto filter = std::async(std::launch::async, launch::filter_for, front.vm.jail);
     front.check();
     front.check_host();
     if (front.report(false)) return ExitCode::Invalid;
@@ -140,6 +145,7 @@ ExitCode up(const Arguments& arguments) {
     order.start.vm = front.vm;
     order.start.binary = front.probe->binary();
     order.start.host_uid = vm.host_uid();
+    order.start.filter = filter.get();
 
     ProgressLine line;
     const auto progress = [&](const std::string& title, std::size_t index, std::size_t count) {

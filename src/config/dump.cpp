@@ -49,7 +49,25 @@ std::string lifecycle_text(const Lifecycle& lifecycle) {
     return fmt::format("\n[lifecycle]\nstop-timeout = \"{}\"\non-reboot = \"{}\"\non-crash = \"{}\"\n",
                        format_duration(lifecycle.stop_timeout.value),
                        lifecycle.on_reboot.value == OnReboot::Stop ? "stop" : "reset",
-                       lifecycle.on_crash.value == OnCrash::Pause ? "pause" : "stop");
+                       lifecycle.on_crash.value == OnCrash::Pause     ? "pause"
+                       : lifecycle.on_crash.value == OnCrash::Restart ? "restart"
+                                                                      : "stop");
+}
+
+std::string jail_text(const Vm& vm) {
+    std::string text = fmt::format("mode = \"{}\"", vm.jail_mode.value == JailMode::Off ? "off" : "strict");
+    if (vm.jail.landlock.value != JailLandlock::Auto)
+        text += fmt::format(", landlock = \"{}\"",
+                            vm.jail.landlock.value == JailLandlock::Off ? "off" : "require");
+    if (vm.jail.on_violation.value != JailViolation::Errno)
+        text += fmt::format(", on-violation = \"{}\"",
+                            vm.jail.on_violation.value == JailViolation::Kill ? "kill" : "log");
+    if (!vm.jail.binds_ro.empty()) {
+        std::vector<std::string> paths;
+        for (const auto& bind : vm.jail.binds_ro) paths.push_back(bind.value.string());
+        text += fmt::format(", binds-ro = {}", strings(paths));
+    }
+    return fmt::format("jail = {{ {} }}\n", text);
 }
 
 std::string qemu_text(const QemuBinary& qemu) {
@@ -80,8 +98,7 @@ std::string settings_text(const Vm& vm) {
         text += fmt::format("link-down = {}\n", strings(ids));
     }
     text += fmt::format("hotplug = {{ pcie-ports = {} }}\n", vm.spare_pcie_ports.value);
-    text +=
-        fmt::format("jail = {{ mode = \"{}\" }}\n", vm.jail_mode.value == JailMode::Off ? "off" : "strict");
+    text += jail_text(vm);
     text += machine_text(vm.machine);
     text += "\n[cpu]\n" + line("model", vm.cpu.model.value) + toml_lines(vm.cpu.properties);
     if (vm.kernel) text += kernel_text(*vm.kernel);

@@ -184,7 +184,10 @@ std::string joined(std::span<const std::string> parts) {
 class Finder {
   public:
     Finder(const Vm& vm, const Document& document, Diagnostics& diagnostics)
-        : jailed_(vm.jail_mode.value != JailMode::Off), document_(document), diagnostics_(diagnostics) {
+        : jailed_(vm.jail_mode.value != JailMode::Off),
+          binds_(vm.jail.binds_ro),
+          document_(document),
+          diagnostics_(diagnostics) {
         for (const auto& resource : vm.resources)
             if (resource.id.kind == Kind::Host) hosts_.emplace(resource.id.id, &resource);
     }
@@ -244,8 +247,10 @@ class Finder {
         }
         if (row == nullptr) {
             std::error_code ignored;
-            if (jailed_ && text.starts_with('/') && !is_always_there(text) && fs::exists(text, ignored))
-                path_in_jail(text, value.origin, {});
+            if (jailed_ && text.starts_with('/') && !is_always_there(text) && !is_bound(text) &&
+                fs::exists(text, ignored))
+                path_in_jail(text, value.origin,
+                             "jail.binds-ro = [..] shows it, or its directory, in the jail, read-only");
             return;
         }
         follow(*row, value, node);
@@ -374,9 +379,16 @@ class Finder {
     static bool is_always_there(std::string_view path) {
         return std::ranges::find(always_there, path) != always_there.end();
     }
+    bool is_bound(const fs::path& path) const {
+        return std::ranges::any_of(binds_, [&](const auto& bind) {
+            const auto relative = path.lexically_normal().lexically_relative(bind.value.lexically_normal());
+            return !relative.empty() && *relative.begin() != "..";
+        });
+    }
     std::string title() const { return fmt::format("{}.{}", where_, joined(path_)); }
 
     const bool jailed_;
+    const std::vector<Setting<fs::path>>& binds_;
     std::map<std::string, const Resource*, std::less<>> hosts_;
     const Document& document_;
     Diagnostics& diagnostics_;

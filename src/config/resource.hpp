@@ -131,6 +131,15 @@ struct Lifecycle {
 };
 
 enum class JailMode { Strict, Off };
+enum class JailLandlock { Auto, Require, Off };
+enum class JailViolation { Errno, Kill, Log };
+
+/// What may be said of the jail beside its mode.
+struct JailOptions {
+    Setting<JailLandlock> landlock{JailLandlock::Auto, {}};
+    Setting<JailViolation> on_violation{JailViolation::Errno, {}};
+    std::vector<Setting<std::filesystem::path>> binds_ro;  ///< absolute; seen in the jail at the same place
+};
 
 /// Which QEMU, for one that is not installed in the usual places. Paths are absolute; empty means the
 /// default.
@@ -156,6 +165,7 @@ struct Vm {
     Setting<unsigned> spare_pcie_ports{4, {}};
     Lifecycle lifecycle;
     Setting<JailMode> jail_mode{JailMode::Strict, {}};
+    JailOptions jail;
     QemuBinary qemu;
     /// The id of the chardev that `qvm console` talks to, or empty: made by the console sugar, or the raw
     /// chardev called "console" with a listening socket.

@@ -149,7 +149,10 @@ void lower_lifecycle(Lowering& lowering) {
         lifecycle.on_reboot = {*word == "stop" ? OnReboot::Stop : OnReboot::Reset,
                                item->origin_of("on-reboot")};
     if (const auto word = item->text("on-crash"))
-        lifecycle.on_crash = {*word == "pause" ? OnCrash::Pause : OnCrash::Stop, item->origin_of("on-crash")};
+        lifecycle.on_crash = {*word == "pause"     ? OnCrash::Pause
+                              : *word == "restart" ? OnCrash::Restart
+                                                   : OnCrash::Stop,
+                              item->origin_of("on-crash")};
 }
 
 std::vector<fs::path> path_list(const Lowering& lowering, const Value* value) {
@@ -175,15 +178,39 @@ void lower_qemu(Lowering& lowering) {
     qemu.data = path_list(lowering, item->value("data"));
 }
 
-void lower_hotplug_and_jail(Lowering& lowering) {
+void lower_hotplug(Lowering& lowering) {
     Vm& vm = lowering.vm();
     if (!lowering.defaults()) vm.spare_pcie_ports.value = 0;
     if (const auto hotplug = lowering.single("hotplug"))
         if (const auto ports = hotplug->number("pcie-ports"))
             vm.spare_pcie_ports = {static_cast<unsigned>(*ports), hotplug->origin_of("pcie-ports")};
-    if (const auto jail = lowering.single("jail"))
-        if (const auto mode = jail->text("mode"))
-            vm.jail_mode = {*mode == "off" ? JailMode::Off : JailMode::Strict, jail->origin_of("mode")};
+}
+
+/// Without '.', '..' and a slash at its end.
+std::filesystem::path plain_path(const std::filesystem::path& path) {
+    const auto normal = path.lexically_normal();
+    return normal.has_filename() ? normal : normal.parent_path();
+}
+
+void lower_jail(Lowering& lowering) {
+    Vm& vm = lowering.vm();
+    const auto jail = lowering.single("jail");
+    if (!jail) return;
+    if (const auto mode = jail->text("mode"))
+        vm.jail_mode = {*mode == "off" ? JailMode::Off : JailMode::Strict, jail->origin_of("mode")};
+    if (const auto word = jail->text("landlock"))
+        vm.jail.landlock = {*word == "off"       ? JailLandlock::Off
+                            : *word == "require" ? JailLandlock::Require
+                                                 : JailLandlock::Auto,
+                            jail->origin_of("landlock")};
+    if (const auto word = jail->text("on-violation"))
+        vm.jail.on_violation = {*word == "kill"  ? JailViolation::Kill
+                                : *word == "log" ? JailViolation::Log
+                                                 : JailViolation::Errno,
+                                jail->origin_of("on-violation")};
+    if (const Value* binds = jail->value("binds-ro"); binds != nullptr && binds->array() != nullptr)
+        for (const auto& path : *binds->array())
+            vm.jail.binds_ro.push_back({plain_path(lowering.absolute(path)), path.origin});
 }
 
 }  // namespace
@@ -197,7 +224,8 @@ void lower_settings(Lowering& lowering, const Document& document) {
     lower_kernel(lowering);
     lower_lifecycle(lowering);
     lower_qemu(lowering);
-    lower_hotplug_and_jail(lowering);
+    lower_hotplug(lowering);
+    lower_jail(lowering);
 }
 
 }  // namespace qvm::config

@@ -24,8 +24,10 @@ constexpr std::array<Words, 2> discard_modes{"ignore", "unmap"};
 constexpr std::array<Words, 2> net_types{"user", "none"};
 constexpr std::array<Words, 3> console_types{"serial", "virtio", "none"};
 constexpr std::array<Words, 2> on_reboot_words{"reset", "stop"};
-constexpr std::array<Words, 2> on_crash_words{"stop", "pause"};
+constexpr std::array<Words, 3> on_crash_words{"stop", "pause", "restart"};
 constexpr std::array<Words, 2> jail_modes{"strict", "off"};
+constexpr std::array<Words, 3> jail_landlock{"auto", "require", "off"};
+constexpr std::array<Words, 3> jail_violations{"errno", "kill", "log"};
 constexpr std::array<Words, 4> host_kinds{"file", "socket", "tap", "process"};
 constexpr std::array<Words, 3> access_words{"ro", "rw", "wo"};
 constexpr std::array<Words, 2> socket_modes{"listen", "connect"};
@@ -85,7 +87,9 @@ constexpr std::array hotplug_keys{KeyRule{"pcie-ports", integer, {}, 0, 200}};
 constexpr std::array lifecycle_keys{KeyRule{"stop-timeout", duration},
                                     KeyRule{"on-reboot", string, on_reboot_words},
                                     KeyRule{"on-crash", string, on_crash_words}};
-constexpr std::array jail_keys{KeyRule{"mode", string, jail_modes}};
+constexpr std::array jail_keys{
+    KeyRule{"mode", string, jail_modes}, KeyRule{"landlock", string, jail_landlock},
+    KeyRule{"on-violation", string, jail_violations}, KeyRule{"binds-ro", strings | as_path}};
 constexpr std::array qemu_keys{KeyRule{"binary", string | as_path}, KeyRule{"loader", string | as_path},
                                KeyRule{"library-path", string | strings | as_path},
                                KeyRule{"module-dir", string | as_path},
@@ -248,7 +252,11 @@ class Checker {
         const bool fits = (value.boolean() != nullptr && (rule.takes & boolean) != 0) ||
                           (value.is_table() && (rule.takes & table) != 0) ||
                           (is_string_array(value) && (rule.takes & strings) != 0);
-        return fits ? value : wrong_type(where, value, expected(rule.takes));
+        if (fits) return value;
+        if (value.array() != nullptr && (rule.takes & strings) != 0)
+            return wrong_type(where + "'s item", *std::ranges::find_if_not(*value.array(), &Value::is_string),
+                              "a string");
+        return wrong_type(where, value, expected(rule.takes));
     }
 
     static bool names_no_path(const Value& value) {

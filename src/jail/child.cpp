@@ -12,8 +12,6 @@ namespace qvm::jail {
 
 namespace {
 
-constexpr int setup_failed = 125;  ///< our exit status; the parent reads the error pipe and never looks at it
-
 int wait_for_go(Order& order, int&) {
     char go = 0;
     const auto count = sys::read(order.sync, &go, sizeof go);

@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "jail/landlock.hpp"
 #include "jail/layout.hpp"
 #include "jail/spec.hpp"
 #include "jail/stage.hpp"
@@ -15,6 +16,8 @@ namespace qvm::jail {
 
 inline constexpr std::uint32_t uid_inside =
     1000;  ///< and gid: what the process's own user is called in the jail
+
+inline constexpr int setup_failed = 125;  ///< the exit status of who could not build the jail
 
 /// All descriptors are borrowed from the parent, whose table the child has a copy of.
 struct Order {
@@ -29,11 +32,13 @@ struct Order {
     int error_pipe = -1;            ///< Failure goes here; its end without one is success
     int sync = -1;                  ///< "go" comes from here; the process id and the end are told here
     int parents_sync = -1;  ///< the parent's end, which the clone must not hold: its close tells of his death
-    bool drop_groups = false;      ///< only the privileged may
-    std::vector<rlimit> limits;    ///< for spec.limits, already within what we may set
-    std::vector<int> stub_keeps;   ///< ascending
-    std::vector<int> moved;        ///< room for one number for each of spec.fds
-    std::optional<Failure> fault;  ///< tests: this stage fails so, once
+    bool drop_groups = false;            ///< only the privileged may
+    std::vector<rlimit> limits;          ///< for spec.limits, already within what we may set
+    std::vector<PathRule> path_rules;    ///< of Landlock
+    std::vector<std::byte> stub_filter;  ///< what the stub lives under
+    std::vector<int> stub_keeps;         ///< ascending
+    std::vector<int> moved;              ///< room for one number for each of spec.fds
+    std::optional<Failure> fault;        ///< tests: this stage fails so, once
 };
 
 /// Builds the jail, starts the process and becomes its stub. Runs in the clone.

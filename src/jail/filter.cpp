@@ -47,8 +47,9 @@ struct FilterBuilder::Impl {
     }
 };
 
-FilterBuilder::FilterBuilder(Unnamed unnamed) : impl_(std::make_unique<Impl>()) {
-    impl_->context = seccomp_init(unnamed == Unnamed::Refused ? SCMP_ACT_ERRNO(EPERM) : SCMP_ACT_ALLOW);
+FilterBuilder::FilterBuilder(Otherwise otherwise, Violation violation) : impl_(std::make_unique<Impl>()) {
+    const auto refusal = violation == Violation::Kill ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_ERRNO(EPERM);
+    impl_->context = seccomp_init(otherwise == Otherwise::Allow ? SCMP_ACT_ALLOW : refusal);
     if (impl_->context == nullptr) require(-ENOMEM, "seccomp_init");
     require(seccomp_attr_set(impl_->context, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS),
             "bad architectures");
@@ -68,6 +69,10 @@ void FilterBuilder::allow(const char* call, const std::vector<ArgumentTest>& tes
 void FilterBuilder::refuse(const char* call, int error, const std::vector<ArgumentTest>& tests) {
     impl_->add(SCMP_ACT_ERRNO(static_cast<std::uint32_t>(error)), call, tests);
     rules_.push_back({call, tests, error, reason_});
+}
+
+void FilterBuilder::refuse_unless(const char* call, const ArgumentTest& test, int error) {
+    refuse(call, error, {{test.index, test.value ^ test.mask, test.mask}});
 }
 
 std::vector<std::byte> FilterBuilder::program() const {

@@ -26,15 +26,23 @@ struct Rule {
     std::string reason;
 };
 
-/// What becomes of a call that no rule names.
-enum class Unnamed { Refused, Allowed };
+/// What becomes of a call that an allow-list does not name.
+enum class Violation {
+    Errno,  ///< it answers EPERM
+    Log,    ///< the same, and the kernel's log (audit) tells
+    Kill,   ///< the process is killed by SIGSYS
+};
 
-/// A filter in the making. What is not named answers EPERM, unless all but the named is allowed; a foreign
-/// architecture is death.
+/// A list in the making; a foreign architecture is death.
 class FilterBuilder {
   public:
+    /// What becomes of calls that are not named.
+    enum class Otherwise {
+        Refuse,  ///< they answer EPERM: the list says what is allowed
+        Allow,   ///< the list says what is refused
+    };
     /// Throws SetupError, as all of these.
-    explicit FilterBuilder(Unnamed unnamed = Unnamed::Refused);
+    explicit FilterBuilder(Otherwise otherwise = Otherwise::Refuse, Violation violation = Violation::Errno);
     FilterBuilder(const FilterBuilder&) = delete;
     FilterBuilder& operator=(const FilterBuilder&) = delete;
     ~FilterBuilder();
@@ -42,8 +50,10 @@ class FilterBuilder {
     /// `tests` must all hold; rules for the same call are alternatives. A call this architecture lacks is
     /// skipped.
     void allow(const char* call, const std::vector<ArgumentTest>& tests = {});
-    /// The call answers `error` instead of EPERM, or, where all but the named is allowed, of being done.
+    /// The call answers `error`, if all `tests` hold.
     void refuse(const char* call, int error, const std::vector<ArgumentTest>& tests = {});
+    /// The same for calls of which `test`, which is of one bit, does not hold.
+    void refuse_unless(const char* call, const ArgumentTest& test, int error);
     /// Why the rules that follow are there: for readers of rules().
     void because(std::string reason) { reason_ = std::move(reason); }
     std::vector<std::byte> program() const;
@@ -61,8 +71,8 @@ class FilterBuilder {
 inline constexpr std::uint32_t process_pid_inside = 2;
 
 /// What a QEMU system emulator needs, 7.2 to 11.1, with the one exec that starts it from descriptor
-/// `exec_fd`. Built once in a process for each `exec_fd`.
-Filter qemu_filter(int exec_fd);
+/// `exec_fd`. Built once in a process for each pair of arguments.
+Filter qemu_filter(int exec_fd, Violation violation = Violation::Errno);
 /// Its rules, for people.
 std::vector<Rule> qemu_filter_rules(int exec_fd);
 
@@ -70,6 +80,9 @@ std::vector<Rule> qemu_filter_rules(int exec_fd);
 /// or into the kernel's rarely used corners is refused. exec is not restricted.
 Filter command_filter();
 std::vector<Rule> command_filter_rules();
+
+/// What the stub needs while its process runs: to wait, to keep the log, to tell the end.
+std::vector<std::byte> stub_filter();
 
 /// The number for Filter::exec_fd: the process can have descriptors below it. 4096, or as much as the hard
 /// limit of open files allows.

@@ -90,13 +90,13 @@ void add_rules(FilterBuilder& filter) {
 }  // namespace
 
 Filter command_filter() {
-    FilterBuilder filter(Unnamed::Allowed);
+    FilterBuilder filter(FilterBuilder::Otherwise::Allow);
     add_rules(filter);
     return {.program = filter.program()};
 }
 
 std::vector<Rule> command_filter_rules() {
-    FilterBuilder filter(Unnamed::Allowed);
+    FilterBuilder filter(FilterBuilder::Otherwise::Allow);
     add_rules(filter);
     return filter.rules();
 }

@@ -9,6 +9,8 @@
 #include <linux/prctl.h>
 #include <linux/sched.h>
 #include <map>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <scsi/sg.h>
 #include <span>
 #include <sys/ioctl.h>
@@ -69,7 +71,7 @@ const std::vector<Group>& harmless_calls() {
         {"more filters of its own (-sandbox): they only add up", {"seccomp"}},
         {"sockets it was given, and Unix sockets within the jail",
          {"bind", "listen", "accept", "accept4", "connect", "shutdown", "getsockname", "getpeername",
-          "setsockopt", "getsockopt", "sendto", "sendmsg", "sendmmsg", "recvfrom", "recvmsg", "recvmmsg"}},
+          "sendto", "sendmsg", "sendmmsg", "recvfrom", "recvmsg", "recvmmsg"}},
     };
     return groups;
 }
@@ -115,6 +117,25 @@ const std::vector<Choice>& limited_calls() {
     return choices;
 }
 
+/// Not SO_PEERPIDFD, a handle on the process that listens outside, nor SO_ATTACH_*, programs for the kernel.
+constexpr std::uint32_t asked_of_sockets[] = {SO_TYPE,       SO_ERROR,  SO_DOMAIN, SO_PROTOCOL,
+                                              SO_ACCEPTCONN, SO_SNDBUF, SO_RCVBUF, SO_PEERCRED};
+constexpr std::uint32_t set_on_sockets[] = {SO_REUSEADDR, SO_KEEPALIVE, SO_SNDBUF,
+                                            SO_RCVBUF,    SO_BROADCAST, SO_ZEROCOPY};
+
+void allow_socket_options(FilterBuilder& filter) {
+    const auto allow = [&](const char* call, std::uint32_t level, std::uint32_t option) {
+        filter.allow(call, {{.index = 1, .value = level}, {.index = 2, .value = option}});
+    };
+    for (const auto option : asked_of_sockets) allow("getsockopt", SOL_SOCKET, option);
+    for (const auto option : set_on_sockets) allow("setsockopt", SOL_SOCKET, option);
+    // VNC and migration over connections that were handed in.
+    for (const std::uint32_t option : {TCP_NODELAY, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT}) {
+        allow("getsockopt", IPPROTO_TCP, option);
+        allow("setsockopt", IPPROTO_TCP, option);
+    }
+}
+
 constexpr std::uint32_t ioctl_type_mask = 0xff00;
 constexpr std::uint32_t ioctl_type_kvm = 0xae00;
 constexpr std::uint32_t ioctl_type_vhost = 0xaf00;
@@ -136,6 +157,8 @@ void add_rules(FilterBuilder& filter, int exec_fd) {
         for (const auto value : values) filter.allow(call, {{.index = index, .value = value}});
     for (const auto type : {ioctl_type_kvm, ioctl_type_vhost})
         filter.allow("ioctl", {{.index = 1, .value = type, .mask = ioctl_type_mask}});
+    filter.because("options of sockets, none that makes a descriptor or a program for the kernel");
+    allow_socket_options(filter);
     filter.because("threads, never processes");
     filter.allow("clone", {{.index = 0, .value = thread_flags, .mask = ~thread_options}});
     filter.because("signals to itself");
@@ -160,15 +183,15 @@ void add_rules(FilterBuilder& filter, int exec_fd) {
 
 }  // namespace
 
-Filter qemu_filter(int exec_fd) {
-    static std::map<int, std::vector<std::byte>> built;
-    auto& program = built[exec_fd];
+Filter qemu_filter(int exec_fd, Violation violation) {
+    static std::map<std::pair<int, Violation>, std::vector<std::byte>> built;
+    auto& program = built[{exec_fd, violation}];
     if (program.empty()) {
-        FilterBuilder filter;
+        FilterBuilder filter(FilterBuilder::Otherwise::Refuse, violation);
         add_rules(filter, exec_fd);
         program = filter.program();
     }
-    return {program, exec_fd};
+    return {program, exec_fd, violation == Violation::Log};
 }
 
 std::vector<Rule> qemu_filter_rules(int exec_fd) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Where a program's libraries are.
 #pragma once
+#include <string>
+
 #include "jail/profile.hpp"
 #include "jail/spec.hpp"
 
@@ -9,6 +11,10 @@ namespace qvm::jail {
 /// Gives the jail what dynamic programs need: the system's library directories, laid out as on the host, or
 /// those of the program's own loader. Whole directories: many single mounts cost more than they hide.
 void add_libraries(Spec& spec, const Program& program);
+
+/// The path of the ELF interpreter (ld.so(8)) that `program` (borrowed) asks for; empty if it is static or no
+/// ELF.
+std::string elf_interpreter(int program);
 
 /// Sets what is executed and the front of argv; the caller appends the program's arguments.
 void set_executable(Spec& spec, const Program& program);

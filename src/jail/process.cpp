@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The process itself, from the fork to exec.
 #include <linux/close_range.h>
-#include <linux/seccomp.h>
 #include <sys/prctl.h>
 
 #include "jail/child.hpp"
@@ -98,15 +97,21 @@ int reset_signals(Order&, int&) {
     return ::sigprocmask(SIG_SETMASK, &none, nullptr) < 0 ? errno : 0;
 }
 
+int restrict_by_landlock(Order& order, int& index) {
+    const auto& spec = order.spec;
+    if (spec.landlock == Landlock::Off) return 0;
+    const int executable = order.executable;
+    const LandlockScope scope{
+        .tcp = spec.namespaces.net, .abstract_sockets = true, .signals = spec.namespaces.pid};
+    const int error = restrict_paths(order.path_rules, executable, scope, index);
+    const bool absent = error == ENOSYS || error == EOPNOTSUPP;
+    return absent && spec.landlock == Landlock::Auto ? 0 : error;
+}
+
 int install_filter(Order& order, int&) {
     const auto& program = order.spec.filter.program;
     if (program.empty()) return 0;
-    struct {
-        unsigned short length;
-        const void* instructions;
-    } const description{static_cast<unsigned short>(program.size() / Filter::instruction_size),
-                        program.data()};
-    return -sys::seccomp_filter(&description, order.spec.filter.log ? SECCOMP_FILTER_FLAG_LOG : 0);
+    return -sys::seccomp_install(program.data(), program.size(), order.spec.filter.log);
 }
 
 int execute(Order& order, int&) {
@@ -121,6 +126,8 @@ constexpr Step steps_in_jail[] = {
     // After the descriptors, some of which lie above the limit.
     {Stage::Limits, set_limits},
     {Stage::Signals, reset_signals},
+    // While files can still be opened and the filter does not hinder it.
+    {Stage::Landlock, restrict_by_landlock},
     // Last but one: it forbids nearly everything done above.
     {Stage::Filter, install_filter},
     {Stage::Execute, execute},

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "jail/filter.hpp"
 #include "jail/spec.hpp"
 
 namespace qvm::jail {
@@ -22,7 +23,7 @@ struct Program {
 /// libraries, modules, data directories, /dev/null, /dev/urandom, the seccomp allow-list, limits. `kvm`: with
 /// /dev/kvm. argv holds argv[0] (after the loader and its options, if there is one); the caller appends
 /// QEMU's arguments. Throws SetupError.
-Spec qemu_profile(const Program& program, bool kvm);
+Spec qemu_profile(const Program& program, bool kvm, Filter filter = qemu_filter(descriptor_ceiling()));
 
 /// The Spec of passt(1), which builds a sandbox of its own: host network, no filter of ours. argv as above.
 Spec passt_profile(const Program& program);

@@ -21,6 +21,8 @@ Spec passt_profile(const Program& program) {
     spec.tmpfs = {"/tmp"};
     spec.proc = true;
     spec.namespaces.net = false;
+    // It makes a sandbox of its own, with mounts, which Landlock forbids.
+    spec.landlock = Landlock::Off;
     spec.may_execute = true;
     spec.limits = {{RLIMIT_CORE, 0}, {RLIMIT_MSGQUEUE, 0}, {RLIMIT_NICE, 0}, {RLIMIT_RTPRIO, 0}};
     return spec;

@@ -29,7 +29,7 @@ void add_data(Spec& spec, const Program& program) {
 
 }  // namespace
 
-Spec qemu_profile(const Program& program, bool kvm) {
+Spec qemu_profile(const Program& program, bool kvm, Filter filter) {
     Spec spec;
     set_executable(spec, program);
     add_libraries(spec, program);
@@ -37,7 +37,7 @@ Spec qemu_profile(const Program& program, bool kvm) {
     spec.env = {"PATH=/usr/bin", "HOME=/", "LC_ALL=C.UTF-8"};
     spec.devices = {Device::Null, Device::Urandom};
     if (kvm) spec.devices.push_back(Device::Kvm);
-    spec.filter = qemu_filter(descriptor_ceiling());
+    spec.filter = std::move(filter);
     // No core: it would hold the guest's memory. The rest is what a filter cannot count.
     spec.limits = {{RLIMIT_CORE, 0}, {RLIMIT_NPROC, most_threads}, {RLIMIT_MSGQUEUE, 0},
                    {RLIMIT_NICE, 0}, {RLIMIT_RTPRIO, 0},           {RLIMIT_SIGPENDING, most_threads}};

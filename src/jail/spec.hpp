@@ -70,7 +70,16 @@ struct Filter {
     /// The number of the only descriptor `program` lets be executed. The executable is put there, and from
     /// then on the process can have no descriptor of that number or above. -1: exec is not restricted.
     int exec_fd = -1;
-    bool log = false;  ///< the kernel logs what it refuses, where it can; QEMU's threads cost a line each then
+    bool log = false;  ///< the kernel's log tells of every call that is refused, where it can; QEMU's threads
+                       ///< cost a line each then
+};
+
+/// Landlock on top: nothing can be executed but the program and its ELF interpreter, nothing be written but
+/// what is writable, no TCP, no signals and abstract sockets beyond the jail.
+enum class Landlock {
+    Off,      ///< for programs that make a jail of their own: it forbids mounts
+    Auto,     ///< where the kernel has it
+    Require,  ///< not without
 };
 
 struct Spec {
@@ -89,6 +98,7 @@ struct Spec {
     std::vector<KeptFd> fds;
     std::vector<Limit> limits;
     Filter filter;
+    Landlock landlock = Landlock::Auto;
     /// As root: the uid and gid of the host that the process has (never 0). As a user: ignored, it is our
     /// own.
     std::optional<std::uint32_t> host_uid;

@@ -42,6 +42,7 @@ constexpr std::array<StageText, stage_count> texts = {{
     {Stage::Descriptors, "descriptors", "put descriptor {} in its place"},
     {Stage::Limits, "limits", "set the resource limit {}"},
     {Stage::Signals, "signals", "reset the signals"},
+    {Stage::Landlock, "landlock", "restrict the use of paths by Landlock"},
     {Stage::Filter, "filter", "install the system call filter"},
     {Stage::Execute, "execute", "execute {}"},
 }};
@@ -174,6 +175,12 @@ std::string stage_advice(Stage stage, int error) {
                        : "";
         case Stage::Fork:
             return error == EAGAIN ? clone_advice(error) : "";
+        case Stage::Landlock:
+            return error == ENOSYS || error == EOPNOTSUPP
+                       ? "the kernel (5.13 or newer) must have CONFIG_SECURITY_LANDLOCK, and its `lsm=` "
+                         "parameter "
+                         "must name landlock; jail.landlock = \"auto\" starts without"
+                       : "";
         case Stage::Filter:
             return error == EINVAL || error == ENOSYS ? "the kernel was built without CONFIG_SECCOMP_FILTER"
                                                       : "";

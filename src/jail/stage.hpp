@@ -39,6 +39,7 @@ enum class Stage : std::uint8_t {
     Descriptors,
     Limits,
     Signals,
+    Landlock,
     Filter,
     Execute,
 };

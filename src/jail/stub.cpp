@@ -133,6 +133,8 @@ void run_stub(const Order& order, pid_t process) {
     ::sigdelset(&all_but_child_ended, SIGCHLD);
 
     Log log(order);
+    const auto& filter = order.stub_filter;
+    if (!filter.empty() && sys::seccomp_install(filter.data(), filter.size()) < 0) ::_exit(setup_failed);
     siginfo_t end{};
     while (!reap(process, end)) {
         pollfd source{.fd = log.pipe(), .events = POLLIN, .revents = 0};

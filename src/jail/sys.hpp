@@ -46,8 +46,16 @@ inline int prctl(int option, unsigned long argument = 0) {
 inline int capset(void* header, const void* data) {
     return checked(::syscall(SYS_capset, header, data));
 }
-inline int seccomp_filter(const void* program, long flags) {
-    return checked(::syscall(SYS_seccomp, 1L /* SECCOMP_SET_MODE_FILTER */, flags, program));
+inline int seccomp_filter(const void* program, bool log) {
+    return checked(::syscall(SYS_seccomp, 1L /* SECCOMP_SET_MODE_FILTER */,
+                             log ? 2L /* SECCOMP_FILTER_FLAG_LOG */ : 0L, program));
+}
+inline int seccomp_install(const std::byte* program, std::size_t size, bool log = false) {
+    struct {
+        unsigned short length;
+        const void* instructions;
+    } const description{static_cast<unsigned short>(size / 8), program};
+    return seccomp_filter(&description, log);
 }
 inline int close_range(unsigned first, unsigned last, unsigned flags) {
     return checked(::syscall(SYS_close_range, static_cast<long>(first), static_cast<long>(last),

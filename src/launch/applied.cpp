@@ -57,6 +57,7 @@ Applied load(const Json& saved) {
     applied.started =
         std::chrono::system_clock::time_point(milliseconds(saved.at("started-ms").get<std::int64_t>()));
     applied.stop_timeout = milliseconds(saved.at("stop-timeout-ms").get<std::int64_t>());
+    applied.restart_on_crash = saved.value("restart-on-crash", false);
     applied.console = saved.at("console").get<std::string>();
     applied.ended = saved.at("ended");
     applied.fingerprint = saved.at("fingerprint").get<std::string>();
@@ -85,6 +86,7 @@ Json Applied::to_json() const {
     const auto since_epoch = std::chrono::duration_cast<milliseconds>(started.time_since_epoch());
     json["started-ms"] = since_epoch.count();
     json["stop-timeout-ms"] = stop_timeout.count();
+    json["restart-on-crash"] = restart_on_crash;
     json["console"] = console;
     json["ended"] = ended;
     json["fingerprint"] = fingerprint;

@@ -65,13 +65,26 @@ bool bypasses_cache(const Json& blockdev, const std::vector<std::string>& member
     return direct;
 }
 
-/// Which resources go on the command line: devices by the placement rule, and all they need.
+/// Up to so many devices that can be plugged, QEMU is faster with them on its command line: it reads its
+/// monitor byte by byte. With many more, QEMU 10 and later take longer and longer over each that is there.
+constexpr std::size_t most_devices_on_command_line = 40;
+
+/// Which resources go on the command line: devices by the placement rule, others if they are few, and all
+/// they need. QEMU's complaint about one repeats the option, and so leads to the file as well as the error of
+/// a command.
 class CommandLine {
   public:
     CommandLine(const config::Vm& vm, const qapi::Capabilities& qemu) : vm_(vm) {
-        for (const auto& resource : vm.resources)
-            if (resource.id.kind == Kind::Device && placement_of(resource, vm, qemu) == Placement::Argv)
-                add(resource.id);
+        std::vector<ResourceId> pluggable;
+        for (const auto& [id, placement] : placements_of(vm, qemu)) {
+            if (placement == Placement::Argv)
+                add({Kind::Device, id});
+            else
+                pluggable.push_back({Kind::Device, id});
+        }
+        if (pluggable.size() <= most_devices_on_command_line)
+            for (const auto& id : pluggable)
+                if (may_be_seen(id)) add(id);
         // QEMU connects a stream or dgram netdev in a thread of its own, where the names of getfd are not
         // known (netdev_add succeeds, `info network` says "connection error"): it must inherit the
         // descriptor.
@@ -82,8 +95,6 @@ class CommandLine {
         // The machine and options are parsed before any command can be sent.
         add_named_in(vm.machine.checked_properties, {Kind::Object, Kind::Blockdev, Kind::Chardev});
         for (const auto& option : vm.options) add_named_in(option.arguments, {Kind::Object, Kind::Chardev});
-        // QEMU reads its monitor byte by byte, which costs more than what the command does. On the command
-        // line these are as well placed: QEMU's complaint repeats the option, and so leads to the file.
         for (const auto& resource : vm.resources)
             if (stands_alone(resource)) add(resource.id);
     }
@@ -97,9 +108,22 @@ class CommandLine {
         for (const auto& reference : resource->references) add(reference.target);
     }
 
+    /// False for a secret whose text is in the file, and for all that needs it: everyone can read the command
+    /// line of a process.
+    bool may_be_seen(const ResourceId& id) const {
+        const Resource* resource = vm_.find(id);
+        if (resource == nullptr) return true;
+        if (id.kind == Kind::Object && resource->driver().starts_with("secret") &&
+            resource->arguments.contains("data"))
+            return false;
+        return std::ranges::all_of(resource->references,
+                                   [this](const auto& reference) { return may_be_seen(reference.target); });
+    }
+
     /// A block node or an object that needs nothing but such.
     bool stands_alone(const Resource& resource) const {
         if (resource.id.kind != Kind::Blockdev && resource.id.kind != Kind::Object) return false;
+        if (!may_be_seen(resource.id)) return false;
         return std::ranges::all_of(resource.references, [&](const auto& reference) {
             const Resource* target = vm_.find(reference.target);
             return target != nullptr && stands_alone(*target);
@@ -427,7 +451,8 @@ void Compiler::begin() {
     // After the reset, which would otherwise end QEMU; and never as -action, for the same reason.
     Json actions = Json::object();
     if (vm_.lifecycle.on_reboot.value == config::OnReboot::Stop) actions["reboot"] = "shutdown";
-    if (vm_.lifecycle.on_crash.value == config::OnCrash::Pause) actions["panic"] = "pause";
+    // To restart, too: the supervisor resets it then.
+    if (vm_.lifecycle.on_crash.value != config::OnCrash::Stop) actions["panic"] = "pause";
     if (!actions.empty()) qmp("set-action", std::move(actions));
     for (const auto& link : vm_.links_down) {
         qmp("set_link", Json::object({{"name", link.value}, {"up", false}}));

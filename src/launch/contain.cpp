@@ -6,11 +6,46 @@
 #include "jail/profile.hpp"
 
 namespace qvm::launch {
+namespace {
+
+jail::Violation violation_of(const config::JailOptions& jail) {
+    switch (jail.on_violation.value) {
+        case config::JailViolation::Errno:
+            return jail::Violation::Errno;
+        case config::JailViolation::Kill:
+            return jail::Violation::Kill;
+        case config::JailViolation::Log:
+            return jail::Violation::Log;
+    }
+    return jail::Violation::Errno;
+}
+
+jail::Landlock landlock_of(const config::JailOptions& jail) {
+    switch (jail.landlock.value) {
+        case config::JailLandlock::Auto:
+            return jail::Landlock::Auto;
+        case config::JailLandlock::Require:
+            return jail::Landlock::Require;
+        case config::JailLandlock::Off:
+            return jail::Landlock::Off;
+    }
+    return jail::Landlock::Auto;
+}
+
+}  // namespace
+
+jail::Filter filter_for(const config::JailOptions& options) {
+    return jail::qemu_filter(jail::descriptor_ceiling(), violation_of(options));
+}
 
 jail::Spec contain(const config::Vm& vm, const Plan& plan, const FdOf& fd_of,
-                   const std::filesystem::path& binary, std::optional<std::uint32_t> host_uid) {
+                   const std::filesystem::path& binary, std::optional<std::uint32_t> host_uid,
+                   jail::Filter filter) {
     const jail::Program program{binary, vm.qemu.loader, vm.qemu.library_path, vm.qemu.data};
-    jail::Spec spec = jail::qemu_profile(program, plan.accel == "kvm");
+    jail::Spec spec = jail::qemu_profile(program, plan.accel == "kvm", std::move(filter));
+    spec.landlock = landlock_of(vm.jail);
+    for (const auto& bind : vm.jail.binds_ro)
+        spec.binds.push_back({.source = bind.value, .target = bind.value});
     spec.name = vm.name.value;
     spec.host_uid = host_uid;
     spec.contained = vm.jail_mode.value != config::JailMode::Off;

@@ -38,6 +38,8 @@ class HostResources {
     std::vector<std::pair<std::string, ProcessRecord>> helpers() const;
     /// Throws Error with its last words when one of them has ended, which none does while its VM runs.
     void expect_helpers_alive();
+    /// The sockets that the destructor unlinks.
+    const std::vector<std::filesystem::path>& sockets() const { return sockets_; }
     /// To wait for; they stay ours.
     std::vector<std::pair<std::string, jail::Child>>& processes() { return helpers_; }
     /// From now on helpers and sockets outlive this object.

@@ -62,6 +62,7 @@ class HostChecker {
             if (vm_.kernel->dtb)
                 file(vm_.kernel->dtb->value, Access::ReadOnly, vm_.kernel->dtb->origin, "kernel");
         }
+        for (const auto& bind : vm_.jail.binds_ro) bound(bind.value, bind.origin);
         uses(vm_.machine.host_uses, "machine");
         for (const auto& option : vm_.options) uses(option.host_uses, "option." + option.name);
         for (const auto& resource : vm_.resources) {
@@ -120,6 +121,20 @@ class HostChecker {
         }
         if (access != Access::WriteOnly) permitted(path, status, R_OK, "read", origin, where);
         if (access != Access::ReadOnly) permitted(path, status, W_OK, "written", origin, where);
+    }
+
+    /// What QEMU is shown of the host. The kernel's own file systems would undo the jail.
+    void bound(const fs::path& path, const Origin& origin) {
+        const auto first = path == path.root_path() ? fs::path() : *std::next(path.begin());
+        if (first.empty() || first == "proc" || first == "sys" || first == "dev") {
+            report(DiagnosticKind::BadValue, origin,
+                   fmt::format("'{}' cannot be shown in a jail", path.string()),
+                   {"the root, /proc, /sys, /dev and what is below them stay outside",
+                    "devices go to QEMU as descriptors: [host.X] kind = \"file\""});
+            return;
+        }
+        struct stat status {};
+        if (::stat(path.c_str(), &status) != 0) missing(path, origin, "jail.binds-ro");
     }
 
     void permitted(const fs::path& path, const struct stat& status, int mode, std::string_view verb,

@@ -97,7 +97,8 @@ qmp::net::awaitable<Started> start(qmp::net::io_context& context, StartOrder ord
     {
         std::vector<Fd> files;
         const auto fd_of = [&](const std::string& name) { return vm.host->fd(name); };
-        jail::Spec spec = contain(order.vm, order.plan, fd_of, order.binary, order.host_uid);
+        jail::Spec spec =
+            contain(order.vm, order.plan, fd_of, order.binary, order.host_uid, std::move(order.filter));
         spec.stub = stub_for(state, order.vm_lock, files);
         const auto announce = [&](const PidFd& stub) { spawned(stub, *vm.host); };
         vm.qemu = std::make_unique<jail::Child>(jail::spawn(spec, announce));

@@ -31,6 +31,7 @@ struct StartOrder {
     std::filesystem::path binary;           ///< QEMU, absolute
     Fd vm_lock;                             ///< handed to the jail's pid 1
     std::optional<std::uint32_t> host_uid;  ///< as root: whom QEMU runs as
+    jail::Filter filter;                    ///< filter_for() its file's jail
 };
 
 /// QEMU did not come up. Everything started for it has been ended.

@@ -73,8 +73,9 @@ struct Applied {
     std::vector<std::pair<std::string, ProcessRecord>> helpers;
     std::chrono::system_clock::time_point started;
     std::chrono::milliseconds stop_timeout{30'000};
-    std::string console;  ///< id of the console chardev, or empty
-    Json ended;           ///< {how, detail} once it has ended, see Ending
+    bool restart_on_crash = false;  ///< lifecycle.on-crash = "restart": a guest that panics is reset
+    std::string console;            ///< id of the console chardev, or empty
+    Json ended;                     ///< {how, detail} once it has ended, see Ending
     Json to_json() const;
     static Applied from_json(const Json& saved);
 };

@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include "base/text.hpp"
+#include "jail/harden.hpp"
 #include "launch/capped_log.hpp"
 #include "launch/console.hpp"
 #include "launch/control.hpp"
@@ -203,8 +204,21 @@ struct Supervisor::Impl {
     }
 
     void note(const qmp::Event& event) {
+        if (event.name == "GUEST_PANICKED" && applied.restart_on_crash)
+            qmp::spawn(context, restart_guest(), log_failure());
         if (event.name == "SHUTDOWN" && !intended) intended = ending_of(event);
         journal.event(event);
+    }
+
+    /// A guest that panics at once each time must not keep the host busy.
+    awaitable<void> restart_guest() {
+        log_line("the guest panicked: restarting it (lifecycle.on-crash)");
+        auto moment = qmp::sleep_for(std::chrono::seconds(1));
+        co_await std::move(moment);
+        for (const char* command : {"system_reset", "cont"}) {
+            auto done = vm.monitor->execute(command);
+            co_await std::move(done);
+        }
     }
 
     /// The guest may live without its helper (a network that is gone); whoever asks is told.
@@ -269,6 +283,24 @@ struct Supervisor::Impl {
         co_return ending;
     }
 
+    /// All is open that it needs: from here on it forwards, and writes in its own two directories.
+    void harden() {
+        using R = jail::PathRights;
+        jail::Hardening hardening;
+        hardening.signals = ::geteuid() == 0;
+        const auto runtime = state.runtime_directory();
+        hardening.paths = {{state.directory().string(), R::read | R::change},
+                           {runtime.string(), R::read | R::change},
+                           // To remove its own.
+                           {runtime.parent_path().string(), R::read_dir | R::remove_dir | R::remove_file},
+                           {"/proc", R::read},
+                           {"/etc/localtime", R::read_file},
+                           {"/usr/share/zoneinfo", R::read}};
+        for (const auto& socket : vm.host->sockets())
+            hardening.paths.push_back({socket.parent_path().string(), R::remove_file});
+        jail::harden(hardening);
+    }
+
     void log_line(const std::string& text) { journal.line(text); }
     std::function<void(const std::exception_ptr&)> log_failure() {
         return [this](const std::exception_ptr& exception) {
@@ -301,6 +333,7 @@ Supervisor::Supervisor(qmp::net::io_context& context, Started vm, VmState state,
     impl_->open_console();
     impl_->open_attach_socket();
     impl_->write_state();
+    impl_->harden();
 }
 
 Supervisor::~Supervisor() = default;

@@ -26,7 +26,8 @@ struct Ending {
 class Supervisor {
   public:
     /// `applied` is completed (phase, processes) and written. The attach socket and the console are open when
-    /// the constructor returns. Throws SystemError.
+    /// the constructor returns,
+    /// and this process is hardened (jail/harden.hpp) for good. Throws SystemError, jail::SetupError.
     Supervisor(qmp::net::io_context& context, Started vm, VmState state, Applied applied);
     Supervisor(const Supervisor&) = delete;
     Supervisor& operator=(const Supervisor&) = delete;

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Start to running: `qvm up`, jailed, against bare QEMU with the equivalent arguments, in one run.
 
-Both sides boot no kernel (256 MiB, tcg, q35) and have N virtio disks of 1 MiB. The clock runs from the start of
+Both sides boot no kernel and have the same machine: q35, tcg, 256 MiB, N virtio disks of 1 MiB, a serial port, an rng,
+and as many root ports. The clock runs from the start of
 the process until the guest's processors run: for QEMU until the reply to `cont`, for qvm until `up` has returned.
 Rounds are interleaved; the ratio of the medians is printed for each N, and where qvm's time goes.
 
@@ -42,15 +43,18 @@ class Bare:
         words = [self.qemu, "-nodefaults", "-no-user-config", "-display", "none", "-S", "-machine", "q35",
                  "-accel", "tcg", "-cpu", "max", "-m", "256", "-smp", "1",
                  "-chardev", f"socket,id=mon,path={self.socket},server=on,wait=off", "-mon", "chardev=mon,mode=control",
-                 "-device", '{"driver":"virtio-rng-pci","bus":"pcie.0"}',
                  "-chardev", "null,id=console", "-device", "isa-serial,chardev=console"]
+        spare = 4
+        for i in range((len(self.paths) + 1 + spare + 7) // 8 * 8):
+            slot, function = 4 + i // 8, i % 8
+            words += ["-device", json.dumps({"driver": "pcie-root-port", "id": f"p{i}", "bus": "pcie.0",
+                                             "chassis": i + 1, "addr": f"0x{slot:x}.{function}",
+                                             "multifunction": function == 0})]
         for i, path in enumerate(self.paths):
-            slot, function = 3 + i // 8, i % 8
-            words += ["-device", json.dumps({"driver": "pcie-root-port", "id": f"p{i}", "bus": "pcie.0", "chassis": i + 1,
-                                             "addr": f"0x{slot:x}.{function}", "multifunction": function == 0}),
-                      "-blockdev", json.dumps({"driver": "raw", "node-name": f"d{i}",
+            words += ["-blockdev", json.dumps({"driver": "raw", "node-name": f"d{i}",
                                                "file": {"driver": "file", "filename": str(path)}}),
                       "-device", json.dumps({"driver": "virtio-blk-pci", "drive": f"d{i}", "bus": f"p{i}"})]
+        words += ["-device", json.dumps({"driver": "virtio-rng-pci", "bus": f"p{len(self.paths)}"})]
         return words
 
     def run(self):

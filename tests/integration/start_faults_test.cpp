@@ -12,11 +12,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <fmt/format.h>
+
 #include "config/check.hpp"
 #include "config/document.hpp"
 #include "config/host_uses.hpp"
 #include "config/lower.hpp"
 #include "launch/compile.hpp"
+#include "launch/contain.hpp"
 #include "launch/daemon.hpp"
 #include "launch/placement.hpp"
 #include "launch/probe.hpp"
@@ -29,13 +32,19 @@ using namespace qvm;
 
 namespace {
 
-constexpr const char* description = R"(
+/// With so many devices that they come by QMP, each in a step of its own.
+std::string description() {
+    std::string text = R"(
 memory = "64M"
 machine = { type = "q35", accel = "tcg" }
 disk.one = { file = "one.raw", boot = 1 }
 disk.two = { file = "two.raw", bus = "scsi", boot = 2 }
 console = "virtio"
 )";
+    for (int i = 0; i < 40; ++i)
+        text += fmt::format("device.more{} = {{ driver = \"virtio-rng-pci\", rng = \"rng0\" }}\n", i);
+    return text;
+}
 
 struct Place {
     test::TemporaryDirectory temporary;
@@ -54,7 +63,7 @@ struct Prepared {
 Prepared prepare(const Place& place) {
     Diagnostics diagnostics;
     const auto document =
-        config::load({{"faults.toml", place.directory / "faults.toml", description}}, {}, diagnostics);
+        config::load({{"faults.toml", place.directory / "faults.toml", description()}}, {}, diagnostics);
     Prepared made;
     made.vm = config::lower(document, diagnostics);
     config::find_host_uses(made.vm, document, diagnostics);
@@ -94,6 +103,7 @@ launch::UpOrder order_of(const Prepared& made, launch::VmState& state) {
     order.start.plan = made.plan;
     order.start.binary = made.binary;
     order.start.host_uid = state.host_uid();
+    order.start.filter = launch::filter_for(made.vm.jail);
     order.start.vm_lock = state.try_lock_vm();
     order.supervisor_lock = state.try_lock_supervisor();
     REQUIRE(order.start.vm_lock);

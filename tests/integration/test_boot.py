@@ -80,7 +80,7 @@ class BootOrder(harness.TestCase):
                            env={**os.environ, "QVM_GUEST_DIR": str(harness.GUEST)}, stdout=subprocess.DEVNULL)
         return self.world.copy(disk, f"guest/{name}.qcow2")
 
-    def boot(self, firmware, first, bus):
+    def boot(self, firmware, first, bus, more=""):
         for name in ("alpha", "beta"):
             self.make_disk(name)
         second = {"alpha": "beta", "beta": "alpha"}[first]
@@ -105,17 +105,26 @@ class BootOrder(harness.TestCase):
             machine = {machine}
             disk.alpha = {{ file = "alpha.qcow2", bus = "{bus}", boot = {1 if first == "alpha" else 2} }}
             disk.beta = {{ file = "beta.qcow2", bus = "{bus}", boot = {1 if first == "beta" else 2} }}
+            {more}
             {flash}
         """)
+        plan = self.world.run("plan", file).stdout
         self.world.run("up", file)
         report = self.world.report("guest", seconds=180)
         self.assertEqual(report.words["boot"], f"disk {first} firmware={firmware}", f"{second} was booted instead")
         self.world.run("kill", "guest")
         self.world.run("rm", "--yes", "guest")
+        return plan
 
     def test_seabios(self):
         self.boot("bios", "beta", "virtio")
         self.boot("bios", "alpha", "virtio")
+
+    def test_seabios_of_many_devices(self):
+        """So many that they come by QMP, and the boot order with a reset."""
+        more = "\n".join(f'device.more{i} = {{ driver = "virtio-rng-pci", rng = "rng0" }}' for i in range(40))
+        plan = self.boot("bios", "beta", "virtio", more)
+        self.assertIn("device_add", plan)
 
     def test_seabios_scsi(self):
         self.boot("bios", "beta", "scsi")

@@ -71,8 +71,7 @@ class Start(harness.TestCase):
         file = self.world.write("guest/vm.toml", self.world.guest_toml())
         self.world.run("check", file)
         process = self.world.start("up", file)
-        harness.wait_until(lambda: self.world.run("ls", "--json").stdout.count("starting") or process.poll() is not None,
-                           "the start to begin", every=0.002)
+        harness.wait_until(self.jail_exists, "its jail", every=0.002)
         process.kill()
         process.wait()
         harness.reaper.forget(process)

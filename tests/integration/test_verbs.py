@@ -2,6 +2,7 @@
 """The verbs on a running VM, and what they say about one that does not run."""
 import json
 import os
+import pathlib
 import signal
 
 import harness
@@ -147,6 +148,38 @@ class Running(harness.TestCase):
         clients[2].close()
         self.assertEqual(clients[0].execute("cont"), {"return": {}, "id": "1"})
         clients[1].wait_event("RESUME")
+
+
+    def test_a_guest_that_panics_is_restarted(self):
+        """A 1 at the port of pvpanic is what the kernel of a guest says as it panics."""
+        more = 'device.panic = { driver = "pvpanic" }\nlifecycle = { on-crash = "restart" }\n'
+        self.start_guest("guest", more)
+        self.world.report("guest")
+        self.world.qmp("guest", "human-monitor-command", {"command-line": "o /b 0x505 1"})
+        self.assertTrue(self.world.report("guest", boots=2).complete)
+        self.assertIn("the guest panicked", self.world.run("log", "guest").stdout)
+
+    def test_the_jail_shows_what_is_bound(self):
+        shown = self.world.directory("shown")
+        (shown / "file").write_text("text")
+        self.start_guest("guest", f'jail = {{ binds-ro = ["{shown}/"], on-violation = "kill" }}\n')
+        self.world.report("guest")
+        root = pathlib.Path(f"/proc/{self.world.status('guest')['qemu-pid']}/root")
+        self.assertEqual((root / str(shown / "file").lstrip("/")).read_text(), "text")
+        with self.assertRaises(OSError):
+            (root / str(shown / "file").lstrip("/")).write_text("changed")
+
+    def test_the_supervisor_is_hardened(self):
+        """What the kernel says of it: nothing to gain, nothing to execute, as root only the right to kill."""
+        self.start_guest()
+        pid = self.world.status("guest")["supervisor-pid"]
+        text = pathlib.Path(f"/proc/{pid}/status").read_text()
+        status = dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+        self.assertEqual(status["NoNewPrivs"], "1")
+        self.assertEqual(status["Seccomp"], "2")
+        self.assertIn(int(status["CapEff"], 16), (0, 1 << 5))
+        self.assertEqual(status["CapEff"], status["CapPrm"])
+        self.assertEqual(int(status["CapAmb"], 16), 0)
 
 
 class Consoles(harness.TestCase):

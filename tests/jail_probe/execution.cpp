@@ -256,6 +256,14 @@ Result exec_number_with_high_bits() {
     constexpr int more_flags = AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW;
     return unless_passed(::syscall(SYS_execveat, number, "", arguments, environment, more_flags));
 }
+/// With an absolute path the kernel does not look at the descriptor, which is all that a filter can see.
+Result exec_path_with_number() {
+    const int number = executed_number();
+    for (const char* path : {"/lib64/ld-linux-x86-64.so.2", "/usr/lib64/ld-linux-x86-64.so.2", "/bin/true",
+                             "/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"})
+        ::syscall(SYS_execveat, number, path, arguments, environment, AT_EMPTY_PATH);
+    return contained(errno_name(errno));
+}
 
 constexpr Attempt attempts[] = {
     {"fork_process", fork_process},
@@ -279,6 +287,7 @@ constexpr Attempt attempts[] = {
     {"take_executed_number", take_executed_number},
     {"use_up_descriptors", use_up_descriptors},
     {"exec_number_with_high_bits", exec_number_with_high_bits},
+    {"exec_path_with_number", exec_path_with_number},
 };
 
 }  // namespace

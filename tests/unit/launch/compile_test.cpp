@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "launch/argv.hpp"
 #include "support/catch.hpp"
 #include "support/saved_qemu.hpp"
@@ -152,7 +154,20 @@ TEST_CASE("kernel and initrd are copied into the jail, or named without one") {
     CHECK_FALSE(has(plan, "copy"));
 }
 
-TEST_CASE("a disk behind a port comes by QMP, its node on the command line, its file as a descriptor") {
+/// So many that can be plugged that all of them come by QMP.
+std::vector<Resource> crowd() {
+    std::vector<Resource> devices;
+    for (int i = 0; i < 40; ++i) {
+        const auto port = fmt::format("p{}", i);
+        devices.push_back(resource(Kind::Device, port, R"({"driver":"pcie-root-port","bus":"pcie.0"})"));
+        devices.push_back(resource(Kind::Device, fmt::format("rng{}", i),
+                                   fmt::format(R"({{"driver":"virtio-rng-pci","bus":"{}"}})", port).c_str(),
+                                   {}, {{Kind::Device, port}}));
+    }
+    return devices;
+}
+
+TEST_CASE("a disk behind a port is on the command line, its file a descriptor") {
     const auto plan = compiled(vm_with(
         {resource(Kind::Device, "port0", R"({"driver":"pcie-root-port","bus":"pcie.0","addr":"0x4"})"),
          resource(Kind::Blockdev, "root", disk_node, {file_at({"file", "filename"})}),
@@ -168,7 +183,7 @@ TEST_CASE("a disk behind a port comes by QMP, its node on the command line, its 
         std::vector<std::string>{
             "argv -add-fd fd=11,set=1,opaque=blockdev.root.file.filename",
             R"(argv -blockdev {"driver":"qcow2","node-name":"root","backing":null,"file":{"driver":"file","filename":"/dev/fdset/1"}})",
-            R"(qmp device_add {"driver":"virtio-blk-pci","id":"root","drive":"root","bus":"port0","addr":"0x0"})",
+            R"(argv -device {"driver":"virtio-blk-pci","id":"root","drive":"root","bus":"port0","addr":"0x0"})",
             "qmp cont null", "wait RESUME"});
 }
 
@@ -190,10 +205,12 @@ TEST_CASE("what needs something that comes by QMP comes by QMP too") {
 }
 
 TEST_CASE("a reset makes the firmware see a boot order that came by QMP") {
-    auto vm =
-        vm_with({resource(Kind::Device, "port0", R"({"driver":"pcie-root-port","bus":"pcie.0"})"),
-                 resource(Kind::Device, "nic", R"({"driver":"virtio-net-pci","bus":"port0","bootindex":1})",
-                          {}, {{Kind::Device, "port0"}})});
+    auto devices = crowd();
+    devices.push_back(resource(Kind::Device, "port0", R"({"driver":"pcie-root-port","bus":"pcie.0"})"));
+    devices.push_back(resource(Kind::Device, "nic",
+                               R"({"driver":"virtio-net-pci","bus":"port0","bootindex":1})", {},
+                               {{Kind::Device, "port0"}}));
+    auto vm = vm_with(std::move(devices));
     vm.lifecycle.on_reboot.value = config::OnReboot::Stop;
     vm.lifecycle.on_crash.value = config::OnCrash::Pause;
     const auto plan = compiled(vm);
@@ -205,6 +222,32 @@ TEST_CASE("a reset makes the firmware see a boot order that came by QMP") {
     // A boot order on the command line needs none.
     vm.resources = {resource(Kind::Device, "cd", R"({"driver":"ide-cd","bus":"ide.0","bootindex":1})")};
     CHECK_FALSE(has(compiled(vm), "system_reset"));
+}
+
+TEST_CASE("of many devices each comes by QMP, because QEMU 10 is slower with many on its command line") {
+    auto devices = crowd();
+    CHECK_FALSE(has(compiled(vm_with(devices)), "qmp device_add"));
+    devices.push_back(resource(Kind::Device, "last", R"({"driver":"virtio-rng-pci","bus":"p39"})", {},
+                               {{Kind::Device, "p39"}}));
+    const auto plan = compiled(vm_with(std::move(devices)));
+    CHECK(has(plan, "qmp device_add {\"driver\":\"virtio-rng-pci\",\"id\":\"rng0\""));
+    CHECK_FALSE(has(plan, "argv -device {\"driver\":\"virtio-rng-pci\""));
+}
+
+TEST_CASE("a secret is on no command line, nor is what needs it") {
+    const auto plan = compiled(
+        vm_with({resource(Kind::Object, "key", R"({"qom-type":"secret","data":"letmein"})"),
+                 resource(Kind::Object, "sealed", R"({"qom-type":"secret","file":"/vm/key"})"),
+                 resource(Kind::Blockdev, "root",
+                          R"({"driver":"luks","key-secret":"key","file":{"driver":"null-co"}})", {},
+                          {{Kind::Object, "key"}}),
+                 resource(Kind::Device, "port0", R"({"driver":"pcie-root-port","bus":"pcie.0"})"),
+                 resource(Kind::Device, "root", R"({"driver":"virtio-blk-pci","drive":"root","bus":"port0"})",
+                          {}, {{Kind::Blockdev, "root"}, {Kind::Device, "port0"}})}));
+    CHECK(has(plan, R"(qmp object-add {"qom-type":"secret","id":"key","data":"letmein"})"));
+    CHECK(has(plan, "qmp blockdev-add"));
+    CHECK(has(plan, "qmp device_add"));
+    CHECK(has(plan, "argv -object {\"qom-type\":\"secret\",\"id\":\"sealed\""));
 }
 
 TEST_CASE("what a device on the command line needs is on the command line too") {

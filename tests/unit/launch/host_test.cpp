@@ -200,6 +200,17 @@ TEST_CASE("a kernel that is missing is found") {
     CHECK_THAT(findings(vm), ContainsSubstring("there is no file '/nowhere/vmlinuz'"));
 }
 
+TEST_CASE("what a jail is to be shown must exist and be no file system of the kernel's") {
+    config::Vm vm;
+    for (const char* path : {"/", "/proc", "/sys/kernel", "/dev/kvm", "/nowhere/roms", "/usr"})
+        vm.jail.binds_ro.push_back({path, {}});
+    const auto text = findings(vm);
+    for (const char* path : {"'/'", "'/proc'", "'/sys/kernel'", "'/dev/kvm'"})
+        CHECK_THAT(text, ContainsSubstring(std::string(path) + " cannot be shown in a jail"));
+    CHECK_THAT(text, ContainsSubstring("there is no file '/nowhere/roms'"));
+    CHECK_THAT(text, !ContainsSubstring("'/usr'"));
+}
+
 TEST_CASE("an image whose header names other files is not trusted") {
     const test::TemporaryDirectory place;
     SECTION("a backing file nobody declared") {
