@@ -60,11 +60,11 @@ void add_jail(CLI::App& app, Action& action) {
         ->type_name("NAME=VALUE")
         ->allow_extra_args(false);
     verb->add_option("--uid", words->uid, "as root: the host's uid and gid it has; never 0");
+    verb->add_option("--landlock", words->landlock, "auto: where the kernel has it (default), require or off")
+        ->type_name("WORD");
     verb->add_flag("--proc", words->proc, "mount /proc, with the jail's own processes only");
     verb->add_flag("--log", words->log, "the kernel logs refused system calls: see qvm jail log");
-    verb->add_option("command", words->command, "the command and its arguments, after --")
-        ->type_name("CMD")
-        ->allow_extra_args(false);
+    verb->add_option("command", words->command, "the command and its arguments, after --")->type_name("CMD");
     add_jail_plan(*verb, action);
     add_jail_log(*verb, action);
     verb->callback([verb, words, &action] {

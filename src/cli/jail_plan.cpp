@@ -37,11 +37,10 @@ ExitCode plan(const Arguments& arguments) {
     if (!notice.empty()) print_warning(notice);
     const auto made = front.compile(accel);
     const auto nothing_open = [](const std::string&) { return -1; };
-    auto spec =
-        launch::contain(front.vm, made, nothing_open, front.probe->binary(), known_uid(front.vm.name.value),
-                        launch::filter_for(front.vm.jail));
-    auto rules = jail::qemu_filter_rules(spec.filter.exec_fd);
-    const launch::JailPlan jail(made, std::move(spec), std::move(rules));
+    auto spec = launch::contain(front.vm, made, nothing_open, front.probe->binary(),
+                                known_uid(front.vm.name.value), launch::filter_for(front.vm.jail));
+    const auto abi = arguments.no_host ? std::nullopt : std::optional(jail::landlock_abi());
+    const launch::JailPlan jail(made, std::move(spec), launch::violation_of(front.vm.jail), abi);
     if (arguments.json)
         fmt::print("{}\n", jail.to_json().dump(2, ' ', false, Json::error_handler_t::replace));
     else

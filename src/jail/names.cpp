@@ -8,6 +8,9 @@
 #include <linux/fs.h>
 #include <linux/if_tun.h>
 #include <linux/prctl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <optional>
 #include <scsi/sg.h>
 #include <string_view>
 #include <sys/ioctl.h>
@@ -104,7 +107,26 @@ constexpr Name ioctls[] = {NAMED(FIONREAD),
                            NAMED(TUNSETVNETLE),
                            NAMED(TUNSETVNETBE),
                            NAMED(TUNSETQUEUE)};
+
+constexpr Name socket_options[] = {NAMED(SO_TYPE),      NAMED(SO_ERROR),      NAMED(SO_DOMAIN),
+                                   NAMED(SO_PROTOCOL),  NAMED(SO_ACCEPTCONN), NAMED(SO_SNDBUF),
+                                   NAMED(SO_RCVBUF),    NAMED(SO_PEERCRED),   NAMED(SO_REUSEADDR),
+                                   NAMED(SO_KEEPALIVE), NAMED(SO_BROADCAST),  NAMED(SO_ZEROCOPY)};
+
+constexpr Name tcp_options[] = {NAMED(TCP_NODELAY), NAMED(TCP_KEEPIDLE), NAMED(TCP_KEEPINTVL),
+                                NAMED(TCP_KEEPCNT)};
+
+constexpr Name levels[] = {NAMED(SOL_SOCKET), NAMED(IPPROTO_TCP)};
 #undef NAMED
+
+using R = PathRights;
+constexpr std::pair<std::uint64_t, const char*> rights_by_name[] = {
+    {R::execute, "execute"},       {R::read_file, "read_file"},     {R::read_dir, "read_dir"},
+    {R::write_file, "write_file"}, {R::truncate, "truncate"},       {R::make_file, "make_reg"},
+    {R::make_dir, "make_dir"},     {R::make_symlink, "make_sym"},   {R::make_socket, "make_sock"},
+    {R::make_fifo, "make_fifo"},   {R::remove_file, "remove_file"}, {R::remove_dir, "remove_dir"},
+    {R::refer, "refer"},           {R::ioctl_device, "ioctl_dev"},
+};
 
 /// An argument that messages call by its name in the manual.
 struct Argument {
@@ -120,6 +142,8 @@ constexpr Argument arguments[] = {
     {"prctl", 0, "option", std::begin(prctls), std::end(prctls)},
     {"fcntl", 1, "cmd", std::begin(fcntls), std::end(fcntls)},
     {"ioctl", 1, "request", std::begin(ioctls), std::end(ioctls)},
+    {"getsockopt", 1, "level", std::begin(levels), std::end(levels)},
+    {"setsockopt", 1, "level", std::begin(levels), std::end(levels)},
     {"clone", 0, "flags", nullptr, nullptr},
     {"tgkill", 0, "tgid", nullptr, nullptr},
     {"prlimit64", 0, "pid", nullptr, nullptr},
@@ -134,7 +158,23 @@ std::string value_text(std::uint32_t value) {
     return value < small ? std::to_string(value) : fmt::format("{:#x}", value);
 }
 
-std::string test_text(const std::string& call, const ArgumentTest& test) {
+template <std::size_t count>
+std::string name_in(const Name (&names)[count], std::uint32_t value) {
+    const auto* found = std::ranges::find(names, value, &Name::value);
+    return found != std::end(names) ? found->name : value_text(value);
+}
+
+/// An option of a socket has its name from the level, which is tested first.
+std::optional<std::string> option_text(const Rule& rule, const ArgumentTest& test) {
+    if (rule.call != "getsockopt" && rule.call != "setsockopt") return std::nullopt;
+    if (test.index != 2 || rule.tests.front().index != 1) return std::nullopt;
+    const bool tcp = rule.tests.front().value == IPPROTO_TCP;
+    return "optname = " + (tcp ? name_in(tcp_options, test.value) : name_in(socket_options, test.value));
+}
+
+std::string test_text(const Rule& rule, const ArgumentTest& test) {
+    if (auto option = option_text(rule, test)) return *option;
+    const auto& call = rule.call;
     const auto* known = std::ranges::find_if(
         arguments, [&](const auto& one) { return one.call == call && one.index == test.index; });
     const bool found = known != std::end(arguments);
@@ -162,10 +202,17 @@ std::string mount_options(std::uint64_t attributes) {
     return text;
 }
 
+std::vector<std::string> right_names(std::uint64_t rights) {
+    std::vector<std::string> names;
+    for (const auto& [right, name] : rights_by_name)
+        if ((rights & right) != 0) names.emplace_back(name);
+    return names;
+}
+
 std::string rule_text(const Rule& rule) {
     if (rule.tests.empty()) return rule.call;
     std::string text;
-    for (const auto& test : rule.tests) text += (text.empty() ? "" : ", ") + test_text(rule.call, test);
+    for (const auto& test : rule.tests) text += (text.empty() ? "" : ", ") + test_text(rule, test);
     return fmt::format("{}({})", rule.call, text);
 }
 

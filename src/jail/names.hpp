@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "jail/filter.hpp"
+#include "jail/landlock.hpp"
 #include "jail/layout.hpp"
 
 namespace qvm::jail {
@@ -15,6 +16,9 @@ std::string limit_name(int resource);
 
 /// "ro,nosuid,nodev,noexec", as mount(8) says it.
 std::string mount_options(std::uint64_t attributes);
+
+/// PathRights as landlock(7) names them: "read_file", "read_dir".
+std::vector<std::string> right_names(std::uint64_t rights);
 
 /// "ioctl(request=BLKSSZGET)"; tests of bits as "clone(flags & 0x...=0x...)"; without tests the bare name.
 std::string rule_text(const Rule& rule);

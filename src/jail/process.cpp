@@ -4,6 +4,7 @@
 #include <sys/prctl.h>
 
 #include "jail/child.hpp"
+#include "jail/path_rules.hpp"
 #include "jail/sys.hpp"
 
 namespace qvm::jail {
@@ -101,9 +102,7 @@ int restrict_by_landlock(Order& order, int& index) {
     const auto& spec = order.spec;
     if (spec.landlock == Landlock::Off) return 0;
     const int executable = order.executable;
-    const LandlockScope scope{
-        .tcp = spec.namespaces.net, .abstract_sockets = true, .signals = spec.namespaces.pid};
-    const int error = restrict_paths(order.path_rules, executable, scope, index);
+    const int error = restrict_paths(order.path_rules, executable, landlock_scope(spec), index);
     const bool absent = error == ENOSYS || error == EOPNOTSUPP;
     return absent && spec.landlock == Landlock::Auto ? 0 : error;
 }

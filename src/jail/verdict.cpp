@@ -2,6 +2,7 @@
 #include "jail/verdict.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <sstream>
 
 #include <fmt/format.h>
@@ -14,12 +15,25 @@ namespace {
 
 constexpr const char* capability_sets[] = {"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"};
 
+constexpr unsigned kill_capability = 5;  // CAP_KILL
+
+/// The real, effective, saved and file system id, when they are one.
+std::string without_repetition(const std::string& ids) {
+    std::istringstream words(ids);
+    std::string first;
+    words >> first;
+    for (std::string word; words >> word;)
+        if (word != first) return ids;
+    return first;
+}
+
 class Judge {
   public:
     Judge(const ProcFacts& facts, const ProcFacts& ours, const Promise& promise)
         : facts_(facts), ours_(ours), promise_(promise) {}
 
     std::vector<Finding> all() {
+        if (promise_.role == Role::Supervisor) return outside();
         if (readable("status", {"uid", "gid", "groups", "capabilities", "no_new_privs", "seccomp"})) {
             ids("uid", "Uid");
             ids("gid", "Gid");
@@ -29,16 +43,28 @@ class Judge {
             filter();
         }
         if (readable("ns", {"namespaces"})) namespaces();
-        if (readable("mountinfo", {"mounts"})) mounts();
+        if (readable("mountinfo", {"root", "mounts"})) mounts();
         if (readable("fd", {"descriptors"})) descriptors();
         if (readable("limits", {"core dumps", "open files"})) limits();
-        tell("cgroup", facts_.cgroup);
+        for (const auto& [property, says] : promise_.unseen) tell(property, says);
+        tell("cgroup", cgroups());
         tell("oom_score_adj", facts_.oom_score_adj);
         tell("threads", field("Threads"));
         return std::move(findings_);
     }
 
   private:
+    /// Of one who lives where we do, only what he took from himself.
+    std::vector<Finding> outside() {
+        if (readable("status", {"capabilities", "no_new_privs", "seccomp"})) {
+            capabilities();
+            is("no_new_privs", "NoNewPrivs", "1");
+            filter();
+        }
+        for (const auto& [property, says] : promise_.unseen) tell(property, says);
+        return std::move(findings_);
+    }
+
     std::string field(const std::string& name) const {
         const auto found = facts_.status.find(name);
         return found == facts_.status.end() ? std::string() : found->second;
@@ -68,12 +94,12 @@ class Judge {
     }
 
     void ids(const std::string& property, const std::string& name) {
-        const auto wanted = fmt::format("{0} {0} {0} {0}", promise_.uid);
-        const auto says = field(name);
+        const auto wanted = std::to_string(promise_.uid);
+        const auto says = without_repetition(field(name));
         // A user's group is not his uid; that it is not root's is what counts.
         const bool own_group = name == "Gid" && !promise_.no_groups;
         if (own_group)
-            require(property, says, !(" " + says).starts_with(" 0 "), "not root's");
+            require(property, says, !(" " + says + ' ').starts_with(" 0 "), "not root's");
         else
             require(property, says, says == wanted && promise_.uid != 0, wanted);
     }
@@ -88,22 +114,26 @@ class Judge {
         require(property, field(name), field(name) == wanted, wanted);
     }
     void capabilities() {
+        const bool locked = promise_.role == Role::Contained || promise_.role == Role::Stub;
+        const std::uint64_t kept = promise_.signals ? std::uint64_t{1} << kill_capability : 0;
         std::string has;
+        bool more = false;
         for (const std::string set : capability_sets) {
-            // A new user namespace brings a full bounding set; without a member in another set it is nothing.
-            if (promise_.role == Role::Sandboxing && set == "CapBnd") continue;
+            // A new user namespace brings a full bounding set, and an ordinary user's is full; without a
+            // member in another set it is nothing.
+            if (!locked && set == "CapBnd") continue;
             const auto value = field(set);
-            if (value.empty() || value.find_first_not_of('0') != std::string::npos)
-                has += fmt::format("{}{} {}", has.empty() ? "" : ", ", set, value);
+            const auto members =
+                value.empty() ? ~std::uint64_t{0} : std::strtoull(value.c_str(), nullptr, 16);
+            if (members != 0) has += fmt::format("{}{} {}", has.empty() ? "" : ", ", set, value);
+            more = more || (members & ~kept) != 0;
         }
-        require("capabilities", has.empty() ? "none" : has, has.empty(), "none in any set");
+        require("capabilities", has.empty() ? "none" : has, !more,
+                kept == 0 ? "none in any set" : "none but CAP_KILL");
     }
     void filter() {
         const auto says = fmt::format("mode {}, {} filter(s)", field("Seccomp"), field("Seccomp_filters"));
-        if (promise_.role == Role::Stub)
-            tell("seccomp", says + " (it runs only code of qvm's)");
-        else
-            require("seccomp", says, field("Seccomp") == "2", "mode 2, a filter");
+        require("seccomp", says, field("Seccomp") == "2", "mode 2, a filter");
     }
     void namespaces() {
         std::string shared, apart;
@@ -122,12 +152,17 @@ class Judge {
         std::string writable;
         for (const auto& mount : facts_.mounts)
             if (mount.writable) writable += (writable.empty() ? "" : " ") + mount.target;
+        const auto root = std::ranges::find(facts_.mounts, "/", &MountFact::target);
+        const bool seen = root != facts_.mounts.end();
+        const auto kind = !seen ? "none" : fmt::format("{}, {}", root->type, root->writable ? "rw" : "ro");
         const auto says =
             fmt::format("{}; writable: {}", facts_.mounts.size(), writable.empty() ? "none" : writable);
         if (promise_.role == Role::Sandboxing)
             tell("mounts", says);
-        else
+        else {
+            require("root", kind, seen && !root->writable && root->type == "tmpfs", "tmpfs, ro");
             require("mounts", says, writable.empty() && !facts_.mounts.empty(), "none is writable");
+        }
     }
     void descriptors() {
         std::string directories;
@@ -137,6 +172,14 @@ class Judge {
             "descriptors",
             fmt::format("{}; directories: {}", facts_.fds.size(), directories.empty() ? "none" : directories),
             directories.empty(), "no directory: from one, files could be opened");
+    }
+    /// Those that are not the root's: with cgroup v1 there is a line for each controller.
+    std::string cgroups() const {
+        std::istringstream lines(facts_.cgroup);
+        std::string text;
+        for (std::string line; std::getline(lines, line);)
+            if (!line.ends_with(":/")) text += (text.empty() ? "" : " ") + line;
+        return text.empty() ? "the root's" : text;
     }
     std::string limit(const std::string& name) const {
         const auto found = facts_.limits.find(name);
@@ -167,11 +210,11 @@ class Judge {
 std::string_view verdict_text(Verdict verdict) {
     switch (verdict) {
         case Verdict::AsPromised:
-            return "as promised";
+            return "yes";
         case Verdict::Broken:
-            return "NOT as promised";
+            return "NO";
         case Verdict::Unread:
-            return "could not be read";
+            return "unread";
         case Verdict::Told:
             return "";
     }

@@ -12,9 +12,10 @@ namespace qvm::jail {
 
 /// What kind of process it is: each jail promises something else.
 enum class Role {
-    Contained,  ///< QEMU: everything
-    Stub,       ///< pid 1 of its jail: no filter, and the log is open
-    Sandboxing  ///< passt: built a sandbox of its own inside a thin jail
+    Contained,   ///< QEMU: everything
+    Stub,        ///< pid 1 of its jail: a filter of its own, and the log is open
+    Sandboxing,  ///< passt: built a sandbox of its own inside a thin jail
+    Supervisor,  ///< outside, and hardened (jail/harden.hpp)
 };
 
 struct Promise {
@@ -22,6 +23,9 @@ struct Promise {
     std::uint32_t uid = 0;  ///< on the host
     bool no_groups = true;  ///< an ordinary user cannot drop his
     bool network = false;   ///< it has the host's
+    bool signals = false;   ///< Supervisor: it keeps CAP_KILL
+    /// What the kernel does not show of a process, to be told: "landlock" -> "auto; ..".
+    std::vector<std::pair<std::string, std::string>> unseen;
 };
 
 enum class Verdict {
@@ -31,7 +35,7 @@ enum class Verdict {
     Told  ///< worth knowing; nothing was promised
 };
 
-/// "as promised", "NOT as promised", "could not be read", "".
+/// "yes", "NO", "unread", "".
 std::string_view verdict_text(Verdict verdict);
 
 struct Finding {

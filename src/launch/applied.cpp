@@ -50,6 +50,8 @@ Applied load(const Json& saved) {
     applied.qemu = saved.at("qemu").get<std::string>();
     applied.accel = saved.at("accel").get<std::string>();
     applied.jail = saved.at("jail").get<std::string>();
+    applied.landlock = saved.value("landlock", "auto");
+    applied.on_violation = saved.value("on-violation", "errno");
     applied.supervisor = load_process(saved.at("supervisor"));
     applied.stub = load_process(saved.at("stub"));
     for (const auto& [name, process] : saved.at("helpers").items())
@@ -79,6 +81,8 @@ Json Applied::to_json() const {
     json["qemu"] = qemu;
     json["accel"] = accel;
     json["jail"] = jail;
+    json["landlock"] = landlock;
+    json["on-violation"] = on_violation;
     json["supervisor"] = save(supervisor);
     json["stub"] = save(stub);
     Json& processes = json["helpers"] = Json::object();

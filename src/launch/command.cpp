@@ -72,9 +72,22 @@ jail::Spec profile_of(const CommandWords& words, const jail::Program& program) {
                 near.empty() ? "it is one of command, qemu and passt" : near);
 }
 
+jail::Landlock landlock_of(const std::string& word) {
+    if (word == "auto") return jail::Landlock::Auto;
+    if (word == "require") return jail::Landlock::Require;
+    if (word == "off") return jail::Landlock::Off;
+    throw wrong(fmt::format("--landlock {}: there is no such choice", word),
+                "it is one of auto, require and off");
+}
+
 /// The same for the same command in the same directory, so that what it made there stays its own.
-std::uint32_t uid_for(const CommandWords& words) {
-    if (words.uid) return *words.uid;
+std::optional<std::uint32_t> uid_for(const CommandWords& words) {
+    if (::geteuid() != 0) {
+        if (!words.uid) return std::nullopt;
+        throw wrong("--uid is for root: an ordinary user's jails have his own uid",
+                    "leave it out; in the jail it is called 1000 in any case");
+    }
+    if (words.uid) return words.uid;
     return JailUids().choose(fs::current_path().string() + '\0' + words.command.front());
 }
 
@@ -176,11 +189,12 @@ jail::Spec command_spec(const CommandWords& words) {
         spec.namespaces.net = false;
     else if (words.net != "none")
         throw wrong(fmt::format("--net {}: there is no such network", words.net), "it is none or host");
+    if (!words.landlock.empty()) spec.landlock = landlock_of(words.landlock);
     spec.proc = spec.proc || words.proc;
     spec.filter.log = words.log;
     spec.inherit_streams = true;
     spec.end_with_parent = true;
-    if (::geteuid() == 0) spec.host_uid = uid_for(words);
+    spec.host_uid = uid_for(words);
     return spec;
 }
 

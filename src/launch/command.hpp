@@ -17,6 +17,7 @@ struct CommandWords {
     std::vector<std::string> command;  ///< a program's name or path, and its arguments
     std::string profile = "command";
     std::string net = "none";
+    std::string landlock;              ///< empty: as the profile has it
     std::vector<std::string> bind_ro;  ///< SRC[:DST]
     std::vector<std::string> bind_rw;
     std::vector<std::string> tmpfs;

@@ -8,18 +8,6 @@
 namespace qvm::launch {
 namespace {
 
-jail::Violation violation_of(const config::JailOptions& jail) {
-    switch (jail.on_violation.value) {
-        case config::JailViolation::Errno:
-            return jail::Violation::Errno;
-        case config::JailViolation::Kill:
-            return jail::Violation::Kill;
-        case config::JailViolation::Log:
-            return jail::Violation::Log;
-    }
-    return jail::Violation::Errno;
-}
-
 jail::Landlock landlock_of(const config::JailOptions& jail) {
     switch (jail.landlock.value) {
         case config::JailLandlock::Auto:
@@ -33,6 +21,18 @@ jail::Landlock landlock_of(const config::JailOptions& jail) {
 }
 
 }  // namespace
+
+jail::Violation violation_of(const config::JailOptions& options) {
+    switch (options.on_violation.value) {
+        case config::JailViolation::Errno:
+            return jail::Violation::Errno;
+        case config::JailViolation::Kill:
+            return jail::Violation::Kill;
+        case config::JailViolation::Log:
+            return jail::Violation::Log;
+    }
+    return jail::Violation::Errno;
+}
 
 jail::Filter filter_for(const config::JailOptions& options) {
     return jail::qemu_filter(jail::descriptor_ceiling(), violation_of(options));

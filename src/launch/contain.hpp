@@ -8,10 +8,14 @@
 #include <string>
 
 #include "config/resource.hpp"
+#include "jail/filter.hpp"
 #include "jail/spec.hpp"
 #include "launch/plan.hpp"
 
 namespace qvm::launch {
+
+/// What a file's jail.on-violation means.
+jail::Violation violation_of(const config::JailOptions& options);
 
 /// QEMU's system call filter, as its file's jail.on-violation says. It takes libseccomp some milliseconds and
 /// needs nothing else, so a caller may run it beside other work.

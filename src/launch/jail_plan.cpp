@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "launch/jail_plan.hpp"
 
+#include <fcntl.h>
 #include <map>
 
 #include <fmt/format.h>
 
+#include "base/fd.hpp"
 #include "jail/names.hpp"
+#include "jail/path_rules.hpp"
 #include "launch/overloaded.hpp"
 
 namespace qvm::launch {
@@ -61,13 +64,39 @@ Json to_json(const jail::Rule& rule) {
     return json;
 }
 
-Json filter_json(const jail::Filter& filter, const std::vector<jail::Rule>& rules) {
+const char* violation_text(jail::Violation violation) {
+    if (violation == jail::Violation::Kill) return "kill";
+    return violation == jail::Violation::Log ? "EPERM, logged" : "EPERM";
+}
+
+Json filter_json(const jail::Filter& filter, const std::vector<jail::Rule>& rules,
+                 jail::Violation violation) {
     Json json = Json::object();
     json["instructions"] = filter.program.size() / jail::Filter::instruction_size;
-    json["other-calls"] = "EPERM";
+    json["other-calls"] = violation_text(violation);
     json["other-architectures"] = "kill";
     json["rules"] = Json::array();
     for (const auto& rule : rules) json["rules"].push_back(to_json(rule));
+    return json;
+}
+
+const char* landlock_text(jail::Landlock landlock) {
+    if (landlock == jail::Landlock::Off) return "off";
+    return landlock == jail::Landlock::Require ? "require" : "auto";
+}
+
+Json landlock_json(const JailPlan& plan) {
+    Json json = Json::object();
+    json["mode"] = landlock_text(plan.spec.landlock);
+    if (plan.landlock_abi) json["host-abi"] = *plan.landlock_abi;
+    if (plan.spec.landlock == jail::Landlock::Off) return json;
+    Json& paths = json["paths"] = Json::array();
+    for (const auto& rule : plan.paths)
+        paths.push_back(Json::object({{"path", rule.path}, {"rights", jail::right_names(rule.rights)}}));
+    const auto scope = jail::landlock_scope(plan.spec);
+    json["tcp"] = scope.tcp ? "refused" : "allowed";
+    json["abstract-sockets-outside"] = scope.abstract_sockets ? "refused" : "allowed";
+    json["signals-outside"] = scope.signals ? "refused" : "allowed";
     return json;
 }
 
@@ -89,8 +118,16 @@ Json namespaces_json(const jail::Spec& spec) {
 
 }  // namespace
 
-JailPlan::JailPlan(const Plan& plan, jail::Spec contained, std::vector<jail::Rule> filter_rules)
-    : vm(plan.vm), spec(std::move(contained)), layout(jail::lay_out(spec)), rules(std::move(filter_rules)) {
+JailPlan::JailPlan(const Plan& plan, jail::Spec contained, jail::Violation on_violation,
+                   std::optional<int> abi)
+    : vm(plan.vm),
+      spec(std::move(contained)),
+      layout(jail::lay_out(spec)),
+      rules(jail::qemu_filter_rules(spec.filter.exec_fd)),
+      violation(on_violation),
+      landlock_abi(abi) {
+    const Fd executable(::open(spec.executable.c_str(), O_RDONLY | O_CLOEXEC));
+    paths = jail::path_rules(spec, executable.get());
     std::map<std::string, GivenFd> made;
     for (const auto& step : plan.steps)
         if (const auto* host = std::get_if<HostStep>(&step.action)) made[host->name] = describe(*host);
@@ -142,7 +179,8 @@ Json JailPlan::to_json() const {
     Json& limits = json["limits"] = Json::object();
     for (const auto& limit : spec.limits) limits[jail::limit_name(limit.resource)] = limit.value;
     if (spec.filter.exec_fd >= 0) limits["RLIMIT_NOFILE"] = spec.filter.exec_fd;
-    json["seccomp"] = filter_json(spec.filter, rules);
+    json["landlock"] = landlock_json(*this);
+    json["seccomp"] = filter_json(spec.filter, rules, violation);
     return json;
 }
 

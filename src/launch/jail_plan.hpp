@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The jail of a VM, for people who review it: `qvm jail plan`.
 #pragma once
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/json.hpp"
 #include "jail/filter.hpp"
+#include "jail/landlock.hpp"
 #include "jail/layout.hpp"
 #include "jail/spec.hpp"
 #include "launch/plan.hpp"
@@ -27,9 +29,14 @@ struct JailPlan {
     jail::Layout layout;            ///< of the file system
     std::vector<jail::Rule> rules;  ///< of the filter
     std::vector<GivenFd> fds;
-    std::vector<GivenFd> copies;  ///< `number` is the path in the jail
+    std::vector<GivenFd> copies;        ///< `number` is the path in the jail
+    jail::Violation violation;          ///< what becomes of a call that no rule names
+    std::vector<jail::PathRule> paths;  ///< that Landlock leaves
+    std::optional<int> landlock_abi;    ///< of this host, when it may be looked at
 
-    JailPlan(const Plan& plan, jail::Spec contained, std::vector<jail::Rule> filter_rules);
+    /// `violation`: what `contained` was made with.
+    JailPlan(const Plan& plan, jail::Spec contained, jail::Violation violation,
+             std::optional<int> landlock_abi);
     Json to_json() const;
     std::string to_text() const;
 };

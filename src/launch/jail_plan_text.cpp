@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "jail/names.hpp"
+#include "jail/path_rules.hpp"
 #include "launch/jail_plan.hpp"
 
 namespace qvm::launch {
@@ -101,6 +102,41 @@ std::string limits(const jail::Spec& spec) {
     return columns(rows);
 }
 
+std::string landlock(const JailPlan& plan) {
+    if (plan.spec.landlock == jail::Landlock::Off) return "  off: jail.landlock says so\n";
+    Rows rows;
+    for (const auto& rule : plan.paths)
+        rows.push_back({rule.path, fmt::format("{}", fmt::join(jail::right_names(rule.rights), " "))});
+    rows.push_back({"the executable", "execute read_file: by its descriptor"});
+    const auto scope = jail::landlock_scope(plan.spec);
+    if (scope.tcp) rows.push_back({"TCP", "no bind, no connect (ABI 4)"});
+    if (scope.abstract_sockets) rows.push_back({"abstract sockets", "none of other processes (ABI 6)"});
+    if (scope.signals) rows.push_back({"signals", "none to processes outside (ABI 6)"});
+    return columns(rows);
+}
+
+std::string landlock_title(const JailPlan& plan) {
+    std::string title = "Landlock, on top of the file system and the filter";
+    if (plan.spec.landlock == jail::Landlock::Require) title += "; no start without it";
+    if (plan.landlock_abi && plan.spec.landlock != jail::Landlock::Off)
+        title += *plan.landlock_abi > 0 ? fmt::format("; this kernel has ABI {}", *plan.landlock_abi)
+                                        : "; this kernel has none";
+    return title;
+}
+
+/// What becomes of a call that is in no list.
+const char* otherwise(jail::Violation violation) {
+    switch (violation) {
+        case jail::Violation::Errno:
+            return "answers EPERM";
+        case jail::Violation::Log:
+            return "answers EPERM and is logged by the kernel";
+        case jail::Violation::Kill:
+            return "ends QEMU";
+    }
+    return "";
+}
+
 std::string calls(const std::vector<jail::Rule>& rules) {
     std::string text;
     for (auto from = rules.begin(); from != rules.end();) {
@@ -128,10 +164,10 @@ std::string JailPlan::to_text() const {
     return fmt::format("{}: the jail that QEMU is started in\n", vm) + section("process", who(*this)) +
            section("command line", paragraph(spec.argv, "")) + section("file system", files(*this)) +
            section("descriptors beside stdin, stdout and stderr", given(fds)) +
-           section("limits", limits(spec)) +
-           section(fmt::format("system calls: a filter of {} instructions; a call that is not listed answers "
-                               "EPERM, one of another architecture is death",
-                               instructions),
+           section("limits", limits(spec)) + section(landlock_title(*this), landlock(*this)) +
+           section(fmt::format("system calls: a filter of {} instructions; a call that is not listed {}, "
+                               "one of another architecture is death",
+                               instructions, otherwise(violation)),
                    calls(rules));
 }
 

@@ -68,7 +68,9 @@ struct Applied {
     std::uint64_t generation = 0;
     std::string qemu;  ///< "QEMU 7.2.22 (/usr/bin/..)"
     std::string accel;
-    std::string jail;  ///< "strict", "off"
+    std::string jail;          ///< "strict", "off"
+    std::string landlock;      ///< jail.landlock
+    std::string on_violation;  ///< jail.on-violation
     ProcessRecord supervisor, stub;
     std::vector<std::pair<std::string, ProcessRecord>> helpers;
     std::chrono::system_clock::time_point started;

@@ -19,6 +19,11 @@ TEST_CASE("numbers have the kernel's names") {
     CHECK(rule_text({"ioctl", {{.index = 1, .value = TIOCSTI}}, 1, ""}) == "ioctl(request = TIOCSTI)");
     CHECK(rule_text({"ioctl", {{.index = 1, .value = 0xae00, .mask = 0xff00}}, 0, ""}) ==
           "ioctl(request & 0xff00 = 0xae00)");
+    CHECK(rule_text({"getsockopt", {{.index = 1, .value = 1}, {.index = 2, .value = 4}}, 0, ""}) ==
+          "getsockopt(level = SOL_SOCKET, optname = SO_ERROR)");
+    CHECK(rule_text({"getsockopt", {{.index = 1, .value = 6}, {.index = 2, .value = 4}}, 0, ""}) ==
+          "getsockopt(level = IPPROTO_TCP, optname = TCP_KEEPIDLE)");
+    CHECK(right_names(PathRights::read) == std::vector<std::string>{"read_file", "read_dir"});
 }
 
 TEST_CASE("every argument that a filter looks at has a name") {

@@ -61,7 +61,7 @@ using Names = std::vector<std::string>;
 TEST_CASE("a contained process is as promised") {
     CHECK(with(Verdict::Broken, contained()).empty());
     CHECK(with(Verdict::Unread, contained()).empty());
-    CHECK(with(Verdict::AsPromised, contained()).size() == 11);
+    CHECK(with(Verdict::AsPromised, contained()).size() == 12);
 }
 
 TEST_CASE("each property that is broken is told") {
@@ -94,6 +94,10 @@ TEST_CASE("each property that is broken is told") {
     SECTION("mounts") {
         facts.mounts[1].writable = true;
         CHECK(with(Verdict::Broken, facts) == Names{"mounts"});
+        facts.mounts[0].writable = true;
+        CHECK(with(Verdict::Broken, facts) == Names{"root", "mounts"});
+        facts.mounts.clear();
+        CHECK(with(Verdict::Broken, facts) == Names{"root", "mounts"});
     }
     SECTION("a directory") {
         facts.fds.push_back({.number = 3, .target = "/", .access = "ro", .directory = true});
@@ -104,6 +108,29 @@ TEST_CASE("each property that is broken is told") {
         facts.limits["Max open files"] = "1024 4096";
         CHECK(with(Verdict::Broken, facts) == Names{"core dumps", "open files"});
     }
+}
+
+TEST_CASE("each kind of process has a promise of its own") {
+    auto facts = contained();
+    facts.limits.clear();
+    CHECK(with(Verdict::Broken, facts, {.role = Role::Stub, .uid = 70000}).empty());
+    facts.status["Seccomp"] = "0";
+    CHECK(with(Verdict::Broken, facts, {.role = Role::Stub, .uid = 70000}) == Names{"seccomp"});
+
+    facts = outside();  // where we are, as root's supervisor has it
+    facts.status = parse_status(
+        "CapInh:\t0000000000000000\nCapPrm:\t0000000000000020\nCapEff:\t0000000000000020\n"
+        "CapBnd:\t0000000000000020\nCapAmb:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\n");
+    CHECK(with(Verdict::Broken, facts, {.role = Role::Supervisor, .signals = true}).empty());
+    CHECK(with(Verdict::Broken, facts, {.role = Role::Supervisor}) == Names{"capabilities"});
+    facts.status["CapPrm"] = "0000000000000021";
+    CHECK(with(Verdict::Broken, facts, {.role = Role::Supervisor, .signals = true}) == Names{"capabilities"});
+}
+
+TEST_CASE("what the kernel does not show is told and not judged") {
+    Promise told = promise;
+    told.unseen = {{"landlock", "auto"}};
+    CHECK(with(Verdict::Told, contained(), told) == Names{"landlock", "cgroup", "threads"});
 }
 
 TEST_CASE("what could not be read is neither kept nor broken") {
