@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "launch/jail_plan.hpp"
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
@@ -40,7 +42,8 @@ ExitCode plan(const Arguments& arguments) {
     auto spec = launch::contain(front.vm, made, nothing_open, front.probe->binary(),
                                 known_uid(front.vm.name.value), launch::filter_for(front.vm.jail));
     const auto abi = arguments.no_host ? std::nullopt : std::optional(jail::landlock_abi());
-    const launch::JailPlan jail(made, std::move(spec), launch::violation_of(front.vm.jail), abi);
+    launch::JailPlan jail(made, std::move(spec), launch::violation_of(front.vm.jail), abi);
+    if (::geteuid() == 0) jail.make_devices_anew();
     if (arguments.json)
         fmt::print("{}\n", jail.to_json().dump(2, ' ', false, Json::error_handler_t::replace));
     else

@@ -68,6 +68,8 @@ class Audit {
         auto promise = promise_;
         promise.role = role;
         promise.network = jail == jail::Role::Sandboxing;
+        // It builds its own sandbox with these; afterwards its root is elsewhere, and empty.
+        if (promise.network) promise.writable = {"/tmp", "/proc"};
         auto facts = jail::read_facts(pid);
         auto findings = jail::judge(facts, ours_, promise);
         if (role == jail::Role::Supervisor) facts.fds.clear();  // nothing is promised of them

@@ -150,8 +150,12 @@ class Judge {
     }
     void mounts() {
         std::string writable;
+        bool kept = !facts_.mounts.empty();
         for (const auto& mount : facts_.mounts)
-            if (mount.writable) writable += (writable.empty() ? "" : " ") + mount.target;
+            if (mount.writable) {
+                writable += (writable.empty() ? "" : " ") + mount.target;
+                kept = kept && std::ranges::find(promise_.writable, mount.target) != promise_.writable.end();
+            }
         const auto root = std::ranges::find(facts_.mounts, "/", &MountFact::target);
         const bool seen = root != facts_.mounts.end();
         const auto kind = !seen ? "none" : fmt::format("{}, {}", root->type, root->writable ? "rw" : "ro");
@@ -160,8 +164,12 @@ class Judge {
         if (promise_.role == Role::Sandboxing)
             tell("mounts", says);
         else {
+            const auto promised =
+                promise_.writable.empty()
+                    ? std::string("none is writable")
+                    : fmt::format("only {} writable", fmt::join(promise_.writable, " and "));
             require("root", kind, seen && !root->writable && root->type == "tmpfs", "tmpfs, ro");
-            require("mounts", says, writable.empty() && !facts_.mounts.empty(), "none is writable");
+            require("mounts", says, kept, promised);
         }
     }
     void descriptors() {

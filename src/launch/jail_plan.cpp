@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <map>
+#include <sys/mount.h>
 
 #include <fmt/format.h>
 
@@ -145,6 +146,21 @@ JailPlan::JailPlan(const Plan& plan, jail::Spec contained, jail::Violation on_vi
         else if (const auto* qmp = std::get_if<QmpStep>(&step.action); qmp != nullptr && !qmp->fd.empty())
             give(fds, qmp->fd, way_of(*qmp));
     }
+}
+
+void JailPlan::make_devices_anew() {
+    std::string names;
+    std::erase_if(layout.attachments, [&](const auto& mount) {
+        const bool device = mount.target.starts_with("dev/");
+        if (device) names += ' ' + mount.target.substr(mount.target.find('/') + 1);
+        return device;
+    });
+    if (names.empty()) return;
+    jail::Attachment made;
+    made.source = "a new tmpfs:" + names;
+    made.target = "dev";
+    made.attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
+    layout.attachments.push_back(std::move(made));
 }
 
 Json JailPlan::to_json() const {

@@ -37,6 +37,9 @@ struct JailPlan {
     /// `violation`: what `contained` was made with.
     JailPlan(const Plan& plan, jail::Spec contained, jail::Violation violation,
              std::optional<int> landlock_abi);
+    /// As root: the devices are not those of the host, but new ones that the VM's uid owns, where the kernel
+    /// lets root make such.
+    void make_devices_anew();
     Json to_json() const;
     std::string to_text() const;
 };

@@ -127,6 +127,13 @@ TEST_CASE("each kind of process has a promise of its own") {
     CHECK(with(Verdict::Broken, facts, {.role = Role::Supervisor, .signals = true}) == Names{"capabilities"});
 }
 
+TEST_CASE("only what may be writable is") {
+    auto facts = contained();
+    facts.mounts[1].writable = true;
+    CHECK(with(Verdict::Broken, facts, {.uid = 70000, .writable = {"/usr/lib", "/tmp"}}).empty());
+    CHECK(with(Verdict::Broken, facts, {.uid = 70000, .writable = {"/tmp"}}) == Names{"mounts"});
+}
+
 TEST_CASE("what the kernel does not show is told and not judged") {
     Promise told = promise;
     told.unseen = {{"landlock", "auto"}};

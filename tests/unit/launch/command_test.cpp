@@ -9,7 +9,6 @@
 
 using namespace qvm;
 using namespace qvm::launch;
-using Catch::Matchers::Contains;
 
 namespace {
 
@@ -34,18 +33,18 @@ TEST_CASE("SRC:DST is a bind, and only what cannot be written can be executed") 
     CHECK(writable.writable);
     CHECK_FALSE(writable.executable);
     CHECK(parse_bind("/a:b", false).source == "/a:b");
-    CHECK_THROWS_WITH(parse_bind(":/a", false), Contains("is not SRC or SRC:DST"));
-    CHECK_THROWS_WITH(parse_bind("/a:", false), Contains("is not SRC or SRC:DST"));
+    CHECK_THROWS_WITH(parse_bind(":/a", false), ContainsSubstring("is not SRC or SRC:DST"));
+    CHECK_THROWS_WITH(parse_bind("/a:", false), ContainsSubstring("is not SRC or SRC:DST"));
 }
 
 TEST_CASE("limits have the kernel's names, and sizes have units") {
     CHECK(parse_limit("nofile=256").value == 256);
     CHECK(parse_limit("fsize=1M").value == 1U << 20U);
     CHECK(parse_limit("fsize=1M").resource == RLIMIT_FSIZE);
-    CHECK_THROWS_WITH(parse_limit("files=1"), Contains("is no limit"));
-    CHECK_THROWS_WITH(parse_limit("nofile"), Contains("is no limit"));
-    CHECK_THROWS_WITH(parse_limit("nofile=1k"), Contains("is a number"));
-    CHECK_THROWS_WITH(parse_limit("as=lots"), Contains("is a size"));
+    CHECK_THROWS_WITH(parse_limit("files=1"), ContainsSubstring("is no limit"));
+    CHECK_THROWS_WITH(parse_limit("nofile"), ContainsSubstring("is no limit"));
+    CHECK_THROWS_WITH(parse_limit("nofile=1k"), ContainsSubstring("is a number"));
+    CHECK_THROWS_WITH(parse_limit("as=lots"), ContainsSubstring("is a size"));
 }
 
 TEST_CASE("a command's Spec is what its words say") {
@@ -70,29 +69,29 @@ TEST_CASE("a command's Spec is what its words say") {
 }
 
 TEST_CASE("words that make no jail are refused by name") {
-    CHECK_THROWS_WITH(command_spec(words_for({})), Contains("no command"));
-    CHECK_THROWS_WITH(command_spec(words_for({"no-such-program"})), Contains("no-such-program"));
+    CHECK_THROWS_WITH(command_spec(words_for({})), ContainsSubstring("no command"));
+    CHECK_THROWS_WITH(command_spec(words_for({"no-such-program"})), ContainsSubstring("no-such-program"));
     auto words = words_for({"sh"});
     SECTION("profile") {
         words.profile = "comand";
-        CHECK_THROWS_WITH(command_spec(words), Contains("--profile comand"));
+        CHECK_THROWS_WITH(command_spec(words), ContainsSubstring("--profile comand"));
     }
     SECTION("net") {
         words.net = "bridge";
-        CHECK_THROWS_WITH(command_spec(words), Contains("--net bridge"));
+        CHECK_THROWS_WITH(command_spec(words), ContainsSubstring("--net bridge"));
     }
     SECTION("landlock") {
         words.landlock = "on";
-        CHECK_THROWS_WITH(command_spec(words), Contains("--landlock on"));
+        CHECK_THROWS_WITH(command_spec(words), ContainsSubstring("--landlock on"));
     }
     SECTION("env") {
         words.env = {"QVM_NO_SUCH_VARIABLE"};
-        CHECK_THROWS_WITH(command_spec(words), Contains("no such variable"));
+        CHECK_THROWS_WITH(command_spec(words), ContainsSubstring("no such variable"));
     }
     SECTION("uid of an ordinary user") {
         if (::geteuid() == 0) return;
         words.uid = 70000;
-        CHECK_THROWS_WITH(command_spec(words), Contains("--uid is for root"));
+        CHECK_THROWS_WITH(command_spec(words), ContainsSubstring("--uid is for root"));
     }
 }
 
