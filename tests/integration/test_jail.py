@@ -86,12 +86,13 @@ class AnyCommand(harness.TestCase):
     def test_words_that_make_no_sense(self):
         for words, says in ((["--", "no-such-program"], "no-such-program"), (["--net", "x", "--", "true"], "--net x"),
                             (["--profile", "qem", "--", "true"], "'qemu'"), (["--limit", "a=1", "--", "true"], "nofile"),
-                            (["--landlock", "on", "--", "true"], "auto, require and off"), (["--bogus", "--", "true"], "--bogus"),
+                            (["--landlock", "on", "--", "true"], "auto, require and off"), (["--bogus", "--", "true"], "there is no option '--bogus'"),
                             (["--fd", "77", "--", "true"], "descriptor 77"), ([], "no command"),
                             (["--bind-ro", "/nonexistent", "--", "true"], "/nonexistent")):
             result = self.jail(*words, status=125)
             self.assertIn(says, result.stderr, words)
             self.assertIn("qvm: ", result.stderr)
+        self.assertIn("there is no option '--jsn'", self.jail("plan", "--jsn", status=1).stderr)
         refused = self.jail("--uid", "0" if not harness.as_user() else "70000", "--", "true", status=125)
         self.assertIn("root cannot be" if not harness.as_user() else "--uid is for root", refused.stderr)
 
