@@ -17,6 +17,7 @@ Json Summary::to_json() const {
     if (!applied) return json;
     json["accel"] = applied->accel;
     json["jail"] = applied->jail;
+    json["attach"] = applied->attach;
     json["qemu"] = applied->qemu;
     const auto seconds = std::chrono::time_point_cast<std::chrono::seconds>(applied->started);
     json["started"] = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(seconds));

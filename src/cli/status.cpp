@@ -65,6 +65,7 @@ ExitCode status(const std::string& word, bool json) {
         row("qemu", applied.qemu);
         row("accel", applied.accel);
         row("jail", applied.jail);
+        row("attach", applied.attach);
     }
     if (summary.condition == launch::Condition::Running && summary.applied) {
         row("supervisor", fmt::format("pid {}", summary.applied->supervisor.pid));

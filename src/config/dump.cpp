@@ -97,6 +97,8 @@ std::string settings_text(const Vm& vm) {
     }
     text += fmt::format("hotplug = {{ pcie-ports = {} }}\n", vm.spare_pcie_ports.value);
     text += jail_text(vm);
+    if (vm.attach_allow.value != AttachAllow::Operate)
+        text += fmt::format("attach = {{ allow = \"{}\" }}\n", attach_word(vm.attach_allow.value));
     text += machine_text(vm.machine);
     text += "\n[cpu]\n" + line("model", vm.cpu.model.value) + toml_lines(vm.cpu.properties);
     if (vm.kernel) text += kernel_text(*vm.kernel);

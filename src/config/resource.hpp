@@ -150,6 +150,12 @@ struct JailOptions {
     std::vector<Setting<std::filesystem::path>> binds_ro;  ///< absolute; seen in the jail at the same place
 };
 
+/// What clients of the attach socket may do. Observe: ask. Operate: also what names nothing of the host and
+/// starts no process. All: anything.
+enum class AttachAllow { Observe, Operate, All };
+std::string_view attach_word(AttachAllow allow);
+std::optional<AttachAllow> attach_named(std::string_view word);
+
 /// Which QEMU, for one that is not installed in the usual places. Paths are absolute; empty means the
 /// default.
 struct QemuBinary {
@@ -174,6 +180,7 @@ struct Vm {
     Setting<unsigned> spare_pcie_ports{4, {}};
     Lifecycle lifecycle;
     Setting<JailMode> jail_mode{JailMode::Strict, {}};
+    Setting<AttachAllow> attach_allow{AttachAllow::Operate, {}};
     JailOptions jail;
     QemuBinary qemu;
     /// The id of the chardev that `qvm console` talks to, or empty: made by the console sugar, or the raw

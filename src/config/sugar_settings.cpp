@@ -213,6 +213,13 @@ void lower_jail(Lowering& lowering) {
             vm.jail.binds_ro.push_back({plain_path(lowering.absolute(path)), path.origin});
 }
 
+void lower_attach(Lowering& lowering) {
+    const auto attach = lowering.single("attach");
+    const auto word = attach ? attach->text("allow") : std::nullopt;
+    const auto allow = word ? attach_named(*word) : std::nullopt;
+    if (allow) lowering.vm().attach_allow = {*allow, attach->origin_of("allow")};
+}
+
 }  // namespace
 
 void lower_settings(Lowering& lowering, const Document& document) {
@@ -226,6 +233,7 @@ void lower_settings(Lowering& lowering, const Document& document) {
     lower_qemu(lowering);
     lower_hotplug(lowering);
     lower_jail(lowering);
+    lower_attach(lowering);
 }
 
 }  // namespace qvm::config

@@ -26,6 +26,7 @@ constexpr std::array<Words, 3> console_types{"serial", "virtio", "none"};
 constexpr std::array<Words, 2> on_reboot_words{"reset", "stop"};
 constexpr std::array<Words, 3> on_crash_words{"stop", "pause", "restart"};
 constexpr std::array<Words, 2> jail_modes{"strict", "off"};
+constexpr std::array<Words, 3> attach_words{"observe", "operate", "all"};
 constexpr std::array<Words, 3> jail_landlock{"auto", "require", "off"};
 constexpr std::array<Words, 3> jail_violations{"errno", "kill", "log"};
 constexpr std::array<Words, 4> host_kinds{"file", "socket", "tap", "process"};
@@ -87,6 +88,7 @@ constexpr std::array hotplug_keys{KeyRule{"pcie-ports", integer, {}, 0, 200}};
 constexpr std::array lifecycle_keys{KeyRule{"stop-timeout", duration},
                                     KeyRule{"on-reboot", string, on_reboot_words},
                                     KeyRule{"on-crash", string, on_crash_words}};
+constexpr std::array attach_keys{KeyRule{"allow", string, attach_words}};
 constexpr std::array jail_keys{
     KeyRule{"mode", string, jail_modes}, KeyRule{"landlock", string, jail_landlock},
     KeyRule{"on-violation", string, jail_violations}, KeyRule{"binds-ro", strings | as_path}};
@@ -123,6 +125,7 @@ constexpr std::array tables{
     TableRule{"hotplug", Shape::Single, hotplug_keys},
     TableRule{"lifecycle", Shape::Single, lifecycle_keys},
     TableRule{"jail", Shape::Single, jail_keys},
+    TableRule{"attach", Shape::Single, attach_keys},
     TableRule{"qemu", Shape::Single, qemu_keys, false, "binary", string},
     TableRule{"object", Shape::Raw, {}, true},
     TableRule{"chardev", Shape::Raw, {}, true},

@@ -88,7 +88,11 @@ class HostChecker {
         const auto parent = existing_parent(path);
         std::vector<std::string> notes{fmt::format("in {}", where)};
         std::string label;
-        if (parent == path.parent_path())
+        std::error_code ignored;
+        if (fs::is_symlink(fs::symlink_status(path, ignored)))
+            notes.insert(notes.begin(), fmt::format("it is a symbolic link to '{}'",
+                                                    fs::read_symlink(path, ignored).string()));
+        else if (parent == path.parent_path())
             label = did_you_mean(path.filename().string(), names_in(parent));
         else
             notes.insert(notes.begin(), fmt::format("of its path only '{}' exists", parent.string()));
@@ -119,7 +123,8 @@ class HostChecker {
                    {fmt::format("in {}", where)});
             return;
         }
-        if (access != Access::WriteOnly) permitted(path, status, R_OK, "read", origin, where);
+        // One error is enough of a file that can be neither.
+        if (access != Access::WriteOnly && !permitted(path, status, R_OK, "read", origin, where)) return;
         if (access != Access::ReadOnly) permitted(path, status, W_OK, "written", origin, where);
     }
 
@@ -137,9 +142,9 @@ class HostChecker {
         if (::stat(path.c_str(), &status) != 0) missing(path, origin, "jail.binds-ro");
     }
 
-    void permitted(const fs::path& path, const struct stat& status, int mode, std::string_view verb,
+    bool permitted(const fs::path& path, const struct stat& status, int mode, std::string_view verb,
                    const Origin& origin, const std::string& where) {
-        if (::faccessat(AT_FDCWD, path.c_str(), mode, AT_EACCESS) == 0) return;
+        if (::faccessat(AT_FDCWD, path.c_str(), mode, AT_EACCESS) == 0) return true;
         const int error = errno;
         std::vector<std::string> notes;
         if (error == EROFS)
@@ -151,6 +156,7 @@ class HostChecker {
         report(DiagnosticKind::FileMissing, origin,
                fmt::format("'{}' cannot be {}: {}", path.string(), verb, errno_text(error)),
                std::move(notes));
+        return false;
     }
 
     void host_file(const Resource& host) {

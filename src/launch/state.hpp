@@ -71,6 +71,7 @@ struct Applied {
     std::string jail;          ///< "strict", "off"
     std::string landlock;      ///< jail.landlock
     std::string on_violation;  ///< jail.on-violation
+    std::string attach;        ///< "observe", "operate", "all"
     ProcessRecord supervisor, stub;
     std::vector<std::pair<std::string, ProcessRecord>> helpers;
     std::chrono::system_clock::time_point started;

@@ -14,6 +14,8 @@
 
 #include "base/text.hpp"
 #include "jail/harden.hpp"
+#include "launch/attach_fds.hpp"
+#include "launch/attach_policy.hpp"
 #include "launch/capped_log.hpp"
 #include "launch/console.hpp"
 #include "launch/control.hpp"
@@ -93,7 +95,8 @@ struct Supervisor::Impl {
           journal(state),
           events(vm.monitor->subscribe({})),
           heard_all(ctx),
-          signals(ctx, SIGTERM, SIGINT) {
+          signals(ctx, SIGTERM, SIGINT),
+          attach_allow(config::attach_named(applied.attach).value_or(config::AttachAllow::Operate)) {
         // A terminal that goes away; not in the background or under nohup(1), where it is ignored.
         struct sigaction hangup {};
         if (::sigaction(SIGHUP, nullptr, &hangup) == 0 && hangup.sa_handler != SIG_IGN) signals.add(SIGHUP);
@@ -112,6 +115,7 @@ struct Supervisor::Impl {
         qmp::Server::Options options;
         options.greeting = vm.greeting;
         options.greeting.capabilities.clear();
+        options.gone = [this](std::uint64_t client) { take_back(passed_fds.gone(client)); };
         server = std::make_unique<qmp::Server>(context, qmp::listen_unix(state.socket("qmp.sock").string()),
                                                options,
                                                [this](qmp::Call call) { return answer(std::move(call)); });
@@ -140,12 +144,39 @@ struct Supervisor::Impl {
             auto reply = kill();
             co_return co_await std::move(reply);
         }
+        auto reply = forward(std::move(call));
+        co_return co_await std::move(reply);
+    }
+
+    /// A command for QEMU, if the file lets clients give it.
+    awaitable<Json> forward(qmp::Call call) {
+        const auto number = call.client.number;
+        const auto why = refusal(call.command, call.arguments, attach_allow, passed_fds.passed_by(number));
+        if (why) throw qmp::ExecuteError(call.command, "GenericError", *why);
         qmp::ExecuteOptions options;
         options.deadline = std::chrono::minutes(10);
         if (!call.fds.empty()) options.fd = call.fds.front().get();
-        auto reply = vm.monitor->execute(call.command, call.arguments, options);
-        co_return co_await std::move(reply);
+        auto execution = vm.monitor->execute(
+            call.command, passed_fds.to_qemu(number, call.command, call.arguments), options);
+        Json reply = co_await std::move(execution);
+        take_back(passed_fds.note(number, call.command, call.arguments, reply));
+        co_return reply;
     }
+
+    /// What a client that has gone passed to QEMU and nobody can name any more.
+    void take_back(const AttachFds::Leftovers& left) {
+        const auto run = [this](const char* command, const char* member, Json value) {
+            Json arguments = Json::object();
+            arguments[member] = std::move(value);
+            auto execution = vm.monitor->execute(command, std::move(arguments));
+            // A name is gone once QEMU has used it, and a set once nothing in it is open.
+            qmp::spawn(context, ignore_reply(std::move(execution)), [](const std::exception_ptr&) {});
+        };
+        for (const auto& name : left.names) run("closefd", "fdname", Json(name));
+        for (const auto set : left.sets) run("remove-fd", "fdset-id", Json(set));
+    }
+
+    static awaitable<void> ignore_reply(awaitable<Json> execution) { co_await std::move(execution); }
 
     awaitable<Json> describe_state() {
         Json reply = Json::object();
@@ -322,6 +353,8 @@ struct Supervisor::Impl {
     bool has_heard_all = false;
     qmp::net::signal_set signals;
     std::unique_ptr<ConsoleRelay> console;
+    config::AttachAllow attach_allow;
+    AttachFds passed_fds;
     std::unique_ptr<qmp::Server> server;
     std::optional<Ending> intended;
     std::map<std::string, std::string> ended_helpers;  ///< how, by name

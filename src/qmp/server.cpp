@@ -80,7 +80,10 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
     /// A client has nothing to do for us now, or has gone.
     void rest(std::uint64_t number) {
         const auto found = connections.find(number);
-        if (found != connections.end() && !found->second->is_open()) connections.erase(found);
+        if (found != connections.end() && !found->second->is_open()) {
+            connections.erase(found);
+            if (listener.is_open() && settings->options.gone) settings->options.gone(number);
+        }
         idle.notify();
     }
 

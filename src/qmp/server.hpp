@@ -52,6 +52,8 @@ class Server {
                                             ///< and counted (event __org.qvm_EVENTS_DROPPED)
         std::size_t queued_event_bytes = std::size_t{4} << 20U;
         std::vector<std::string> fd_commands{"getfd", "add-fd"};  ///< commands that take descriptors
+        /// Told the number of each client that goes before stop(); a call of its may still run. Optional.
+        std::function<void(std::uint64_t)> gone;
     };
 
     /// Takes over `listener`, a listening Unix stream socket. A member coroutine or function object that

@@ -86,9 +86,10 @@ class Qvm:
     def __init__(self, qvm, directory, paths, extra):
         self.qvm = qvm
         self.file = directory / "bench.toml"
-        text = 'memory = "256M"\nmachine = { type = "q35", accel = "tcg" }\n' + extra
+        text = 'memory = "256M"\nmachine = { type = "q35", accel = "tcg" }\n'
         for i, path in enumerate(paths):
             text += f'disk.d{i} = {{ file = "{path}" }}\n'
+        text += extra
         self.file.write_text(text)
         self.environment = dict(os.environ, XDG_STATE_HOME=str(directory / "state"),
                                 QVM_RUNTIME_DIR=str(directory / "run"))

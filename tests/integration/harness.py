@@ -211,11 +211,15 @@ class QmpClient:
             raise EOFError("the socket was closed")
         return json.loads(line)
 
-    def execute(self, command, arguments=None, request_id="1"):
+    def execute(self, command, arguments=None, request_id="1", fd=None):
         request = {"execute": command, "id": request_id}
         if arguments is not None:
             request["arguments"] = arguments
-        self.file.write(json.dumps(request).encode() + b"\n")
+        line = json.dumps(request).encode() + b"\n"
+        if fd is None:
+            self.file.write(line)
+        else:
+            socket.send_fds(self.socket, [line], [fd])
         while True:
             message = self.message()
             if "event" in message:

@@ -152,7 +152,7 @@ class Running(harness.TestCase):
 
     def test_a_guest_that_panics_is_restarted(self):
         """A 1 at the port of pvpanic is what the kernel of a guest says as it panics."""
-        more = 'device.panic = { driver = "pvpanic" }\nlifecycle = { on-crash = "restart" }\n'
+        more = 'device.panic = { driver = "pvpanic" }\nlifecycle.on-crash = "restart"\nattach.allow = "all"\n'
         self.start_guest("guest", more)
         self.world.report("guest")
         self.world.qmp("guest", "human-monitor-command", {"command-line": "o /b 0x505 1"})

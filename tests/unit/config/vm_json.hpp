@@ -45,6 +45,7 @@ inline Json settings_json(const Vm& vm) {
     json["on-reboot"] = static_cast<int>(vm.lifecycle.on_reboot.value);
     json["on-crash"] = static_cast<int>(vm.lifecycle.on_crash.value);
     json["jail"] = static_cast<int>(vm.jail_mode.value);
+    json["attach"] = attach_word(vm.attach_allow.value);
     json["console"] = vm.console;
     return json;
 }

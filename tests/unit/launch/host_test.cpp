@@ -181,6 +181,14 @@ TEST_CASE("a missing file is found, with the name that was meant") {
     CHECK_THAT(findings(disk_on(place.path())), ContainsSubstring("is a directory"));
 }
 
+TEST_CASE("a symbolic link to nowhere is called one") {
+    const test::TemporaryDirectory place;
+    fs::create_symlink("/nowhere/disk", place.path() / "disk.qcow2");
+    const auto text = findings(disk_on(place.path() / "disk.qcow2"));
+    CHECK_THAT(text, ContainsSubstring("it is a symbolic link to '/nowhere/disk'"));
+    CHECK_THAT(text, !ContainsSubstring("did you mean"));
+}
+
 TEST_CASE("a file that may not be written is found before QEMU starts") {
     if (::geteuid() == 0) {
         WARN("skipped: root may write every file");

@@ -73,6 +73,7 @@ Applied example() {
     applied.jail = "strict";
     applied.landlock = "require";
     applied.on_violation = "log";
+    applied.attach = "all";
     applied.supervisor = {11, 12};
     applied.stub = {13, 14};
     applied.helpers = {{"passt", {15, 16}}};

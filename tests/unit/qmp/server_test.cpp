@@ -371,6 +371,31 @@ TEST_CASE("a client that goes away: its running call runs to the end, the others
     CHECK(house.run(next, "who")["number"] == 2);
 }
 
+TEST_CASE("the server's owner hears once of each client that goes, not of those it sends away") {
+    std::vector<std::uint64_t> gone;
+    Server::Options options;
+    options.gone = [&gone](std::uint64_t number) { gone.push_back(number); };
+    House house(std::move(options));
+    auto first = std::make_unique<RawClient>(house);
+    auto second = std::make_unique<RawClient>(house);
+    RawClient third(house);
+    for (auto* client : {first.get(), second.get(), &third}) client->negotiate();
+    second->send(R"({"execute":"hold-a"})");
+    house.settle();
+    CHECK(gone.empty());
+    first.reset();
+    second.reset();
+    house.settle();
+    CHECK(gone == std::vector<std::uint64_t>{1, 2});
+    house.gate.notify();
+    house.settle();
+    spawn(house.context, house.server->stop(), ignore);
+    house.settle();
+    CHECK(third.receive().empty());
+    CHECK(third.ended);
+    CHECK(gone == std::vector<std::uint64_t>{1, 2});
+}
+
 TEST_CASE("a client that closes only its sending side gets its answers") {
     House house;
     RawClient raw(house);
