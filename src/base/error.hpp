@@ -23,6 +23,7 @@ enum class ExitCode : int {
     TimedOut = 10,           ///< timed out waiting; the VM runs on
     OutcomeUnknown = 11,     ///< nobody could tell what happened: see `qvm status`
     VmDied = 12,             ///< the VM died
+    JailBroken = 13,         ///< the jail is not as promised
 };
 
 /// Root of all our exceptions: what happened and to which thing, what to do next, and the exit status.

@@ -27,7 +27,7 @@ int parse_and_run(int argc, char** argv) {
     using namespace qvm::cli;
     for (const auto add :
          {add_up, add_check, add_plan, add_show, add_ls, add_status, add_console, add_log, add_qmp,
-          add_events, add_pause_resume_reset, add_stop, add_kill, add_rm, add_version})
+          add_events, add_pause_resume_reset, add_stop, add_kill, add_rm, add_jail, add_version})
         add(app, action);
     try {
         app.parse(argc, argv);
@@ -35,7 +35,9 @@ int parse_and_run(int argc, char** argv) {
         return app.exit(help);
     } catch (const CLI::ParseError& error) {
         print_usage_error(app, error);
-        return static_cast<int>(ExitCode::Usage);
+        const auto* jail = app.get_subcommand("jail");
+        const bool for_a_command = jail->parsed() && jail->get_subcommands().empty();
+        return static_cast<int>(for_a_command ? jail_failed : ExitCode::Usage);
     }
     return static_cast<int>(action());
 }

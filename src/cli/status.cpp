@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "cli/attach.hpp"
 #include "cli/describe.hpp"
+#include "cli/jail_verbs.hpp"
 #include "cli/reference.hpp"
 #include "cli/terminal.hpp"
 #include "cli/verbs.hpp"
@@ -93,9 +94,13 @@ void add_status(CLI::App& app, Action& action) {
     auto* verb = app.add_subcommand("status", "Tell what a VM does, or how it ended");
     auto word = std::make_shared<std::string>();
     auto json = std::make_shared<bool>(false);
+    auto jail = std::make_shared<bool>(false);
     add_name(*verb, *word);
     verb->add_flag("--json", *json, "as JSON");
-    verb->callback([word, json, &action] { action = [word, json] { return status(*word, *json); }; });
+    verb->add_flag("--jail", *jail, "what the kernel says of its jail, against what was promised");
+    verb->callback([word, json, jail, &action] {
+        action = [word, json, jail] { return *jail ? jail_status(*word, *json) : status(*word, *json); };
+    });
 }
 
 }  // namespace qvm::cli

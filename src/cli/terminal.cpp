@@ -43,18 +43,25 @@ void print_warning(const std::string& text) {
 void print_usage_error(const CLI::App& app, const CLI::ParseError& error) {
     // The verb's own usage when a verb was given.
     const CLI::App* where = &app;
-    for (const auto* sub : app.get_subcommands()) where = sub;
-    const std::string path = where == &app ? "qvm" : "qvm " + where->get_name();
+    std::string path = "qvm";
+    while (!where->get_subcommands().empty()) {
+        where = where->get_subcommands().back();
+        path += ' ' + where->get_name();
+    }
     std::string text = error.what();
     // Only the first line: the parser lists what it could not place in a second one.
     text = text.substr(0, text.find('\n'));
     std::string hint;
-    const auto unplaced = app.remaining();
+    auto unplaced = app.remaining(true);
+    std::erase(unplaced, "--");
     if (where == &app && !unplaced.empty() && !unplaced.front().starts_with('-')) {
         std::vector<std::string> verbs;
         for (const auto* sub : app.get_subcommands({})) verbs.push_back(sub->get_name());
         text = fmt::format("there is no verb '{}'", unplaced.front());
         hint = did_you_mean(unplaced.front(), verbs);
+    } else if (!unplaced.empty() && dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
+        const auto& word = unplaced.front();
+        text = fmt::format("there is no {} '{}'", word.starts_with('-') ? "option" : "place for", word);
     }
     std::fprintf(stderr, "qvm: %s\n", escape_controls(text).c_str());
     if (!hint.empty()) std::fprintf(stderr, "      = %s\n", hint.c_str());

@@ -47,6 +47,8 @@ launch::Applied intended_state(const Front& front, const launch::Plan& plan, std
     applied.qemu = front.probe->capabilities().to_string();
     applied.accel = plan.accel;
     applied.jail = jail_name(front.vm.jail_mode.value);
+    applied.landlock = config::word_of(front.vm.jail.landlock.value);
+    applied.on_violation = config::word_of(front.vm.jail.on_violation.value);
     applied.attach = config::attach_word(front.vm.attach_allow.value);
     applied.started = std::chrono::system_clock::now();
     applied.stop_timeout = front.vm.lifecycle.stop_timeout.value;

@@ -14,6 +14,9 @@ namespace qvm::cli {
 /// What the parsed command line asks for; run after parsing, so that its exceptions meet main()'s.
 using Action = std::function<ExitCode()>;
 
+/// The exit status of `qvm jail -- CMD` for failures of ours: all others are CMD's own.
+inline constexpr auto jail_failed = static_cast<ExitCode>(125);
+
 void add_check(CLI::App& app, Action& action);
 void add_plan(CLI::App& app, Action& action);
 void add_show(CLI::App& app, Action& action);
@@ -29,6 +32,8 @@ void add_pause_resume_reset(CLI::App& app, Action& action);
 void add_stop(CLI::App& app, Action& action);
 void add_kill(CLI::App& app, Action& action);
 void add_rm(CLI::App& app, Action& action);
+/// jail -- CMD, jail plan, jail log.
+void add_jail(CLI::App& app, Action& action);
 void add_version(CLI::App& app, Action& action);
 
 }  // namespace qvm::cli

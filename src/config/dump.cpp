@@ -57,11 +57,9 @@ std::string lifecycle_text(const Lifecycle& lifecycle) {
 std::string jail_text(const Vm& vm) {
     std::string text = fmt::format("mode = \"{}\"", vm.jail_mode.value == JailMode::Off ? "off" : "strict");
     if (vm.jail.landlock.value != JailLandlock::Auto)
-        text += fmt::format(", landlock = \"{}\"",
-                            vm.jail.landlock.value == JailLandlock::Off ? "off" : "require");
+        text += fmt::format(", landlock = \"{}\"", word_of(vm.jail.landlock.value));
     if (vm.jail.on_violation.value != JailViolation::Errno)
-        text += fmt::format(", on-violation = \"{}\"",
-                            vm.jail.on_violation.value == JailViolation::Kill ? "kill" : "log");
+        text += fmt::format(", on-violation = \"{}\"", word_of(vm.jail.on_violation.value));
     if (!vm.jail.binds_ro.empty()) {
         std::vector<std::string> paths;
         for (const auto& bind : vm.jail.binds_ro) paths.push_back(bind.value.string());

@@ -135,6 +135,15 @@ enum class JailLandlock { Auto, Require, Off };
 enum class JailViolation { Errno, Kill, Log };
 /// Auto: what cannot be had is told. Require: it is an error. Off: none is made.
 enum class JailCgroup { Auto, Require, Off };
+/// As the file says them.
+constexpr std::string_view word_of(JailLandlock landlock) {
+    constexpr std::string_view words[] = {"auto", "require", "off"};
+    return words[static_cast<int>(landlock)];
+}
+constexpr std::string_view word_of(JailViolation violation) {
+    constexpr std::string_view words[] = {"errno", "kill", "log"};
+    return words[static_cast<int>(violation)];
+}
 
 /// What may be said of the jail beside its mode.
 struct JailOptions {

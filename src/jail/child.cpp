@@ -171,7 +171,9 @@ int set_host_name(Order& order, int&) {
     return -sys::sethostname(name.data(), name.size() < longest ? name.size() : longest);
 }
 
-int start_session(Order&, int&) {
+int start_session(Order& order, int&) {
+    // Whoever keeps our streams keeps the terminal's signals, too; its filter refuses to type into it.
+    if (order.spec.inherit_streams) return 0;
     ::umask(077);
     return ::setsid() < 0 ? errno : 0;
 }

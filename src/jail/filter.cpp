@@ -36,6 +36,16 @@ int number_of(const char* call) {
 
 struct FilterBuilder::Impl {
     scmp_filter_ctx context = nullptr;
+
+    void add(std::uint32_t action, const char* call, const std::vector<ArgumentTest>& tests) const {
+        std::vector<scmp_arg_cmp> comparisons;
+        comparisons.reserve(tests.size());
+        for (const auto& test : tests)
+            comparisons.push_back({test.index, SCMP_CMP_MASKED_EQ, test.mask, test.value});
+        require(seccomp_rule_add_array(context, action, number_of(call),
+                                       static_cast<unsigned>(comparisons.size()), comparisons.data()),
+                call);
+    }
 };
 
 FilterBuilder::FilterBuilder(Otherwise otherwise, Violation violation) : impl_(std::make_unique<Impl>()) {
@@ -53,28 +63,17 @@ FilterBuilder::~FilterBuilder() {
 }
 
 void FilterBuilder::allow(const char* call, const std::vector<ArgumentTest>& tests) {
-    std::vector<scmp_arg_cmp> comparisons;
-    comparisons.reserve(tests.size());
-    for (const auto& test : tests)
-        comparisons.push_back({test.index, SCMP_CMP_MASKED_EQ, test.mask, test.value});
-    require(seccomp_rule_add_array(impl_->context, SCMP_ACT_ALLOW, number_of(call),
-                                   static_cast<unsigned>(comparisons.size()), comparisons.data()),
-            call);
+    impl_->add(SCMP_ACT_ALLOW, call, tests);
+    rules_.push_back({call, tests, 0, reason_});
 }
 
-void FilterBuilder::refuse(const char* call, int error) {
-    const auto action = SCMP_ACT_ERRNO(static_cast<std::uint32_t>(error));
-    require(seccomp_rule_add_array(impl_->context, action, number_of(call), 0, nullptr), call);
-}
-
-void FilterBuilder::refuse_if(const char* call, const ArgumentTest& test, int error) {
-    const auto action = SCMP_ACT_ERRNO(static_cast<std::uint32_t>(error));
-    const scmp_arg_cmp comparison{test.index, SCMP_CMP_MASKED_EQ, test.mask, test.value};
-    require(seccomp_rule_add_array(impl_->context, action, number_of(call), 1, &comparison), call);
+void FilterBuilder::refuse(const char* call, int error, const std::vector<ArgumentTest>& tests) {
+    impl_->add(SCMP_ACT_ERRNO(static_cast<std::uint32_t>(error)), call, tests);
+    rules_.push_back({call, tests, error, reason_});
 }
 
 void FilterBuilder::refuse_unless(const char* call, const ArgumentTest& test, int error) {
-    refuse_if(call, {test.index, test.value ^ test.mask, test.mask}, error);
+    refuse(call, error, {{test.index, test.value ^ test.mask, test.mask}});
 }
 
 std::vector<std::byte> FilterBuilder::program() const {

@@ -18,6 +18,14 @@ struct ArgumentTest {
     std::uint32_t mask = 0xffffffff;
 };
 
+/// One line of a filter, as its maker said it.
+struct Rule {
+    std::string call;
+    std::vector<ArgumentTest> tests;  ///< all must hold
+    int error = 0;                    ///< 0: allowed; else what the call answers
+    std::string reason;
+};
+
 /// What becomes of a call that an allow-list does not name.
 enum class Violation {
     Errno,  ///< it answers EPERM
@@ -42,17 +50,21 @@ class FilterBuilder {
     /// `tests` must all hold; rules for the same call are alternatives. A call this architecture lacks is
     /// skipped.
     void allow(const char* call, const std::vector<ArgumentTest>& tests = {});
-    /// The call answers `error` instead of EPERM.
-    void refuse(const char* call, int error);
-    /// The same for calls of which `test` holds, or does not hold.
-    void refuse_if(const char* call, const ArgumentTest& test, int error);
-    /// `test` is of one bit.
+    /// The call answers `error`, if all `tests` hold.
+    void refuse(const char* call, int error, const std::vector<ArgumentTest>& tests = {});
+    /// The same for calls of which `test`, which is of one bit, does not hold.
     void refuse_unless(const char* call, const ArgumentTest& test, int error);
+    /// Why the rules that follow are there: for readers of rules().
+    void because(std::string reason) { reason_ = std::move(reason); }
     std::vector<std::byte> program() const;
+    /// In the order they were added.
+    const std::vector<Rule>& rules() const { return rules_; }
 
   private:
     struct Impl;
     std::unique_ptr<Impl> impl_;
+    std::vector<Rule> rules_;
+    std::string reason_;
 };
 
 /// With a pid namespace the process is the stub's only child, so it has this pid there.
@@ -61,6 +73,13 @@ inline constexpr std::uint32_t process_pid_inside = 2;
 /// What a QEMU system emulator needs, 7.2 to 11.1, with the one exec that starts it from descriptor
 /// `exec_fd`. Built once in a process for each pair of arguments.
 Filter qemu_filter(int exec_fd, Violation violation = Violation::Errno);
+/// Its rules, for people.
+std::vector<Rule> qemu_filter_rules(int exec_fd);
+
+/// For programs of any kind: everything that ordinary programs do is allowed, and what reaches beyond a jail
+/// or into the kernel's rarely used corners is refused. exec is not restricted.
+Filter command_filter();
+std::vector<Rule> command_filter_rules();
 
 /// What the stub needs while its process runs: to wait, to keep the log, to tell the end.
 std::vector<std::byte> stub_filter();

@@ -147,31 +147,38 @@ constexpr std::uint32_t thread_flags =
 constexpr std::uint32_t thread_options =
     CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | CLONE_CHILD_SETTID | CLONE_DETACHED;
 
-std::vector<std::byte> build(int exec_fd, Violation violation) {
-    FilterBuilder filter(FilterBuilder::Otherwise::Refuse, violation);
-    for (const auto& group : harmless_calls())
+void add_rules(FilterBuilder& filter, int exec_fd) {
+    for (const auto& group : harmless_calls()) {
+        filter.because(group.reason);
         for (const char* call : group.calls) filter.allow(call);
+    }
+    filter.because("only with these arguments");
     for (const auto& [call, index, values] : limited_calls())
         for (const auto value : values) filter.allow(call, {{.index = index, .value = value}});
     for (const auto type : {ioctl_type_kvm, ioctl_type_vhost})
         filter.allow("ioctl", {{.index = 1, .value = type, .mask = ioctl_type_mask}});
+    filter.because("options of sockets, none that makes a descriptor or a program for the kernel");
     allow_socket_options(filter);
+    filter.because("threads, never processes");
     filter.allow("clone", {{.index = 0, .value = thread_flags, .mask = ~thread_options}});
+    filter.because("signals to itself");
     filter.allow("tgkill", {{.index = 0, .value = process_pid_inside}});
+    filter.because("its own limits and processors, not the stub's");
     // Its own limits: with RLIMIT_FSIZE on the stub, which has our uid, there would be no log.
     filter.allow("prlimit64", {{.index = 0, .value = 0}});
     // Any thread but the stub, which is 1: bit 0 of its number is clear, or another one is set.
     filter.allow("sched_setaffinity", {{.index = 0, .value = 0, .mask = 1}});
     for (unsigned bit = 1; bit < 32; ++bit)
         filter.allow("sched_setaffinity", {{.index = 0, .value = 1U << bit, .mask = 1U << bit}});
+    filter.because("the one exec that starts it");
     filter.allow("execveat", {{.index = 0, .value = static_cast<std::uint32_t>(exec_fd)},
                               {.index = 4, .value = AT_EMPTY_PATH}});
     // Its flags lie in memory, where a filter cannot look; the C library falls back to clone.
+    filter.because("done without: the program goes on with something older");
     filter.refuse("clone3", ENOSYS);
     // It opens and connects past every filter; QEMU goes on without.
     for (const char* call : {"io_uring_setup", "io_uring_enter", "io_uring_register"})
         filter.refuse(call, ENOSYS);
-    return filter.program();
 }
 
 }  // namespace
@@ -179,8 +186,18 @@ std::vector<std::byte> build(int exec_fd, Violation violation) {
 Filter qemu_filter(int exec_fd, Violation violation) {
     static std::map<std::pair<int, Violation>, std::vector<std::byte>> built;
     auto& program = built[{exec_fd, violation}];
-    if (program.empty()) program = build(exec_fd, violation);
+    if (program.empty()) {
+        FilterBuilder filter(FilterBuilder::Otherwise::Refuse, violation);
+        add_rules(filter, exec_fd);
+        program = filter.program();
+    }
     return {program, exec_fd, violation == Violation::Log};
+}
+
+std::vector<Rule> qemu_filter_rules(int exec_fd) {
+    FilterBuilder filter;
+    add_rules(filter, exec_fd);
+    return filter.rules();
 }
 
 }  // namespace qvm::jail

@@ -93,7 +93,7 @@ std::vector<std::byte> hardened_filter() {
     filter.refuse("clone3", ENOSYS);
     // Threads may be made, for a resolver of the C library; processes not.
     filter.refuse_unless("clone", {.index = 0, .value = CLONE_THREAD, .mask = CLONE_THREAD}, EPERM);
-    filter.refuse_if("ioctl", {.index = 1, .value = TIOCSTI}, EPERM);
+    filter.refuse("ioctl", EPERM, {{.index = 1, .value = TIOCSTI}});
     return filter.program();
 }
 

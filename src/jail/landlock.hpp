@@ -18,6 +18,8 @@ struct PathRights {
     static constexpr std::uint64_t make_dir = 1U << 7U;
     static constexpr std::uint64_t make_file = 1U << 8U;
     static constexpr std::uint64_t make_socket = 1U << 9U;
+    static constexpr std::uint64_t make_fifo = 1U << 10U;
+    static constexpr std::uint64_t make_symlink = 1U << 12U;
     static constexpr std::uint64_t refer = 1U << 13U;         ///< ABI 2
     static constexpr std::uint64_t truncate = 1U << 14U;      ///< ABI 3
     static constexpr std::uint64_t ioctl_device = 1U << 15U;  ///< ABI 5

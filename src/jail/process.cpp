@@ -4,6 +4,7 @@
 #include <sys/prctl.h>
 
 #include "jail/child.hpp"
+#include "jail/path_rules.hpp"
 #include "jail/sys.hpp"
 
 namespace qvm::jail {
@@ -61,9 +62,11 @@ int arrange_descriptors(Order& order, int& index) {
     index = 0;
     for (std::size_t i = 0; i < order.moved.size(); ++i, ++index)
         if (const int result = place(order.moved[i], order.spec.fds[i].number); result < 0) return -result;
-    if (const int result = place(order.null, 0); result < 0) return -result;
-    if (const int result = place(order.output, 1); result < 0) return -result;
-    if (const int result = place(order.output, 2); result < 0) return -result;
+    if (!order.spec.inherit_streams) {
+        if (const int result = place(order.null, 0); result < 0) return -result;
+        if (const int result = place(order.output, 1); result < 0) return -result;
+        if (const int result = place(order.output, 2); result < 0) return -result;
+    }
     if (only_one >= 0) {
         // Close-on-exec: the first exec takes the only number away that exec is allowed for, and the limit
         // set next makes that number unreachable for good.
@@ -99,9 +102,7 @@ int restrict_by_landlock(Order& order, int& index) {
     const auto& spec = order.spec;
     if (spec.landlock == Landlock::Off) return 0;
     const int executable = order.executable;
-    const LandlockScope scope{
-        .tcp = spec.namespaces.net, .abstract_sockets = true, .signals = spec.namespaces.pid};
-    const int error = restrict_paths(order.path_rules, executable, scope, index);
+    const int error = restrict_paths(order.path_rules, executable, landlock_scope(spec), index);
     const bool absent = error == ENOSYS || error == EOPNOTSUPP;
     return absent && spec.landlock == Landlock::Auto ? 0 : error;
 }

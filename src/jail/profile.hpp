@@ -28,4 +28,8 @@ Spec qemu_profile(const Program& program, bool kvm, Filter filter = qemu_filter(
 /// The Spec of passt(1), which builds a sandbox of its own: host network, no filter of ours. argv as above.
 Spec passt_profile(const Program& program);
 
+/// The Spec of any command (`qvm jail -- CMD`): its binary and libraries, /dev/{null,zero,urandom}, no
+/// network, a filter that refuses what reaches beyond a jail; it may execute what it finds there.
+Spec command_profile(const Program& program);
+
 }  // namespace qvm::jail

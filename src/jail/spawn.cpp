@@ -14,7 +14,7 @@
 #include "jail/child.hpp"
 #include "jail/filter.hpp"
 #include "jail/layout.hpp"
-#include "jail/libraries.hpp"
+#include "jail/path_rules.hpp"
 #include "jail/sources.hpp"
 #include "jail/spec_check.hpp"
 #include "jail/sys.hpp"
@@ -164,7 +164,7 @@ class Spawner {
         order_.drop_groups = privileged_;
         for (const auto& limit : spec_.limits) order_.limits.push_back(within_reach(limit));
         order_.moved.assign(spec_.fds.size(), -1);
-        order_.path_rules = path_rules();
+        order_.path_rules = path_rules(spec_, executable_.get());
         if (spec_.contained) order_.stub_filter = stub_filter();
 
         auto& keeps = order_.stub_keeps;
@@ -178,20 +178,6 @@ class Spawner {
         const int on = 1;
         if (::setsockopt(sync_.first.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) < 0)
             throw_errno("ask for the credentials of the jail");
-    }
-
-    std::vector<PathRule> path_rules() const {
-        using R = PathRights;
-        std::vector<PathRule> rules{{"/", spec_.may_execute ? R::read | R::execute : R::read}};
-        const auto interpreter = spec_.may_execute ? std::string() : elf_interpreter(executable_.get());
-        if (!interpreter.empty()) rules.push_back({interpreter, R::read_file | R::execute});
-        for (const auto& bind : spec_.binds)
-            if (bind.writable) rules.push_back({bind.target, R::read | R::change});
-        for (const auto& path : spec_.tmpfs) rules.push_back({path, R::read | R::change});
-        for (const auto device : spec_.devices)
-            rules.push_back(
-                {device_path(device), R::read_file | R::write_file | R::truncate | R::ioctl_device});
-        return rules;
     }
 
     std::uint64_t namespaces() const {

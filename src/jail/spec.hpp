@@ -70,7 +70,8 @@ struct Filter {
     /// The number of the only descriptor `program` lets be executed. The executable is put there, and from
     /// then on the process can have no descriptor of that number or above. -1: exec is not restricted.
     int exec_fd = -1;
-    bool log = false;  ///< the kernel's log tells of every call that is refused
+    bool log = false;  ///< the kernel's log tells of every call that is refused, where it can; QEMU's threads
+                       ///< cost a line each then
 };
 
 /// Landlock on top: nothing can be executed but the program and its ELF interpreter, nothing be written but
@@ -103,6 +104,7 @@ struct Spec {
     std::optional<std::uint32_t> host_uid;
     bool may_execute = false;  ///< false: exec works once, for `executable`, and never again (needs a filter)
     bool end_with_parent = false;  ///< SIGKILL when we die
+    bool inherit_streams = false;  ///< stdin, stdout, stderr, umask and the terminal are ours; needs no log
     bool contained = true;         ///< false: no jail at all (mode = "off"): only descriptors, stub and exec
     Stub stub;
 };

@@ -120,6 +120,7 @@ class Checker {
         file_of_stub(stub.log_previous, O_WRONLY, "the previous log");
         file_of_stub(stub.exit_report, O_WRONLY, "the exit report");
         if (stub.log >= 0 && stub.log_limit == 0) refuse("the log's limit is 0");
+        if (spec_.inherit_streams && stub.log >= 0) refuse("what keeps our streams has no log");
         for (const int fd : stub.held) open_descriptor(fd, "what the stub shall hold");
     }
 

@@ -70,6 +70,8 @@ Applied load(const Json& saved) {
     applied.qemu = saved.at("qemu").get<std::string>();
     applied.accel = saved.at("accel").get<std::string>();
     applied.jail = saved.at("jail").get<std::string>();
+    applied.landlock = saved.value("landlock", "auto");
+    applied.on_violation = saved.value("on-violation", "errno");
     applied.attach = saved.value("attach", "operate");
     applied.supervisor = load_process(saved.at("supervisor"));
     applied.stub = load_process(saved.at("stub"));
@@ -102,6 +104,8 @@ Json Applied::to_json() const {
     json["qemu"] = qemu;
     json["accel"] = accel;
     json["jail"] = jail;
+    json["landlock"] = landlock;
+    json["on-violation"] = on_violation;
     json["attach"] = attach;
     json["supervisor"] = save(supervisor);
     json["stub"] = save(stub);

@@ -8,18 +8,6 @@
 namespace qvm::launch {
 namespace {
 
-jail::Violation violation_of(const config::JailOptions& jail) {
-    switch (jail.on_violation.value) {
-        case config::JailViolation::Errno:
-            return jail::Violation::Errno;
-        case config::JailViolation::Kill:
-            return jail::Violation::Kill;
-        case config::JailViolation::Log:
-            return jail::Violation::Log;
-    }
-    return jail::Violation::Errno;
-}
-
 jail::Landlock landlock_of(const config::JailOptions& jail) {
     switch (jail.landlock.value) {
         case config::JailLandlock::Auto:
@@ -34,11 +22,23 @@ jail::Landlock landlock_of(const config::JailOptions& jail) {
 
 }  // namespace
 
+jail::Violation violation_of(const config::JailOptions& options) {
+    switch (options.on_violation.value) {
+        case config::JailViolation::Errno:
+            return jail::Violation::Errno;
+        case config::JailViolation::Kill:
+            return jail::Violation::Kill;
+        case config::JailViolation::Log:
+            return jail::Violation::Log;
+    }
+    return jail::Violation::Errno;
+}
+
 jail::Filter filter_for(const config::JailOptions& options) {
     return jail::qemu_filter(jail::descriptor_ceiling(), violation_of(options));
 }
 
-jail::Spec contain(const config::Vm& vm, const Plan& plan, const HostResources& host,
+jail::Spec contain(const config::Vm& vm, const Plan& plan, const FdOf& fd_of,
                    const std::filesystem::path& binary, std::optional<std::uint32_t> host_uid,
                    jail::Filter filter) {
     const jail::Program program{binary, vm.qemu.loader, vm.qemu.library_path, vm.qemu.data};
@@ -57,9 +57,9 @@ jail::Spec contain(const config::Vm& vm, const Plan& plan, const HostResources& 
     for (const auto& word : plan.argv()) spec.argv.push_back(word);
     for (const auto& step : plan.steps) {
         if (const auto* inherit = std::get_if<InheritStep>(&step.action))
-            spec.fds.push_back({host.fd(inherit->host), inherit->number});
+            spec.fds.push_back({fd_of(inherit->host), inherit->number});
         else if (const auto* copy = std::get_if<CopyStep>(&step.action))
-            spec.copies.push_back({host.fd(copy->host), copy->jail_path, copy->host});
+            spec.copies.push_back({fd_of(copy->host), copy->jail_path, copy->host});
     }
     return spec;
 }

@@ -3,21 +3,30 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
+#include <string>
 
 #include "config/resource.hpp"
+#include "jail/filter.hpp"
 #include "jail/spec.hpp"
-#include "launch/host.hpp"
 #include "launch/plan.hpp"
 
 namespace qvm::launch {
+
+/// What a file's jail.on-violation means.
+jail::Violation violation_of(const config::JailOptions& options);
 
 /// QEMU's system call filter, as its file's jail.on-violation says. It takes libseccomp some milliseconds and
 /// needs nothing else, so a caller may run it beside other work.
 jail::Filter filter_for(const config::JailOptions& options);
 
-/// The whole Spec of a VM's QEMU except its stub. Descriptors are borrowed from `host`.
-jail::Spec contain(const config::Vm& vm, const Plan& plan, const HostResources& host,
+/// The descriptor of a HostStep, by its name.
+using FdOf = std::function<int(const std::string&)>;
+
+/// The whole Spec of a VM's QEMU except its stub. Descriptors are borrowed, from HostResources::fd; to look
+/// at the Spec, any number serves.
+jail::Spec contain(const config::Vm& vm, const Plan& plan, const FdOf& fd_of,
                    const std::filesystem::path& binary, std::optional<std::uint32_t> host_uid,
                    jail::Filter filter);
 

@@ -99,8 +99,9 @@ qmp::net::awaitable<Started> start(qmp::net::io_context& context, StartOrder ord
         qmp::Client::connect_unix(context, state.socket(monitor_socket).string()));
     {
         std::vector<Fd> files;
+        const auto fd_of = [&](const std::string& name) { return vm.host->fd(name); };
         jail::Spec spec =
-            contain(order.vm, order.plan, *vm.host, order.binary, order.host_uid, std::move(order.filter));
+            contain(order.vm, order.plan, fd_of, order.binary, order.host_uid, std::move(order.filter));
         spec.stub = stub_for(state, order.vm_lock, files);
         const auto announce = [&](const PidFd& stub) {
             if (vm.cgroup) vm.cgroup->add("qemu", stub.pid());

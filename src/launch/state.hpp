@@ -69,8 +69,10 @@ struct Applied {
     std::uint64_t generation = 0;
     std::string qemu;  ///< "QEMU 7.2.22 (/usr/bin/..)"
     std::string accel;
-    std::string jail;    ///< "strict", "off"
-    std::string attach;  ///< "observe", "operate", "all"
+    std::string jail;          ///< "strict", "off"
+    std::string landlock;      ///< jail.landlock
+    std::string on_violation;  ///< jail.on-violation
+    std::string attach;        ///< "observe", "operate", "all"
     ProcessRecord supervisor, stub;
     std::vector<std::pair<std::string, ProcessRecord>> helpers;
     std::optional<jail::CgroupRecord> cgroup;  ///< nothing: none was asked for

@@ -18,18 +18,20 @@ def help_text(qvm, *verb):
     return result.stdout
 
 
-def verbs_of_help(qvm):
+def verbs_of_help(text):
     """The words in the first column below "Subcommands:"."""
-    lines = help_text(qvm).split("Subcommands:", 1)[1].splitlines()
+    lines = text.partition("Subcommands:")[2].splitlines()
     return {match.group(1) for line in lines if (match := re.match(r"  ([a-z]\S*)(\s|$)", line))}
 
 
-def options_of_help(qvm, verb):
-    """The long options in the first column; prose in the second may name others."""
-    options = set()
-    for line in help_text(qvm, verb).splitlines():
+def options_of_help(qvm, *verb):
+    """The long options in the first column; prose in the second may name others. Those of verbs below it belong to it."""
+    options, text = set(), help_text(qvm, *verb)
+    for line in text.splitlines():
         if match := re.match(r"  ((?:-\S+|,)+)", line):
             options.update(re.findall(r"--[a-z][a-z-]*", match.group(1)))
+    for below in verbs_of_help(text):
+        options |= options_of_help(qvm, *verb, below)
     return options - ALWAYS
 
 
@@ -45,7 +47,7 @@ def man_sections(page):
 
 def main():
     qvm, page = sys.argv[1], pathlib.Path(sys.argv[2]).read_text()
-    known, described = verbs_of_help(qvm), man_sections(page)
+    known, described = verbs_of_help(help_text(qvm)), man_sections(page)
     assert known, "qvm --help lists no verbs"
     found = [f"verb '{verb}' is in qvm --help but has no '.SS qvm {verb}' in the manual page" for verb in sorted(known - described.keys())]
     found += [f"verb '{verb}' is in the manual page but not in qvm --help" for verb in sorted(described.keys() - known)]

@@ -65,13 +65,18 @@ std::uint32_t interpret(const std::vector<std::byte>& bytes, const seccomp_data&
     return 0;
 }
 
-std::uint32_t answer(long call, std::array<std::uint64_t, 6> arguments = {},
-                     std::uint32_t arch = AUDIT_ARCH_X86_64) {
+std::uint32_t answer_of(const Filter& filter, long call, std::array<std::uint64_t, 6> arguments = {},
+                        std::uint32_t arch = AUDIT_ARCH_X86_64) {
     seccomp_data data{};
     data.nr = static_cast<int>(call);
     data.arch = arch;
     std::copy(arguments.begin(), arguments.end(), data.args);
-    return interpret(qemu_filter(exec_fd).program, data);
+    return interpret(filter.program, data);
+}
+
+std::uint32_t answer(long call, std::array<std::uint64_t, 6> arguments = {},
+                     std::uint32_t arch = AUDIT_ARCH_X86_64) {
+    return answer_of(qemu_filter(exec_fd), call, arguments, arch);
 }
 
 constexpr std::uint32_t allowed = SECCOMP_RET_ALLOW;
@@ -205,3 +210,58 @@ TEST_CASE("ioctl, fcntl and prctl do what is listed", "[jail]") {
     CHECK(answer(SYS_tgkill, {1, 1, SIGKILL}) == errno_of(EPERM));
 }
 #endif
+
+TEST_CASE("the filter for any command refuses what reaches beyond a jail") {
+    const auto filter = command_filter();
+    const auto says = [&](long call, std::array<std::uint64_t, 6> arguments = {}) {
+        return answer_of(filter, call, arguments);
+    };
+    for (const long call :
+         {SYS_mount, SYS_umount2, SYS_pivot_root, SYS_chroot, SYS_move_mount, SYS_unshare, SYS_setns,
+          SYS_ptrace, SYS_process_vm_readv, SYS_bpf, SYS_keyctl, SYS_init_module, SYS_kexec_load,
+          SYS_userfaultfd, SYS_perf_event_open, SYS_open_by_handle_at, SYS_pidfd_getfd, SYS_reboot}) {
+        INFO(call);
+        CHECK(says(call) == errno_of(EPERM));
+    }
+    CHECK(says(SYS_clone3) == errno_of(ENOSYS));
+    CHECK(says(SYS_io_uring_setup) == errno_of(ENOSYS));
+    for (const long call : {SYS_execve, SYS_fork, SYS_kill, SYS_openat, SYS_rename, SYS_wait4})
+        CHECK(says(call) == allowed);
+
+    CHECK(says(SYS_clone, {SIGCHLD}) == allowed);
+    CHECK(says(SYS_clone, {CLONE_NEWUSER | SIGCHLD}) == errno_of(EPERM));
+    CHECK(says(SYS_clone, {high_bit | CLONE_NEWNS | SIGCHLD}) == errno_of(EPERM));
+    CHECK(says(SYS_ioctl, {0, TIOCGWINSZ}) == allowed);
+    CHECK(says(SYS_ioctl, {0, TIOCSTI}) == errno_of(EPERM));
+    CHECK(says(SYS_ioctl, {0, high_bit | TIOCSTI}) == errno_of(EPERM));
+
+    for (const std::uint64_t family : {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK}) {
+        CHECK(says(SYS_socket, {family}) == allowed);
+        CHECK(says(SYS_socket, {high_bit | family}) == allowed);  // the kernel looks at 32 bits, too
+    }
+    for (const std::uint64_t family : {AF_UNSPEC, AF_PACKET, AF_ALG, AF_VSOCK, AF_XDP, 100, 1 << 20})
+        CHECK(says(SYS_socket, {family}) == errno_of(EAFNOSUPPORT));
+
+    CHECK(says(SYS_personality, {0}) == allowed);
+    CHECK(says(SYS_personality, {0xffffffff}) == allowed);
+    for (const std::uint64_t persona : {0x0040000U, 0x0400000U, 0x80000000U, 0x80040000U, 8U, 1U})
+        CHECK(says(SYS_personality, {persona}) == errno_of(EPERM));
+}
+
+TEST_CASE("what a filter says of itself is what it does") {
+    for (const auto& rule : command_filter_rules()) {
+        INFO(rule.call);
+        CHECK(rule.error != 0);
+        CHECK_FALSE(rule.reason.empty());
+    }
+    bool exec = false;
+    for (const auto& rule : qemu_filter_rules(exec_fd)) {
+        INFO(rule.call);
+        CHECK_FALSE(rule.reason.empty());
+        if (rule.call == "execveat") {
+            exec = true;
+            CHECK(rule.tests.at(0).value == exec_fd);
+        }
+    }
+    CHECK(exec);
+}

@@ -71,6 +71,8 @@ Applied example() {
     applied.qemu = "QEMU 7.2.22";
     applied.accel = "tcg";
     applied.jail = "strict";
+    applied.landlock = "require";
+    applied.on_violation = "log";
     applied.attach = "all";
     applied.supervisor = {11, 12};
     applied.stub = {13, 14};

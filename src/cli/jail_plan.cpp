@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "launch/jail_plan.hpp"
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "base/json.hpp"
+#include "cli/front.hpp"
+#include "cli/jail_verbs.hpp"
+#include "cli/terminal.hpp"
+#include "launch/contain.hpp"
+#include "launch/state.hpp"
+
+namespace qvm::cli {
+namespace {
+
+struct Arguments {
+    FileArguments vm;
+    bool json = false;
+    bool no_host = false;
+};
+
+/// The uid it has had since its first start; a VM that was never started has none yet, and gets none here.
+std::optional<std::uint32_t> known_uid(const std::string& name) {
+    launch::VmState vm(launch::Directories::from_environment(), name);
+    return vm.exists() && vm.applied() ? vm.host_uid() : std::nullopt;
+}
+
+ExitCode plan(const Arguments& arguments) {
+    Front front = Front::load(arguments.vm);
+    front.check();
+    if (!arguments.no_host) front.check_host();
+    if (front.report(false)) return ExitCode::Invalid;
+    std::string notice;
+    const auto accel = arguments.no_host ? front.vm.machine.accel.value.front()
+                                         : launch::choose_accelerator(front.vm.machine.accel.value, notice);
+    if (!notice.empty()) print_warning(notice);
+    const auto made = front.compile(accel);
+    const auto nothing_open = [](const std::string&) { return -1; };
+    auto spec = launch::contain(front.vm, made, nothing_open, front.probe->binary(),
+                                known_uid(front.vm.name.value), launch::filter_for(front.vm.jail));
+    const auto abi = arguments.no_host ? std::nullopt : std::optional(jail::landlock_abi());
+    launch::JailPlan jail(made, std::move(spec), launch::violation_of(front.vm.jail), abi);
+    if (::geteuid() == 0) jail.make_devices_anew();
+    if (arguments.json)
+        fmt::print("{}\n", jail.to_json().dump(2, ' ', false, Json::error_handler_t::replace));
+    else
+        fmt::print("{}", jail.to_text());
+    return ExitCode::Ok;
+}
+
+}  // namespace
+
+void add_jail_plan(CLI::App& jail, Action& action) {
+    auto* verb =
+        jail.add_subcommand("plan", "Show the jail a VM would be started in, to its last system call");
+    auto arguments = std::make_shared<Arguments>();
+    arguments->vm.add_to(*verb);
+    verb->add_flag("--json", arguments->json, "as JSON");
+    verb->add_flag("--no-host", arguments->no_host,
+                   "leave out what only this host can tell (files, accelerators)");
+    verb->callback([arguments, &action] { action = [arguments] { return plan(*arguments); }; });
+}
+
+}  // namespace qvm::cli

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// `qvm status --jail`: what the kernel says is in force.
+#include <algorithm>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "base/json.hpp"
+#include "base/text.hpp"
+#include "cli/jail_verbs.hpp"
+#include "cli/reference.hpp"
+#include "cli/terminal.hpp"
+#include "jail/landlock.hpp"
+#include "jail/verdict.hpp"
+
+namespace qvm::cli {
+namespace {
+
+/// One process of the VM and what came out about it.
+struct Judged {
+    std::string name;
+    jail::ProcFacts facts;
+    std::vector<jail::Finding> findings;
+};
+
+class Audit {
+  public:
+    Audit(launch::VmState& vm, const launch::Applied& applied) : ours_(jail::read_facts(::getpid())) {
+        promise_.uid = ::geteuid() == 0 ? vm.host_uid().value_or(0) : ::geteuid();
+        promise_.no_groups = ::geteuid() == 0;
+        const int abi = jail::landlock_abi();
+        kernel_landlock_ = abi > 0 ? fmt::format("this kernel has ABI {}", abi) : "this kernel has none";
+        landlock_ = fmt::format("jail.landlock = \"{}\"; {}", applied.landlock, kernel_landlock_);
+        on_violation_ = fmt::format("jail.on-violation = \"{}\"", applied.on_violation);
+    }
+    /// The one outside; an orphan has none.
+    void add_supervisor(const launch::ProcessRecord& supervisor) {
+        if (!supervisor.open()) return;
+        promise_.signals = ::geteuid() == 0;
+        promise_.unseen = {{"landlock", kernel_landlock_ + unseen}};
+        judge("supervisor", supervisor.pid, jail::Role::Supervisor, jail::Role::Supervisor);
+        promise_.signals = false;
+    }
+    /// A stub and what it is the stub of. A process that has ended meanwhile is left out.
+    void add(const std::string& name, const launch::ProcessRecord& stub, jail::Role role) {
+        if (!stub.open()) return;
+        promise_.unseen.clear();
+        judge(name + " (stub)", stub.pid, jail::Role::Stub, role);
+        if (role == jail::Role::Contained)
+            promise_.unseen = {{"landlock", landlock_ + unseen}, {"other calls", on_violation_ + unseen}};
+        else
+            promise_.unseen = {{"landlock", "off: it mounts"}};
+        for (const pid_t child : jail::children_of(stub.pid)) judge(name, child, role, role);
+    }
+    const std::vector<Judged>& processes() const { return processes_; }
+    bool all_kept() const {
+        return std::ranges::none_of(processes_, [](const auto& process) {
+            return std::ranges::any_of(process.findings, [](const auto& finding) {
+                return finding.verdict == jail::Verdict::Broken;
+            });
+        });
+    }
+
+  private:
+    static constexpr const char* unseen = "; /proc does not show what is in force";
+
+    void judge(const std::string& name, pid_t pid, jail::Role role, jail::Role jail) {
+        auto promise = promise_;
+        promise.role = role;
+        promise.network = jail == jail::Role::Sandboxing;
+        // It builds its own sandbox with these; afterwards its root is elsewhere, and empty.
+        if (promise.network) promise.writable = {"/tmp", "/proc"};
+        auto facts = jail::read_facts(pid);
+        auto findings = jail::judge(facts, ours_, promise);
+        if (role == jail::Role::Supervisor) facts.fds.clear();  // nothing is promised of them
+        processes_.push_back({name, std::move(facts), std::move(findings)});
+    }
+
+    jail::ProcFacts ours_;
+    jail::Promise promise_;
+    std::string kernel_landlock_, landlock_, on_violation_;
+    std::vector<Judged> processes_;
+};
+
+Json to_json(const Judged& process) {
+    Json json = Json::object();
+    json["process"] = process.name;
+    json["pid"] = process.facts.pid;
+    Json& rows = json["properties"] = Json::array();
+    for (const auto& finding : process.findings) {
+        Json row = Json::object({{"property", finding.property}, {"kernel", finding.says}});
+        if (finding.verdict != jail::Verdict::Told) row["verdict"] = jail::verdict_text(finding.verdict);
+        if (!finding.why.empty()) row["why"] = finding.why;
+        rows.push_back(std::move(row));
+    }
+    Json& fds = json["fds"] = Json::array();
+    for (const auto& fd : process.facts.fds)
+        fds.push_back(Json::object({{"number", fd.number}, {"access", fd.access}, {"target", fd.target}}));
+    Json& mounts = json["mounts"] = Json::array();
+    for (const auto& mount : process.facts.mounts)
+        mounts.push_back(
+            Json::object({{"target", mount.target}, {"type", mount.type}, {"writable", mount.writable}}));
+    json["namespaces"] = process.facts.namespaces;
+    json["limits"] = process.facts.limits;
+    return json;
+}
+
+std::string to_text(const Judged& process) {
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& finding : process.findings) {
+        auto says = finding.says;
+        if (!finding.why.empty()) says += (says.empty() ? "" : "; ") + finding.why;
+        rows.push_back({"  " + finding.property, std::string(jail::verdict_text(finding.verdict)),
+                        escape_controls(says)});
+    }
+    std::string text = fmt::format("{}, pid {}\n{}", process.name, process.facts.pid, table(rows));
+    std::vector<std::vector<std::string>> fds;
+    for (const auto& fd : process.facts.fds)
+        fds.push_back({fmt::format("  fd {}", fd.number), fd.access, escape_controls(fd.target)});
+    return text + (fds.empty() ? std::string() : table(fds));
+}
+
+}  // namespace
+
+ExitCode jail_status(const std::string& word, bool json) {
+    launch::VmState vm = find_vm(word);
+    const auto applied = vm.applied();
+    if (vm.condition() == launch::Condition::Stopped || !applied) throw not_running(vm);
+    if (applied->jail == "off")
+        throw Error(ExitCode::Usage, fmt::format("{} runs without a jail", vm.name()),
+                    "jail.mode = \"off\" asked for that; \"strict\" is the default");
+    Audit audit(vm, *applied);
+    audit.add("qemu", applied->stub, jail::Role::Contained);
+    for (const auto& [name, record] : applied->helpers) audit.add(name, record, jail::Role::Sandboxing);
+    if (audit.processes().empty()) throw not_running(vm);
+    audit.add_supervisor(applied->supervisor);
+    if (json) {
+        Json all = Json::object({{"name", vm.name()}, {"as-promised", audit.all_kept()}});
+        for (const auto& process : audit.processes()) all["processes"].push_back(to_json(process));
+        fmt::print("{}\n", all.dump(2, ' ', false, Json::error_handler_t::replace));
+    } else {
+        for (const auto& process : audit.processes()) fmt::print("{}\n", to_text(process));
+        fmt::print("{}: {}\n", vm.name(),
+                   audit.all_kept() ? "the jail is as promised, as far as it could be read"
+                                    : "the jail is NOT as promised: see above");
+    }
+    return audit.all_kept() ? ExitCode::Ok : ExitCode::JailBroken;
+}
+
+}  // namespace qvm::cli
