@@ -94,6 +94,19 @@ class Hosts(harness.TestCase):
         for i in range(20):
             self.assertEqual(self.world.status(f"vm{i}")["state"], "running")
 
+    def test_three_hundred_mounts(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root can mount")
+        places = self.world.directory("mounts")
+        many = f'for i in $(seq 300); do mkdir -p {places}/$i && mount -t tmpfs tmpfs {places}/$i || exit 9; done; exec "$@"'
+        self.up(PLAIN)
+        self.assert_runs()
+        with unittest.mock.patch.object(self.world, "prefix", ["unshare", "--mount", "sh", "-c", many, "sh", *self.world.prefix]):
+            self.up(PLAIN)
+        root = f"/proc/{self.world.status('plain')['qemu-pid']}/mountinfo"
+        self.assertNotIn(str(places), pathlib.Path(root).read_text())
+        self.assert_runs()
+
     def test_tap(self):
         if self.world.uid != 0:
             self.skipTest("as a user /dev/net/tun may be closed; runs as root's own")

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import signal
+import time
 
 import harness
 
@@ -76,6 +77,34 @@ class Start(harness.TestCase):
         process.wait()
         harness.reaper.forget(process)
         harness.wait_until(lambda: self.world.status("guest")["state"] == "running", "the VM to run")
+        self.world.report("guest")
+
+    def test_the_supervisor_goes_away(self):
+        """Killed at any moment of a start: what is there is known and can be ended, or nothing is there."""
+        file = self.world.write("guest/vm.toml", self.world.guest_toml('net.lan = { type = "user" }\n'))
+        self.world.run("check", file)
+        states = set()
+        for delay in range(0, 160, 8):
+            with self.subTest(milliseconds=delay):
+                process = self.world.start("up", file, stdout=harness.subprocess.DEVNULL, stderr=harness.subprocess.PIPE)
+                children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children")
+                harness.wait_until(children.read_text, "the supervisor", every=0.001)
+                supervisor = int(children.read_text().split()[0])
+                time.sleep(delay / 1000)  # not a wait for something: the moments are spread over the start
+                os.kill(supervisor, signal.SIGKILL)
+                words = process.communicate()[1].decode()
+                harness.reaper.forget(process)
+                if process.returncode != 0:
+                    self.assertIn("the supervisor died while it started the VM", words)
+                state = self.world.status("guest")["state"]
+                states.add(state)
+                if state == "orphaned":
+                    self.world.run("kill", "guest")
+                else:
+                    self.assertIn(state, ("stopped", "died"))
+                harness.wait_until(lambda: not self.world.processes(), lambda: f"no process left: {self.world.leftovers()}", 15)
+        self.assertIn("orphaned", states)
+        self.world.run("up", file)
         self.world.report("guest")
 
     def test_no_standard_streams(self):
