@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <mutex>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -32,9 +33,13 @@ int number_of(const char* call) {
     return number;
 }
 
+/// libseccomp keeps what it found out about the kernel in variables of its own, without a lock.
+std::mutex libseccomp;
+
 }  // namespace
 
 struct FilterBuilder::Impl {
+    std::lock_guard<std::mutex> alone{libseccomp};
     scmp_filter_ctx context = nullptr;
 
     void add(std::uint32_t action, const char* call, const std::vector<ArgumentTest>& tests) const {

@@ -33,7 +33,8 @@ enum class Violation {
     Kill,   ///< the process is killed by SIGSYS
 };
 
-/// A list in the making; a foreign architecture is death.
+/// A list in the making; a foreign architecture is death. There is one at a time: another thread waits until
+/// it is destroyed.
 class FilterBuilder {
   public:
     /// What becomes of calls that are not named.

@@ -8,7 +8,6 @@
 #include <linux/if_tun.h>
 #include <linux/prctl.h>
 #include <linux/sched.h>
-#include <map>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <scsi/sg.h>
@@ -184,14 +183,9 @@ void add_rules(FilterBuilder& filter, int exec_fd) {
 }  // namespace
 
 Filter qemu_filter(int exec_fd, Violation violation) {
-    static std::map<std::pair<int, Violation>, std::vector<std::byte>> built;
-    auto& program = built[{exec_fd, violation}];
-    if (program.empty()) {
-        FilterBuilder filter(FilterBuilder::Otherwise::Refuse, violation);
-        add_rules(filter, exec_fd);
-        program = filter.program();
-    }
-    return {program, exec_fd, violation == Violation::Log};
+    FilterBuilder filter(FilterBuilder::Otherwise::Refuse, violation);
+    add_rules(filter, exec_fd);
+    return {filter.program(), exec_fd, violation == Violation::Log};
 }
 
 std::vector<Rule> qemu_filter_rules(int exec_fd) {
