@@ -240,7 +240,7 @@ class OverrideReader {
             return std::nullopt;
         }
         auto chain = parsed(text_.substr(0, equals + 1) + '0');
-        if (!chain) {
+        if (!chain || key_parts() == 0) {
             report(fmt::format("'{}' is not a TOML key", text_.substr(0, equals)));
             return std::nullopt;
         }
@@ -301,12 +301,14 @@ class OverrideReader {
         return {&entry->value, std::move(path)};
     }
 
+    /// 0: what stands before the '=' is no key but a table's header, say, whose rest is a comment.
     std::size_t key_parts() const {
         const auto chain = toml::parse(text_.substr(0, find_equals() + 1) + '0');
         const toml::node* node = &chain;
         std::size_t parts = 0;
-        for (; node->is_table(); ++parts) node = &node->as_table()->cbegin()->second;
-        return parts;
+        for (; node->is_table() && !node->as_table()->empty(); ++parts)
+            node = &node->as_table()->cbegin()->second;
+        return node->is_integer() ? parts : 0;
     }
 
     /// Whether the value as TOML is of a type that the key takes; a key of QEMU's takes any.

@@ -140,6 +140,9 @@ TEST_CASE("--set: what is no override is said, and the rest still counts") {
     CHECK(complaint(loaded({""}, {"=1"})) == "--set:1:1 '' is not a TOML key");
     CHECK(complaint(loaded({""}, {"a b=1"})) == "--set:1:1 'a b' is not a TOML key");
     CHECK(complaint(loaded({""}, {"[a]=1"})) == "--set:1:1 '[a]' is not a TOML key");
+    // A header, and a comment in which the '=' stands.
+    CHECK(complaint(loaded({""}, {"[a]#=1"})) == "--set:1:1 '[a]#' is not a TOML key");
+    CHECK(complaint(loaded({""}, {"[[a]]#=1"})) == "--set:1:1 '[[a]]#' is not a TOML key");
     CHECK(complaint(loaded({""}, {"a=\xff"})) == "--set:1:1 --set has bytes that no TOML string can hold");
     const auto result = loaded({""}, {"foo", "name=x\nname=y"});
     CHECK(result.json() == R"({"name":"x name=y"})");
