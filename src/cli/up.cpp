@@ -14,7 +14,6 @@
 #include "cli/terminal.hpp"
 #include "cli/verbs.hpp"
 #include "config/dump.hpp"
-#include "jail/cgroup.hpp"
 #include "launch/contain.hpp"
 #include "launch/daemon.hpp"
 
@@ -130,9 +129,8 @@ ExitCode up(const Arguments& arguments) {
     launch::UpOrder order;
     order.inherited = open_descriptors(STDERR_FILENO + 1);
     Front front = Front::load(arguments.vm);
-    // Each takes as long as the checks below take, and other processors are idle. None is left when we fork.
+    // libseccomp takes as long for it as the checks below take, and other processors are idle.
     auto filter = std::async(std::launch::async, launch::filter_for, front.vm.jail);
-    auto moves = std::async(std::launch::async, jail::expect_moves);
     front.check();
     front.check_host();
     if (front.report(false)) return ExitCode::Invalid;
@@ -161,7 +159,6 @@ ExitCode up(const Arguments& arguments) {
     order.start.binary = front.probe->binary();
     order.start.host_uid = vm.host_uid();
     order.start.filter = filter.get();
-    moves.get();
 
     ProgressLine line;
     const auto progress = [&](const std::string& title, std::size_t index, std::size_t count) {

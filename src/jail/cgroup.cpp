@@ -18,7 +18,6 @@
 #include "base/error.hpp"
 #include "base/fd.hpp"
 #include "jail/cgroup_files.hpp"
-#include "jail/cgroup_places.hpp"
 
 namespace qvm::jail {
 namespace {
@@ -303,15 +302,6 @@ void Cgroup::add(const std::string& leaf, pid_t pid) {
     }
     if (mode_ == CgroupMode::Require && !failures.empty()) refuse(failures);
     std::ranges::move(failures, std::back_inserter(record_.missing));
-}
-
-void expect_moves() {
-    const auto places = own_cgroup_places();
-    const auto pids = places.v1.find("pids");
-    const auto& own = places.v2.empty() && pids != places.v1.end() ? pids->second : places.v2;
-    const Fd processes(::open((own / "cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC));
-    if (processes) [[maybe_unused]]
-        const auto ignored = ::write(processes.get(), "0", 1);
 }
 
 bool kill_cgroup(const CgroupRecord& record) noexcept {

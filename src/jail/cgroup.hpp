@@ -66,12 +66,6 @@ class Cgroup {
     CgroupMode mode_ = CgroupMode::Auto;
 };
 
-/// The first move of a process between cgroups waits for all processors to notice (a grace period of RCU,
-/// some milliseconds); moves soon after do not (percpu_down_write() in the kernel's kernel/cgroup/cgroup.c).
-/// This is that wait, to be had beside other work, ahead of Cgroup::add(): our process is moved to where it
-/// is. Whether it may be is no matter.
-void expect_moves();
-
 /// Ends all processes of the group at one stroke, those that they are just making too, where the kernel can
 /// (version 2, Linux 5.14). False: nothing was done.
 bool kill_cgroup(const CgroupRecord& record) noexcept;
