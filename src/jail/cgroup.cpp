@@ -290,7 +290,7 @@ bool Cgroup::remove() noexcept {
     return remove_cgroup(std::exchange(record_, CgroupRecord{}));
 }
 
-void Cgroup::add(const std::string& leaf, pid_t pid) {
+std::vector<std::string> Cgroup::move(const std::string& leaf, pid_t pid) const {
     std::vector<std::string> failures;
     for (const auto& directory : record_.directories) {
         const auto group = has_leaves(directory) ? directory / leaf : directory;
@@ -300,6 +300,15 @@ void Cgroup::add(const std::string& leaf, pid_t pid) {
             failures.push_back(
                 fmt::format("{} has no limits: {}", leaf, cannot("write", group / "cgroup.procs", error)));
     }
+    return failures;
+}
+
+void Cgroup::add_early(const std::string& leaf, pid_t pid) const {
+    static_cast<void>(move(leaf, pid));
+}
+
+void Cgroup::add(const std::string& leaf, pid_t pid) {
+    auto failures = move(leaf, pid);
     if (mode_ == CgroupMode::Require && !failures.empty()) refuse(failures);
     std::ranges::move(failures, std::back_inserter(record_.missing));
 }

@@ -57,10 +57,17 @@ class Cgroup {
     /// (in version 1 not for io: to the group itself). A failure is told in record().missing, or thrown
     /// (Error, HostCannot) when all is required.
     void add(const std::string& leaf, pid_t pid);
+    /// The same without a word about failures, for another thread. The kernel makes the first move of a
+    /// process wait for a grace period of RCU, some 20 milliseconds; a move soon after it, as by add(), does
+    /// not wait.
+    void add_early(const std::string& leaf, pid_t pid) const;
     const CgroupRecord& record() const { return record_; }
 
   private:
     Cgroup(CgroupRecord record, CgroupMode mode) : record_(std::move(record)), mode_(mode) {}
+
+    /// What went wrong.
+    std::vector<std::string> move(const std::string& leaf, pid_t pid) const;
 
     CgroupRecord record_;
     CgroupMode mode_ = CgroupMode::Auto;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <fcntl.h>
 #include <filesystem>
+#include <future>
 
 #include <fmt/format.h>
 
@@ -97,6 +98,7 @@ qmp::net::awaitable<Started> start(qmp::net::io_context& context, StartOrder ord
     // moment, is the end of this connection, because only QEMU holds the listening side from here on.
     vm.monitor = std::make_unique<qmp::Client>(
         qmp::Client::connect_unix(context, state.socket(monitor_socket).string()));
+    std::future<void> moved;
     {
         std::vector<Fd> files;
         const auto fd_of = [&](const std::string& name) { return vm.host->fd(name); };
@@ -104,7 +106,10 @@ qmp::net::awaitable<Started> start(qmp::net::io_context& context, StartOrder ord
             contain(order.vm, order.plan, fd_of, order.binary, order.host_uid, std::move(order.filter));
         spec.stub = stub_for(state, order.vm_lock, files);
         const auto announce = [&](const PidFd& stub) {
-            if (vm.cgroup) vm.cgroup->add("qemu", stub.pid());
+            // Beside the start of QEMU, which takes longer; it is over before the guest's first instruction.
+            if (vm.cgroup)
+                moved = std::async(std::launch::async,
+                                   [&group = *vm.cgroup, pid = stub.pid()] { group.add_early("qemu", pid); });
             spawned(stub, *vm.host);
         };
         vm.qemu = std::make_unique<jail::Child>(jail::spawn(spec, announce));
@@ -120,6 +125,10 @@ qmp::net::awaitable<Started> start(qmp::net::io_context& context, StartOrder ord
     try {
         auto greeting = vm.monitor->handshake(greeting_deadline);
         vm.greeting = co_await std::move(greeting);
+        if (vm.cgroup) {
+            moved.get();
+            for (const pid_t pid : {vm.qemu->stub_pid(), vm.qemu->process_pid()}) vm.cgroup->add("qemu", pid);
+        }
         vm.host->expect_helpers_alive();
         auto steps = run_steps(*vm.monitor, order.plan, *vm.host, std::move(progress));
         co_await std::move(steps);
