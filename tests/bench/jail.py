@@ -55,8 +55,8 @@ def main():
             "-qmp", "stdio"]
     commands = {"bare": qemu, "jailed": jail + qemu}
     if bwrap := shutil.which("bwrap"):
-        commands["bwrap"] = [bwrap, "--unshare-all", "--ro-bind", "/usr", "/usr", "--symlink", "usr/lib", "/lib",
-                             "--symlink", "usr/lib64", "/lib64", "--dev", "/dev", *qemu]
+        commands["bwrap"] = [bwrap, "--unshare-all", "--die-with-parent", "--ro-bind", "/usr", "/usr",
+                             "--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64", "--dev", "/dev", *qemu]
     took = compare(greeting, commands, arguments.rounds)
     for name in list(commands)[1:]:
         print(f"greeting: {name}/bare = {took[name] / took['bare']:.2f}")
