@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "config/vocabulary.hpp"
+#include "config/vocabulary_check.hpp"
 
 namespace qvm::config {
 namespace {

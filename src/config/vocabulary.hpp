@@ -6,9 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
-#include "base/diagnostic.hpp"
 #include "config/value.hpp"
 
 namespace qvm::config {
@@ -57,17 +55,15 @@ std::span<const TableRule> vocabulary();
 /// Null if there is none.
 const TableRule* table_rule(std::string_view name);
 
+/// Null if the table has no such key.
+const KeyRule* key_rule(const TableRule& table, std::string_view key);
+
 /// Turns the short forms of a text's top level into tables.
 void expand_short_forms(Table& root);
 
 /// What the value at this path (short forms included) takes: a mask of `takes`, 0 if the path is not a key of
 /// the language.
 unsigned takes_at(std::span<const std::string> path);
-
-/// A copy of `root` that has only known keys with values of the right type; the rest is reported. A key whose
-/// value is wrong stays, as null, so that nobody calls it missing. Sizes, durations and processors
-/// become integers (bytes, milliseconds, thousandths).
-Table checked_copy(const Table& root, Diagnostics& diagnostics);
 
 /// [a-z][a-z0-9-]{0,19}
 bool is_sugar_id(std::string_view id);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include "base/diagnostic.hpp"
 #include "config/vocabulary.hpp"
 
 #include <fstream>
