@@ -10,12 +10,6 @@
 namespace qvm::cli {
 namespace {
 
-struct Arguments {
-    FileArguments vm;
-    bool json = false;
-    bool no_host = false;
-};
-
 /// For who reads JSON, a file that cannot be read is a finding like the others.
 ExitCode report_unreadable(const config::UnreadableFile& error) {
     Front nothing;
@@ -25,10 +19,8 @@ ExitCode report_unreadable(const config::UnreadableFile& error) {
     return error.exit_code();
 }
 
-ExitCode check(const Arguments& arguments) {
-    Front front = Front::load(arguments.vm);
-    front.check();
-    if (!arguments.no_host) front.check_host();
+ExitCode check(const LookArguments& arguments) {
+    Front front = Front::load_and_check(arguments);
     if (front.report(arguments.json)) return ExitCode::Invalid;
     if (!arguments.json)
         fmt::print("{}: ok, for {}{}\n", front.paths.front(), front.probe->capabilities().to_string(),
@@ -40,10 +32,8 @@ ExitCode check(const Arguments& arguments) {
 
 void add_check(CLI::App& app, Action& action) {
     auto* verb = app.add_subcommand("check", "Say everything that is wrong with a VM's file");
-    auto arguments = std::make_shared<Arguments>();
-    arguments->vm.add_to(*verb);
-    verb->add_flag("--json", arguments->json, "the findings as JSON on standard output");
-    verb->add_flag("--no-host", arguments->no_host, "leave out what only this host can tell (files)");
+    auto arguments = std::make_shared<LookArguments>();
+    arguments->add_to(*verb, "the findings as JSON on standard output");
     verb->callback([arguments, &action] {
         action = [arguments] {
             if (!arguments->json) return check(*arguments);

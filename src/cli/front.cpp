@@ -33,6 +33,12 @@ void FileArguments::add_to(CLI::App& verb) {
         ->allow_extra_args(false);
 }
 
+void LookArguments::add_to(CLI::App& verb, const std::string& json_help) {
+    vm.add_to(verb);
+    verb.add_flag("--json", json, json_help);
+    verb.add_flag("--no-host", no_host, "leave out what only this host can tell (files, accelerators)");
+}
+
 Front Front::load(const FileArguments& arguments) {
     Front front;
     front.sets = arguments.sets;
@@ -54,6 +60,13 @@ Front Front::load(const FileArguments& arguments) {
     return front;
 }
 
+Front Front::load_and_check(const LookArguments& arguments) {
+    Front front = load(arguments.vm);
+    front.check();
+    if (!arguments.no_host) front.check_host();
+    return front;
+}
+
 void Front::check() {
     probe = std::make_unique<launch::Probe>(vm.qemu, vm.jail_mode.value);
     launch::place(vm, probe->capabilities(), diagnostics);
@@ -71,6 +84,17 @@ bool Front::report(bool json) {
     else
         std::fputs(diagnostics.to_text(wants_color(STDERR_FILENO)).c_str(), stderr);
     return diagnostics.has_errors();
+}
+
+std::string Front::usable_accelerator() const {
+    std::string notice;
+    auto accel = launch::choose_accelerator(vm.machine.accel.value, notice);
+    if (!notice.empty()) print_warning(notice);
+    return accel;
+}
+
+std::string Front::accelerator(const LookArguments& arguments) const {
+    return arguments.no_host ? vm.machine.accel.value.front() : usable_accelerator();
 }
 
 launch::Plan Front::compile(const std::string& accel) const {

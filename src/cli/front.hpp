@@ -27,6 +27,16 @@ struct FileArguments {
     void add_to(CLI::App& verb);
 };
 
+/// The words of a verb that looks at a VM's file and touches no VM.
+struct LookArguments {
+    FileArguments vm;
+    bool json = false;
+    bool no_host = false;
+
+    /// `json_help` says what is printed with --json.
+    void add_to(CLI::App& verb, const std::string& json_help);
+};
+
 /// A VM on its way from text to plan. Everything said about it so far is in `diagnostics`.
 struct Front {
     Diagnostics diagnostics;
@@ -40,6 +50,8 @@ struct Front {
     /// is looked up in the state directory (with the --set of its last start), then in the configuration
     /// directories.
     static Front load(const FileArguments& arguments);
+    /// Loaded and checked, this host included unless the words say otherwise.
+    static Front load_and_check(const LookArguments& arguments);
 
     /// Places and checks the VM against the QEMU it names, unless lowering already found errors.
     void check();
@@ -48,6 +60,11 @@ struct Front {
     /// Prints what was found, as text on standard error or as JSON on standard output; true if there are
     /// errors.
     bool report(bool json);
+    /// The first of the VM's accelerators that works here, with a warning when it is not the first wished.
+    /// Throws Error (HostCannot) when none does.
+    std::string usable_accelerator() const;
+    /// Without looking at this host the first is as good as any.
+    std::string accelerator(const LookArguments& arguments) const;
     /// Only without errors.
     launch::Plan compile(const std::string& accel) const;
 };

@@ -9,18 +9,11 @@
 #include "base/json.hpp"
 #include "cli/front.hpp"
 #include "cli/jail_verbs.hpp"
-#include "cli/terminal.hpp"
 #include "launch/contain.hpp"
 #include "launch/state.hpp"
 
 namespace qvm::cli {
 namespace {
-
-struct Arguments {
-    FileArguments vm;
-    bool json = false;
-    bool no_host = false;
-};
 
 /// The uid it has had since its first start; a VM that was never started has none yet, and gets none here.
 std::optional<std::uint32_t> known_uid(const std::string& name) {
@@ -28,16 +21,10 @@ std::optional<std::uint32_t> known_uid(const std::string& name) {
     return vm.exists() && vm.applied() ? vm.host_uid() : std::nullopt;
 }
 
-ExitCode plan(const Arguments& arguments) {
-    Front front = Front::load(arguments.vm);
-    front.check();
-    if (!arguments.no_host) front.check_host();
+ExitCode plan(const LookArguments& arguments) {
+    Front front = Front::load_and_check(arguments);
     if (front.report(false)) return ExitCode::Invalid;
-    std::string notice;
-    const auto accel = arguments.no_host ? front.vm.machine.accel.value.front()
-                                         : launch::choose_accelerator(front.vm.machine.accel.value, notice);
-    if (!notice.empty()) print_warning(notice);
-    const auto made = front.compile(accel);
+    const auto made = front.compile(front.accelerator(arguments));
     const auto nothing_open = [](const std::string&) { return -1; };
     auto spec = launch::contain(front.vm, made, nothing_open, front.probe->binary(),
                                 known_uid(front.vm.name.value), launch::filter_for(front.vm.jail));
@@ -56,11 +43,8 @@ ExitCode plan(const Arguments& arguments) {
 void add_jail_plan(CLI::App& jail, Action& action) {
     auto* verb =
         jail.add_subcommand("plan", "Show the jail a VM would be started in, to its last system call");
-    auto arguments = std::make_shared<Arguments>();
-    arguments->vm.add_to(*verb);
-    verb->add_flag("--json", arguments->json, "as JSON");
-    verb->add_flag("--no-host", arguments->no_host,
-                   "leave out what only this host can tell (files, accelerators)");
+    auto arguments = std::make_shared<LookArguments>();
+    arguments->add_to(*verb, "as JSON");
     verb->callback([arguments, &action] { action = [arguments] { return plan(*arguments); }; });
 }
 

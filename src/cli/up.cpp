@@ -106,9 +106,7 @@ void print_running(const launch::VmState& vm, const launch::Applied& applied, Cl
 }
 
 launch::Plan make_plan(const Front& front) {
-    std::string notice;
-    const auto accel = launch::choose_accelerator(front.vm.machine.accel.value, notice);
-    if (!notice.empty()) print_warning(notice);
+    const auto accel = front.usable_accelerator();
     if (front.vm.jail_mode.value == config::JailMode::Off)
         print_warning(
             "jail.mode = \"off\": QEMU runs with all your rights; a guest that breaks out of it has them "
