@@ -194,9 +194,22 @@ std::string escape_controls(std::string_view text) {
     return out;
 }
 
+namespace {
+
+bool begins_character(char byte) {
+    return (static_cast<unsigned char>(byte) & 0xC0U) != 0x80U;
+}
+
+}  // namespace
+
 std::size_t display_width(std::string_view text) {
-    return static_cast<std::size_t>(
-        std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
+    return static_cast<std::size_t>(std::ranges::count_if(text, begins_character));
+}
+
+std::string_view cut_to_width(std::string_view text, std::size_t columns) {
+    for (std::size_t i = 0; i < text.size(); ++i)
+        if (begins_character(text[i]) && columns-- == 0) return text.substr(0, i);
+    return text;
 }
 
 std::string join_or(std::span<const std::string> words) {

@@ -38,6 +38,8 @@ std::string escape_controls(std::string_view text);
 
 /// The number of characters of UTF-8 text (every one counted as one column wide).
 std::size_t display_width(std::string_view text);
+/// Its first `columns` characters, never half a one.
+std::string_view cut_to_width(std::string_view text, std::size_t columns);
 
 /// "a", "a or b", "a, b or c".
 std::string join_or(std::span<const std::string> words);

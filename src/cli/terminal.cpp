@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "cli/terminal.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -40,6 +42,17 @@ void print_warning(const std::string& text) {
     std::fprintf(stderr, "qvm: warning: %s\n", escape_controls(text).c_str());
 }
 
+namespace {
+
+std::vector<std::string> options_of(const CLI::App& verb) {
+    std::vector<std::string> names;
+    for (const auto* option : verb.get_options())
+        for (const auto& name : option->get_lnames()) names.push_back("--" + name);
+    return names;
+}
+
+}  // namespace
+
 void print_usage_error(const CLI::App& app, const CLI::ParseError& error) {
     // The verb's own usage when a verb was given.
     const CLI::App* where = &app;
@@ -61,7 +74,9 @@ void print_usage_error(const CLI::App& app, const CLI::ParseError& error) {
         hint = did_you_mean(unplaced.front(), verbs);
     } else if (!unplaced.empty() && dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
         const auto& word = unplaced.front();
-        text = fmt::format("there is no {} '{}'", word.starts_with('-') ? "option" : "place for", word);
+        const bool option = word.starts_with('-');
+        text = fmt::format("there is no {} '{}'", option ? "option" : "place for", word);
+        if (option) hint = did_you_mean(word.substr(0, word.find('=')), options_of(*where));
     }
     std::fprintf(stderr, "qvm: %s\n", escape_controls(text).c_str());
     if (!hint.empty()) std::fprintf(stderr, "      = %s\n", hint.c_str());
@@ -95,6 +110,17 @@ std::string ago(std::chrono::system_clock::time_point then) {
     return fmt::format("{} d", seconds / 86'400);
 }
 
+namespace {
+
+/// Of the terminal that standard error is, at least 20 columns; 80 where it does not say.
+std::size_t terminal_width() {
+    winsize size{};
+    if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
+    return std::max<std::size_t>(20, size.ws_col);
+}
+
+}  // namespace
+
 ProgressLine::ProgressLine() : terminal_(::isatty(STDERR_FILENO) == 1) {}
 
 ProgressLine::~ProgressLine() {
@@ -104,7 +130,10 @@ ProgressLine::~ProgressLine() {
 void ProgressLine::show(const std::string& text) {
     if (!terminal_ || std::chrono::steady_clock::now() - begun_ < std::chrono::milliseconds(500)) return;
     shown_ = true;
-    std::fprintf(stderr, "\r\033[K%s", escape_controls(text).substr(0, 78).c_str());
+    // One column stays free: some terminals wrap when the last one is written.
+    const auto safe = escape_controls(text);
+    const std::string line(cut_to_width(safe, terminal_width() - 1));
+    std::fprintf(stderr, "\r\033[K%s", line.c_str());
 }
 
 }  // namespace qvm::cli
