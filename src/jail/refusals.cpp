@@ -41,7 +41,7 @@ Number number_of(std::string_view text, int base = 10) {
 
 std::string name_of(std::uint32_t arch, int call) {
     char* name = ::seccomp_syscall_resolve_num_arch(arch, call);
-    if (name == nullptr) return std::to_string(call);
+    if (name == nullptr) return fmt::format("call {}", call);
     std::string text = name;
     std::free(name);
     return text;
@@ -71,7 +71,7 @@ SystemError unreadable(int error) {
 }  // namespace
 
 std::string Refusal::to_string() const {
-    const auto purpose = call_purpose(call);
+    const auto purpose = foreign ? "a system call of another architecture" : call_purpose(call);
     return fmt::format("{} {}{}", call, killed ? "ended the process" : "was refused",
                        purpose.empty() ? std::string() : ": " + purpose);
 }
@@ -86,6 +86,7 @@ std::optional<Refusal> parse_refusal(std::string_view line) {
     refusal.program = value_of(line, "exe");
     refusal.call = name_of(number_of<std::uint32_t>(value_of(line, "arch"), 16),
                            number_of<int>(value_of(line, "syscall")));
+    refusal.foreign = number_of<std::uint32_t>(value_of(line, "arch"), 16) != ::seccomp_arch_native();
     const auto action = number_of<std::uint32_t>(value_of(line, "code"), 16) & SECCOMP_RET_ACTION_FULL;
     refusal.killed = action == SECCOMP_RET_KILL_PROCESS || action == SECCOMP_RET_KILL_THREAD;
     return refusal;

@@ -15,10 +15,11 @@ struct Refusal {
     double seconds = 0;  ///< since the machine's start
     pid_t pid = -1;
     std::uint32_t uid = 0;
-    std::string command;  ///< as the process called itself
-    std::string program;  ///< its file
-    std::string call;     ///< "io_uring_setup", or "425" for one without a name
-    bool killed = false;  ///< the process was ended for it
+    std::string command;   ///< as the process called itself
+    std::string program;   ///< its file
+    std::string call;      ///< "io_uring_setup", or "call 425" for one without a name
+    bool foreign = false;  ///< of another architecture than ours, as of a 32-bit program
+    bool killed = false;   ///< the process was ended for it
 
     /// "io_uring_setup was refused: past every filter" and the like, in one line.
     std::string to_string() const;

@@ -28,6 +28,7 @@ TEST_CASE("a process that was ended for a foreign architecture") {
     REQUIRE(refusal);
     CHECK(refusal->killed);
     CHECK(refusal->call == "execve");
+    CHECK(refusal->to_string() == "execve ended the process: a system call of another architecture");
 }
 
 TEST_CASE("other lines and other numbers") {
@@ -36,6 +37,6 @@ TEST_CASE("other lines and other numbers") {
     const auto unknown =
         parse_refusal("5,1,2,-;audit: type=1326 audit(1.0:1): pid=1 arch=c000003e syscall=9999 code=0x50000");
     REQUIRE(unknown);
-    CHECK(unknown->call == "9999");
-    CHECK(unknown->to_string() == "9999 was refused");
+    CHECK(unknown->call == "call 9999");
+    CHECK(unknown->to_string() == "call 9999 was refused");
 }
