@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/fd.hpp"
+#include "base/text.hpp"
 #include "cli/jail_verbs.hpp"
 #include "cli/terminal.hpp"
 #include "cli/verbs.hpp"
@@ -30,6 +31,11 @@ ExitCode jail(const launch::CommandWords& words) {
         return static_cast<ExitCode>(launch::shell_status(launch::run_command(launch::command_spec(words))));
     } catch (const Error& error) {
         print_error(error);
+        // `qvm jail plna` is a command too, only that nobody has it.
+        const std::vector<std::string> verbs{"plan", "log"};
+        if (error.exit_code() == ExitCode::HostCannot && words.command.size() <= 2)
+            if (const auto verb = nearest(words.command.front(), verbs))
+                std::fprintf(stderr, "      = or did you mean `qvm jail %s`?\n", verb->c_str());
         return jail_failed;
     }
 }

@@ -24,9 +24,31 @@ struct Arguments {
     std::string timeout = "30s";
 };
 
-ExitCode fail(ExitCode code, const std::string& text) {
-    std::fputs(describe(Error(code, text)).c_str(), stderr);
+ExitCode fail(ExitCode code, const std::string& text, const std::string& advice = {}) {
+    std::fputs(describe(Error(code, text, advice)).c_str(), stderr);
     return code;
+}
+
+/// The description of what qvm itself refused begins with the command.
+std::string refusal(const std::string& name, const qmp::ExecuteError& error) {
+    const auto begin = error.command() + ": ";
+    return fmt::format("{}: {}{} ({})", name, error.description().starts_with(begin) ? "" : begin,
+                       error.description(), error.error_class());
+}
+
+/// The nearest of the commands there are.
+std::string advice_on(const launch::VmState& vm, const qmp::ExecuteError& error) {
+    if (error.error_class() != "CommandNotFound") return {};
+    std::vector<std::string> names;
+    try {
+        for (const auto& command : Attached(vm).execute("query-commands", Json::object()))
+            names.push_back(command.at("name"));
+    } catch (const std::exception&) {
+        return {};  // it has ended meanwhile: what QEMU said stands for itself
+    }
+    const auto hint = did_you_mean(error.command(), names);
+    return fmt::format("{}{}`qvm qmp {} query-commands` lists them", hint, hint.empty() ? "" : "\n",
+                       vm.name());
 }
 
 ExitCode qmp(const Arguments& arguments) {
@@ -45,8 +67,7 @@ ExitCode qmp(const Arguments& arguments) {
         fmt::print("{}\n", reply.dump(2, ' ', false, Json::error_handler_t::replace));
         return ExitCode::Ok;
     } catch (const qmp::ExecuteError& error) {
-        return fail(qemu_error, fmt::format("{}: {}: {} ({})", vm.name(), error.command(),
-                                            error.description(), error.error_class()));
+        return fail(qemu_error, refusal(vm.name(), error), advice_on(vm, error));
     } catch (const qmp::InterruptedError& error) {
         const bool late = error.why() == qmp::InterruptedError::Why::DeadlinePassed;
         return fail(late ? timed_out : socket_failed, fmt::format("{}: {}", vm.name(), error.what()));

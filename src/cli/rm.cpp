@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include <filesystem>
 #include <iostream>
+#include <set>
+#include <string>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -34,8 +36,10 @@ ExitCode rm(const Arguments& arguments) {
         throw Error(ExitCode::Usage, fmt::format("{} is running", vm.name()),
                     fmt::format("`qvm stop {0}` or `qvm kill {0}` ends it", vm.name()));
     fmt::print("{}: state in {}\n", vm.name(), vm.directory().string());
+    std::set<std::string> files;
     for (const auto& entry : std::filesystem::directory_iterator(vm.directory()))
-        fmt::print("  {}\n", escape_controls(entry.path().filename().string()));
+        files.insert(entry.path().filename());
+    for (const auto& file : files) fmt::print("  {}\n", escape_controls(file));
     if (!arguments.yes) {
         if (::isatty(STDIN_FILENO) != 1)
             throw Error(ExitCode::Usage, "nothing was deleted: nobody can be asked without a terminal",

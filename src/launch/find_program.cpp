@@ -42,7 +42,8 @@ fs::path find_program(const std::string& program, const std::string& package) {
         if (candidate.is_absolute() && is_program(candidate)) return candidate;
         rest.remove_prefix(std::min(rest.size(), end + 1));
     }
-    throw Error(ExitCode::HostCannot, fmt::format("the program '{}' is not in PATH", program), advice);
+    throw Error(ExitCode::HostCannot, fmt::format("the program '{}' is not in PATH", program),
+                package.empty() ? "install the package that has it, or give its whole path" : advice);
 }
 
 }  // namespace qvm::launch

@@ -84,7 +84,14 @@ class HostChecker {
         diagnostics_.add({kind, origin, std::move(message), std::move(label), std::move(notes)});
     }
 
-    void missing(const fs::path& path, const Origin& origin, const std::string& where) {
+    /// A disk to be written to may just not have been made yet.
+    static std::string how_to_make(const fs::path& path) {
+        const bool qcow2 = path.extension() == ".qcow2";
+        return fmt::format("a new disk is made by `qemu-img create -f {} {} 20G`", qcow2 ? "qcow2" : "raw",
+                           path.filename().string());
+    }
+
+    void missing(const fs::path& path, Access access, const Origin& origin, const std::string& where) {
         const auto parent = existing_parent(path);
         std::vector<std::string> notes{fmt::format("in {}", where)};
         std::string label;
@@ -96,6 +103,7 @@ class HostChecker {
             label = did_you_mean(path.filename().string(), names_in(parent));
         else
             notes.insert(notes.begin(), fmt::format("of its path only '{}' exists", parent.string()));
+        if (access == Access::ReadWrite && label.empty()) notes.insert(notes.begin(), how_to_make(path));
         report(DiagnosticKind::FileMissing, origin, fmt::format("there is no file '{}'", path.string()),
                std::move(notes), std::move(label));
     }
@@ -107,7 +115,7 @@ class HostChecker {
             const bool makes = access == Access::WriteOnly && errno == ENOENT;
             if (makes && ::faccessat(AT_FDCWD, path.parent_path().c_str(), W_OK, AT_EACCESS) == 0) return;
             if (errno == ENOENT || errno == ENOTDIR)
-                missing(path, origin, where);
+                missing(path, access, origin, where);
             else
                 report(DiagnosticKind::FileMissing, origin,
                        fmt::format("cannot get to '{}': {}", path.string(), errno_text(errno)),
@@ -139,7 +147,7 @@ class HostChecker {
             return;
         }
         struct stat status {};
-        if (::stat(path.c_str(), &status) != 0) missing(path, origin, "jail.binds-ro");
+        if (::stat(path.c_str(), &status) != 0) missing(path, Access::ReadOnly, origin, "jail.binds-ro");
     }
 
     bool permitted(const fs::path& path, const struct stat& status, int mode, std::string_view verb,

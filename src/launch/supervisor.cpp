@@ -312,7 +312,7 @@ struct Supervisor::Impl {
             else
                 ending.detail = "QEMU " + status->to_string() + of_memory_limit();
         }
-        log_line(fmt::format("ended: {} {}", ending.how, ending.detail));
+        log_line(fmt::format("{}: {}", ending.how, ending.detail));
         applied.phase = Applied::Phase::Ended;
         applied.ended = reply_of(ending);
         try {

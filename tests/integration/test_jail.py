@@ -92,7 +92,8 @@ class AnyCommand(harness.TestCase):
             result = self.jail(*words, status=125)
             self.assertIn(says, result.stderr, words)
             self.assertIn("qvm: ", result.stderr)
-        self.assertIn("there is no option '--jsn'", self.jail("plan", "--jsn", status=1).stderr)
+        self.assertIn("did you mean '--json'?", self.jail("plan", "--jsn", status=1).stderr)
+        self.assertIn("did you mean `qvm jail plan`?", self.jail("plna", status=125).stderr)
         refused = self.jail("--uid", "0" if not harness.as_user() else "70000", "--", "true", status=125)
         self.assertIn("root cannot be" if not harness.as_user() else "--uid is for root", refused.stderr)
 
