@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "base/diagnostic.hpp"
 #include "config/vocabulary.hpp"
 
 #include <fstream>
@@ -7,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/diagnostic.hpp"
 #include "support/catch.hpp"
 
 namespace qvm::config {
