@@ -52,6 +52,7 @@ launch::Applied intended_state(const Front& front, const launch::Plan& plan, std
     applied.attach = config::attach_word(front.vm.attach_allow.value);
     applied.started = std::chrono::system_clock::now();
     applied.stop_timeout = front.vm.lifecycle.stop_timeout.value;
+    applied.restart_on_reboot = front.vm.lifecycle.on_reboot.value == config::OnReboot::Restart;
     applied.restart_on_crash = front.vm.lifecycle.on_crash.value == config::OnCrash::Restart;
     applied.console = front.vm.console;
     return applied;
@@ -105,6 +106,11 @@ void print_running(const launch::VmState& vm, const launch::Applied& applied, Cl
     std::fflush(stdout);
 }
 
+void print_running_again(const launch::VmState& vm) {
+    fmt::print("{}: running again, after the guest's reboot\n", vm.name());
+    std::fflush(stdout);
+}
+
 launch::Plan make_plan(const Front& front) {
     const auto accel = front.usable_accelerator();
     if (front.vm.jail_mode.value == config::JailMode::Off)
@@ -139,7 +145,7 @@ ExitCode up(const Arguments& arguments) {
     launch::VmState vm(directories, front.vm.name.value);
     const auto notice = vm.claim(front.document.files.front());
     if (!notice.empty()) print_warning(notice);
-    order.operation_lock = vm.lock_operation(patience);
+    order.operation_lock = lock_when_settled(vm, patience);
     const auto previous = vm.applied();
     // Its supervisor is tidying up: a matter of milliseconds.
     if (previous && previous->phase == launch::Applied::Phase::Ended)
@@ -167,12 +173,16 @@ ExitCode up(const Arguments& arguments) {
     if (arguments.foreground) {
         // A reader of our output that has gone must not orphan the VM.
         std::signal(SIGPIPE, SIG_IGN);
-        const auto ending = launch::up_in_foreground(std::move(order), vm, progress, [&] {
+        const auto ending = launch::up_in_foreground(std::move(order), vm, progress, [&](unsigned restarts) {
+            if (restarts > 0) {
+                print_running_again(vm);
+                return;
+            }
             warn_of_missing_limits(vm, front.vm.limits);
             print_running(vm, applied, begun);
         });
         fmt::print("{}: ended: {}\n", vm.name(), ending.detail);
-        return ending.exit_code();
+        return static_cast<ExitCode>(ending.exit_status());
     }
     const auto outcome = launch::up_in_background(std::move(order), vm, failed, progress);
     if (!outcome.running) {

@@ -48,7 +48,9 @@ std::string kernel_text(const Kernel& kernel) {
 std::string lifecycle_text(const Lifecycle& lifecycle) {
     return fmt::format("\n[lifecycle]\nstop-timeout = \"{}\"\non-reboot = \"{}\"\non-crash = \"{}\"\n",
                        format_duration(lifecycle.stop_timeout.value),
-                       lifecycle.on_reboot.value == OnReboot::Stop ? "stop" : "reset",
+                       lifecycle.on_reboot.value == OnReboot::Stop      ? "stop"
+                       : lifecycle.on_reboot.value == OnReboot::Restart ? "restart"
+                                                                        : "reset",
                        lifecycle.on_crash.value == OnCrash::Pause     ? "pause"
                        : lifecycle.on_crash.value == OnCrash::Restart ? "restart"
                                                                       : "stop");

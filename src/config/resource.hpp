@@ -121,7 +121,7 @@ struct NamedTable {
     std::vector<HostUse> host_uses;  ///< made by find_host_uses(): [option.fw_cfg] file = "..", ...
 };
 
-enum class OnReboot { Reset, Stop };
+enum class OnReboot { Reset, Restart, Stop };
 enum class OnCrash { Stop, Pause, Restart };
 
 struct Lifecycle {

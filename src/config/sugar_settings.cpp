@@ -147,7 +147,9 @@ void lower_lifecycle(Lowering& lowering) {
     if (const auto timeout = item->number("stop-timeout"))
         lifecycle.stop_timeout = {std::chrono::milliseconds(*timeout), item->origin_of("stop-timeout")};
     if (const auto word = item->text("on-reboot"))
-        lifecycle.on_reboot = {*word == "stop" ? OnReboot::Stop : OnReboot::Reset,
+        lifecycle.on_reboot = {*word == "stop"      ? OnReboot::Stop
+                               : *word == "restart" ? OnReboot::Restart
+                                                    : OnReboot::Reset,
                                item->origin_of("on-reboot")};
     if (const auto word = item->text("on-crash"))
         lifecycle.on_crash = {*word == "pause"     ? OnCrash::Pause

@@ -450,7 +450,7 @@ void Compiler::begin() {
     }
     // After the reset, which would otherwise end QEMU; and never as -action, for the same reason.
     Json actions = Json::object();
-    if (vm_.lifecycle.on_reboot.value == config::OnReboot::Stop) actions["reboot"] = "shutdown";
+    if (vm_.lifecycle.on_reboot.value != config::OnReboot::Reset) actions["reboot"] = "shutdown";
     // To restart, too: the supervisor resets it then.
     if (vm_.lifecycle.on_crash.value != config::OnCrash::Stop) actions["panic"] = "pause";
     if (!actions.empty()) qmp("set-action", std::move(actions));
