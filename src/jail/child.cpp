@@ -139,7 +139,8 @@ int mount_tmpfs(Order& order, int& index) {
 int mount_proc(Order& order, int&) {
     if (!order.spec.proc) return 0;
     constexpr auto attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-    int tree = new_mount("proc", "subset", "pid", nullptr, nullptr, attributes);
+    int tree =
+        order.spec.whole_proc ? -EINVAL : new_mount("proc", "subset", "pid", nullptr, nullptr, attributes);
     if (tree == -EINVAL)
         tree = new_mount("proc", nullptr, nullptr, nullptr, nullptr, attributes);  // before 5.8
     if (tree < 0) return -tree;

@@ -77,6 +77,11 @@ Filter qemu_filter(int exec_fd, Violation violation = Violation::Errno);
 /// Its rules, for people.
 std::vector<Rule> qemu_filter_rules(int exec_fd);
 
+/// What swtpm needs besides: its state's files.
+Filter swtpm_filter(int exec_fd);
+/// What virtiofsd needs besides: changes to the files it serves.
+Filter virtiofsd_filter(int exec_fd);
+
 /// For programs of any kind: everything that ordinary programs do is allowed, and what reaches beyond a jail
 /// or into the kernel's rarely used corners is refused. exec is not restricted.
 Filter command_filter();

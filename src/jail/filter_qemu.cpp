@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 
 #include "jail/filter.hpp"
+#include "jail/filter_rules.hpp"
 
 namespace qvm::jail {
 
@@ -146,7 +147,9 @@ constexpr std::uint32_t thread_flags =
 constexpr std::uint32_t thread_options =
     CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | CLONE_CHILD_SETTID | CLONE_DETACHED;
 
-void add_rules(FilterBuilder& filter, int exec_fd) {
+}  // namespace
+
+void add_qemu_rules(FilterBuilder& filter, int exec_fd) {
     for (const auto& group : harmless_calls()) {
         filter.because(group.reason);
         for (const char* call : group.calls) filter.allow(call);
@@ -180,17 +183,15 @@ void add_rules(FilterBuilder& filter, int exec_fd) {
         filter.refuse(call, ENOSYS);
 }
 
-}  // namespace
-
 Filter qemu_filter(int exec_fd, Violation violation) {
     FilterBuilder filter(FilterBuilder::Otherwise::Refuse, violation);
-    add_rules(filter, exec_fd);
+    add_qemu_rules(filter, exec_fd);
     return {filter.program(), exec_fd, violation == Violation::Log};
 }
 
 std::vector<Rule> qemu_filter_rules(int exec_fd) {
     FilterBuilder filter;
-    add_rules(filter, exec_fd);
+    add_qemu_rules(filter, exec_fd);
     return filter.rules();
 }
 

@@ -25,6 +25,18 @@ struct Program {
 /// QEMU's arguments. Throws SetupError.
 Spec qemu_profile(const Program& program, bool kvm, Filter filter = qemu_filter(descriptor_ceiling()));
 
+/// The Spec of qemu-storage-daemon(1): QEMU's jail without its data. It takes no descriptors for its files
+/// (version 7.2), so they are bound.
+Spec storage_daemon_profile(const Program& program);
+
+/// The Spec of swtpm(8): QEMU's jail, and the calls that keep the TPM's state in a directory that is bound
+/// writable.
+Spec swtpm_profile(const Program& program);
+
+/// The Spec of virtiofsd (the one in Rust, with --sandbox=none): it serves a directory that is bound, to a
+/// guest's one user at best, because it has no capabilities. It finds its descriptors by /proc.
+Spec virtiofsd_profile(const Program& program);
+
 /// The Spec of passt(1), which builds a sandbox of its own: host network, no filter of ours. argv as above.
 Spec passt_profile(const Program& program);
 

@@ -94,6 +94,7 @@ struct Spec {
     std::vector<std::string> directories;  ///< empty directories to make
     std::vector<std::string> tmpfs;        ///< writable, small
     bool proc = false;                     ///< mount /proc (subset=pid where the kernel can)
+    bool whole_proc = false;               ///< if so, with /proc/sys and all else it has
     std::vector<Device> devices;
     std::vector<KeptFd> fds;
     std::vector<Limit> limits;

@@ -248,6 +248,35 @@ TEST_CASE("the filter for any command refuses what reaches beyond a jail") {
         CHECK(says(SYS_personality, {persona}) == errno_of(EPERM));
 }
 
+TEST_CASE("swtpm may do what QEMU may, and keep files") {
+    const auto says = [](long call, std::array<std::uint64_t, 6> arguments = {}) {
+        return answer_of(swtpm_filter(exec_fd), call, arguments);
+    };
+    for (const long call : {SYS_read, SYS_poll, SYS_openat, SYS_rename, SYS_renameat2, SYS_fchmod, SYS_mkdir})
+        CHECK(says(call) == allowed);
+    for (const long call : {SYS_chmod, SYS_chown, SYS_link, SYS_mknod, SYS_mount, SYS_kill, SYS_execve})
+        CHECK(says(call) == errno_of(EPERM));
+    CHECK(says(SYS_socket, {AF_INET}) == errno_of(EPERM));
+    CHECK(says(SYS_execveat, {exec_fd, 0, 0, 0, AT_EMPTY_PATH}) == allowed);
+}
+
+TEST_CASE("virtiofsd may change the files it serves, and nothing else") {
+    const auto says = [](long call, std::array<std::uint64_t, 6> arguments = {}) {
+        return answer_of(virtiofsd_filter(exec_fd), call, arguments);
+    };
+    for (const long call : {SYS_openat2, SYS_renameat2, SYS_linkat, SYS_symlinkat, SYS_mkdirat, SYS_unlinkat,
+                            SYS_fchmodat, SYS_fchownat, SYS_utimensat, SYS_fsetxattr, SYS_fallocate})
+        CHECK(says(call) == allowed);
+    for (const long call : {SYS_mount, SYS_chroot, SYS_open_by_handle_at, SYS_name_to_handle_at, SYS_kill,
+                            SYS_ptrace, SYS_execve, SYS_setns, SYS_bpf})
+        CHECK(says(call) == errno_of(EPERM));
+    CHECK(says(SYS_unshare, {CLONE_FS}) == allowed);
+    CHECK(says(SYS_unshare, {CLONE_NEWUSER}) == errno_of(EPERM));
+    CHECK(says(SYS_unshare, {CLONE_FS | CLONE_NEWNS}) == errno_of(EPERM));
+    CHECK(says(SYS_prctl, {PR_CAPBSET_DROP}) == allowed);
+    CHECK(says(SYS_prctl, {PR_SET_SECCOMP}) == errno_of(EPERM));
+}
+
 TEST_CASE("what a filter says of itself is what it does") {
     for (const auto& rule : command_filter_rules()) {
         INFO(rule.call);
