@@ -54,6 +54,13 @@ std::string lifecycle_text(const Lifecycle& lifecycle) {
                                                                       : "stop");
 }
 
+/// What a jail is made of, and what it lets QEMU have.
+std::string jail_more_text(const JailOptions& jail) {
+    std::string text;
+    if (jail.root.value == JailRoot::Files) text += ", root = \"files\"";
+    return text;
+}
+
 std::string jail_text(const Vm& vm) {
     std::string text = fmt::format("mode = \"{}\"", vm.jail_mode.value == JailMode::Off ? "off" : "strict");
     if (vm.jail.landlock.value != JailLandlock::Auto)
@@ -67,6 +74,7 @@ std::string jail_text(const Vm& vm) {
     }
     if (vm.jail.cgroup.value != JailCgroup::Auto)
         text += fmt::format(", cgroup = \"{}\"", vm.jail.cgroup.value == JailCgroup::Off ? "off" : "require");
+    text += jail_more_text(vm.jail);
     return fmt::format("jail = {{ {} }}\n", text);
 }
 

@@ -41,7 +41,12 @@ jail::Filter filter_for(const config::JailOptions& options) {
 jail::Spec contain(const config::Vm& vm, const Plan& plan, const FdOf& fd_of,
                    const std::filesystem::path& binary, std::optional<std::uint32_t> host_uid,
                    jail::Filter filter) {
-    const jail::Program program{binary, vm.qemu.loader, vm.qemu.library_path, vm.qemu.data};
+    const jail::Program program{.binary = binary,
+                                .loader = vm.qemu.loader,
+                                .library_path = vm.qemu.library_path,
+                                .data = vm.qemu.data,
+                                .modules = vm.qemu.module_dir,
+                                .by_file = vm.jail.root.value == config::JailRoot::Files};
     jail::Spec spec = jail::qemu_profile(program, plan.accel == "kvm", std::move(filter));
     spec.landlock = landlock_of(vm.jail);
     for (const auto& bind : vm.jail.binds_ro)
@@ -49,11 +54,6 @@ jail::Spec contain(const config::Vm& vm, const Plan& plan, const FdOf& fd_of,
     spec.name = vm.name.value;
     spec.host_uid = host_uid;
     spec.contained = vm.jail_mode.value != config::JailMode::Off;
-    if (!vm.qemu.module_dir.empty()) {
-        spec.env.push_back("QEMU_MODULE_DIR=" + vm.qemu.module_dir.string());
-        spec.binds.push_back(
-            {.source = vm.qemu.module_dir, .target = vm.qemu.module_dir, .executable = true});
-    }
     for (const auto& word : plan.argv()) spec.argv.push_back(word);
     for (const auto& step : plan.steps) {
         if (const auto* inherit = std::get_if<InheritStep>(&step.action))

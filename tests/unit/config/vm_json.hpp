@@ -53,6 +53,7 @@ inline Json settings_json(const Vm& vm) {
     json["on-crash"] = static_cast<int>(vm.lifecycle.on_crash.value);
     json["jail"] = static_cast<int>(vm.jail_mode.value);
     json["cgroup"] = static_cast<int>(vm.jail.cgroup.value);
+    json["jail root"] = static_cast<int>(vm.jail.root.value);
     json["limits"] = limits_json(vm.limits);
     json["attach"] = attach_word(vm.attach_allow.value);
     json["console"] = vm.console;
