@@ -29,7 +29,8 @@ ExitCode plan(const LookArguments& arguments) {
     auto spec = launch::contain(front.vm, made, nothing_open, front.probe->binary(),
                                 known_uid(front.vm.name.value), launch::filter_for(front.vm.jail));
     const auto abi = arguments.no_host ? std::nullopt : std::optional(jail::landlock_abi());
-    launch::JailPlan jail(made, std::move(spec), launch::violation_of(front.vm.jail), abi);
+    launch::JailPlan jail(made, std::move(spec), launch::violation_of(front.vm.jail), abi,
+                          launch::extras_of(front.vm.jail));
     if (::geteuid() == 0) jail.make_devices_anew();
     if (arguments.json)
         fmt::print("{}\n", jail.to_json().dump(2, ' ', false, Json::error_handler_t::replace));

@@ -58,6 +58,7 @@ std::string lifecycle_text(const Lifecycle& lifecycle) {
 std::string jail_more_text(const JailOptions& jail) {
     std::string text;
     if (jail.root.value == JailRoot::Files) text += ", root = \"files\"";
+    if (jail.net.value == JailNet::Host) text += ", net = \"host\"";
     return text;
 }
 

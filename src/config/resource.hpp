@@ -137,6 +137,8 @@ enum class JailViolation { Errno, Kill, Log };
 enum class JailCgroup { Auto, Require, Off };
 /// How the libraries and data of QEMU get into the jail: as the directories they are in, or each by itself.
 enum class JailRoot { Dirs, Files };
+/// None: an empty network of QEMU's own. Host: the host's.
+enum class JailNet { None, Host };
 /// As the file says them.
 constexpr std::string_view word_of(JailLandlock landlock) {
     constexpr std::string_view words[] = {"auto", "require", "off"};
@@ -154,6 +156,7 @@ struct JailOptions {
     std::vector<Setting<std::filesystem::path>> binds_ro;  ///< absolute; seen in the jail at the same place
     Setting<JailCgroup> cgroup{JailCgroup::Auto, {}};
     Setting<JailRoot> root{JailRoot::Dirs, {}};
+    Setting<JailNet> net{JailNet::None, {}};
 };
 
 /// [limits]: of all processes of the VM together, as a cgroup keeps them.

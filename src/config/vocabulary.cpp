@@ -26,6 +26,7 @@ constexpr std::array<Words, 3> jail_landlock{"auto", "require", "off"};
 constexpr std::array<Words, 3> jail_violations{"errno", "kill", "log"};
 constexpr std::array<Words, 3> jail_cgroup{"auto", "require", "off"};
 constexpr std::array<Words, 2> jail_roots{"dirs", "files"};
+constexpr std::array<Words, 2> jail_nets{"none", "host"};
 constexpr std::array<Words, 4> host_kinds{"file", "socket", "tap", "process"};
 constexpr std::array<Words, 3> access_words{"ro", "rw", "wo"};
 constexpr std::array<Words, 2> socket_modes{"listen", "connect"};
@@ -94,7 +95,8 @@ constexpr std::array jail_keys{KeyRule{"mode", string, jail_modes},
                                KeyRule{"on-violation", string, jail_violations},
                                KeyRule{"binds-ro", strings | as_path},
                                KeyRule{"cgroup", string, jail_cgroup},
-                               KeyRule{"root", string, jail_roots}};
+                               KeyRule{"root", string, jail_roots},
+                               KeyRule{"net", string, jail_nets}};
 constexpr std::array io_keys{KeyRule{"read", size, {}, 4096}, KeyRule{"write", size, {}, 4096}};
 constexpr std::array limits_keys{
     KeyRule{"memory", size, {}, 1 << 20},

@@ -71,11 +71,16 @@ class FilterBuilder {
 /// With a pid namespace the process is the stub's only child, so it has this pid there.
 inline constexpr std::uint32_t process_pid_inside = 2;
 
+/// What a QEMU may be let have beyond what it needs.
+struct FilterExtras {
+    bool internet = false;  ///< sockets of TCP and UDP, as its own user network (slirp) needs them
+};
+
 /// What a QEMU system emulator needs, 7.2 to 11.1, with the one exec that starts it from descriptor
-/// `exec_fd`. Built once in a process for each pair of arguments.
-Filter qemu_filter(int exec_fd, Violation violation = Violation::Errno);
+/// `exec_fd`.
+Filter qemu_filter(int exec_fd, Violation violation = Violation::Errno, const FilterExtras& extras = {});
 /// Its rules, for people.
-std::vector<Rule> qemu_filter_rules(int exec_fd);
+std::vector<Rule> qemu_filter_rules(int exec_fd, const FilterExtras& extras = {});
 
 /// For programs of any kind: everything that ordinary programs do is allowed, and what reaches beyond a jail
 /// or into the kernel's rarely used corners is refused. exec is not restricted.

@@ -72,6 +72,7 @@ Applied load(const Json& saved) {
     applied.jail = saved.at("jail").get<std::string>();
     applied.landlock = saved.value("landlock", "auto");
     applied.on_violation = saved.value("on-violation", "errno");
+    applied.net = saved.value("net", "none");
     applied.attach = saved.value("attach", "operate");
     applied.supervisor = load_process(saved.at("supervisor"));
     applied.stub = load_process(saved.at("stub"));
@@ -106,6 +107,7 @@ Json Applied::to_json() const {
     json["jail"] = jail;
     json["landlock"] = landlock;
     json["on-violation"] = on_violation;
+    json["net"] = net;
     json["attach"] = attach;
     json["supervisor"] = save(supervisor);
     json["stub"] = save(stub);

@@ -20,7 +20,17 @@ jail::Landlock landlock_of(const config::JailOptions& jail) {
     return jail::Landlock::Auto;
 }
 
+/// The host's, with its name servers, which slirp tells the guest.
+void give_network(jail::Spec& spec) {
+    spec.namespaces.net = false;
+    spec.binds.push_back({.source = "/etc/resolv.conf", .target = "/etc/resolv.conf", .optional = true});
+}
+
 }  // namespace
+
+jail::FilterExtras extras_of(const config::JailOptions& options) {
+    return {.internet = options.net.value == config::JailNet::Host};
+}
 
 jail::Violation violation_of(const config::JailOptions& options) {
     switch (options.on_violation.value) {
@@ -35,7 +45,7 @@ jail::Violation violation_of(const config::JailOptions& options) {
 }
 
 jail::Filter filter_for(const config::JailOptions& options) {
-    return jail::qemu_filter(jail::descriptor_ceiling(), violation_of(options));
+    return jail::qemu_filter(jail::descriptor_ceiling(), violation_of(options), extras_of(options));
 }
 
 jail::Spec contain(const config::Vm& vm, const Plan& plan, const FdOf& fd_of,
@@ -53,6 +63,7 @@ jail::Spec contain(const config::Vm& vm, const Plan& plan, const FdOf& fd_of,
         spec.binds.push_back({.source = bind.value, .target = bind.value});
     spec.name = vm.name.value;
     spec.host_uid = host_uid;
+    if (vm.jail.net.value == config::JailNet::Host) give_network(spec);
     spec.contained = vm.jail_mode.value != config::JailMode::Off;
     for (const auto& word : plan.argv()) spec.argv.push_back(word);
     for (const auto& step : plan.steps) {

@@ -14,10 +14,13 @@
 
 namespace qvm::launch {
 
+/// What a file's [jail] lets QEMU have.
+jail::FilterExtras extras_of(const config::JailOptions& options);
+
 /// What a file's jail.on-violation means.
 jail::Violation violation_of(const config::JailOptions& options);
 
-/// QEMU's system call filter, as its file's jail.on-violation says. It takes libseccomp some milliseconds and
+/// QEMU's system call filter, as its file's [jail] says. It takes libseccomp some milliseconds and
 /// needs nothing else, so a caller may run it beside other work.
 jail::Filter filter_for(const config::JailOptions& options);
 

@@ -120,11 +120,11 @@ Json namespaces_json(const jail::Spec& spec) {
 }  // namespace
 
 JailPlan::JailPlan(const Plan& plan, jail::Spec contained, jail::Violation on_violation,
-                   std::optional<int> abi)
+                   std::optional<int> abi, const jail::FilterExtras& extras)
     : vm(plan.vm),
       spec(std::move(contained)),
       layout(jail::lay_out(spec)),
-      rules(jail::qemu_filter_rules(spec.filter.exec_fd)),
+      rules(jail::qemu_filter_rules(spec.filter.exec_fd, extras)),
       violation(on_violation),
       landlock_abi(abi) {
     const Fd executable(::open(spec.executable.c_str(), O_RDONLY | O_CLOEXEC));

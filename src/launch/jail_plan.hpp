@@ -34,9 +34,9 @@ struct JailPlan {
     std::vector<jail::PathRule> paths;  ///< that Landlock leaves
     std::optional<int> landlock_abi;    ///< of this host, when it may be looked at
 
-    /// `violation`: what `contained` was made with.
+    /// `violation` and `extras`: what the filter of `contained` was made with.
     JailPlan(const Plan& plan, jail::Spec contained, jail::Violation violation,
-             std::optional<int> landlock_abi);
+             std::optional<int> landlock_abi, const jail::FilterExtras& extras = {});
     /// As root: the devices are not those of the host, but new ones that the VM's uid owns, where the kernel
     /// lets root make such.
     void make_devices_anew();

@@ -70,9 +70,9 @@ std::string who(const JailPlan& plan) {
     rows.push_back(
         {"uid and gid", fmt::format("1000 inside is {}; no supplementary groups as root", outside)});
     rows.push_back({"capabilities", "none, in all five sets; locked; no_new_privs"});
-    rows.push_back(
-        {"new namespaces", fmt::format("user mnt ipc uts cgroup{}{}", spec.namespaces.pid ? " pid" : "",
-                                       spec.namespaces.net ? " net (empty)" : "")});
+    rows.push_back({"new namespaces",
+                    fmt::format("user mnt ipc uts cgroup{}{}", spec.namespaces.pid ? " pid" : "",
+                                spec.namespaces.net ? " net (empty)" : "; the network is the host's")});
     rows.push_back({"environment", fmt::format("{}", fmt::join(spec.env, " "))});
     return columns(rows);
 }

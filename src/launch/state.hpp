@@ -72,6 +72,7 @@ struct Applied {
     std::string jail;          ///< "strict", "off"
     std::string landlock;      ///< jail.landlock
     std::string on_violation;  ///< jail.on-violation
+    std::string net;           ///< jail.net
     std::string attach;        ///< "observe", "operate", "all"
     ProcessRecord supervisor, stub;
     std::vector<std::pair<std::string, ProcessRecord>> helpers;

@@ -20,6 +20,10 @@ class Keys(harness.TestCase):
         self.assertTrue(verdict["as-promised"])
         return next(process for process in verdict["processes"] if process["process"] == "qemu")
 
+    @staticmethod
+    def of(process, what):
+        return next(row["kernel"] for row in process["properties"] if row["property"] == what)
+
     # jail.root
 
     def test_single_files(self):
@@ -44,6 +48,35 @@ class Keys(harness.TestCase):
                 self.world.run("rm", "--yes", "guest")
                 tested += 1
         self.assertGreaterEqual(tested, 1)
+
+    # jail.net
+
+    SLIRP = """
+        [netdev.lan]
+        type = "user"
+        [device.nic]
+        driver = "virtio-net-pci"
+        netdev = "lan"
+    """
+
+    def test_slirp_needs_the_hosts_network(self):
+        refused = self.world.run("check", self.bare(self.SLIRP), status=2).stderr
+        self.assertIn('jail.net = "host"', refused)
+        self.assertIn("[net.lan]", refused)
+        self.assertIn("[conflict]", refused)
+
+    def test_slirp_in_the_hosts_network(self):
+        file = self.world.write("guest/vm.toml", self.world.guest_toml('jail.net = "host"' + self.SLIRP))
+        self.assertIn("jail.net", self.world.run("up", file).stderr)
+        self.assertEqual(self.world.report("guest").nics["eth0"]["address"], "10.0.2.15/24")
+        self.assertIn("net=10.0.2.0", self.world.qmp("guest", "human-monitor-command", {"command-line": "info network"}))
+        process = self.expect_kept("guest")
+        self.assertIn("ours: net", self.of(process, "namespaces"))
+        plan = self.plan(file)
+        self.assertEqual(plan["namespaces"]["net"], "host")
+        self.assertEqual(plan["landlock"].get("tcp"), "allowed")
+        self.assertTrue(any("AF_INET6" in rule["text"] for rule in plan["seccomp"]["rules"]))
+        self.assertFalse(any("AF_INET" in rule["text"] for rule in self.plan(self.bare())["seccomp"]["rules"]))
 
 
 if __name__ == "__main__":

@@ -54,6 +54,7 @@ inline Json settings_json(const Vm& vm) {
     json["jail"] = static_cast<int>(vm.jail_mode.value);
     json["cgroup"] = static_cast<int>(vm.jail.cgroup.value);
     json["jail root"] = static_cast<int>(vm.jail.root.value);
+    json["jail net"] = static_cast<int>(vm.jail.net.value);
     json["limits"] = limits_json(vm.limits);
     json["attach"] = attach_word(vm.attach_allow.value);
     json["console"] = vm.console;
