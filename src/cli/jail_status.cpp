@@ -25,8 +25,12 @@ struct Judged {
 
 class Audit {
   public:
-    Audit(launch::VmState& vm, const launch::Applied& applied) : ours_(jail::read_facts(::getpid())) {
-        promise_.uid = ::geteuid() == 0 ? vm.host_uid().value_or(0) : ::geteuid();
+    Audit(const launch::VmState& vm, const launch::Applied& applied) : ours_(jail::read_facts(::getpid())) {
+        promise_.uid = ::geteuid() == 0 ? vm.known_uid().value_or(0) : ::geteuid();
+        if (::geteuid() == 0 && applied.ids) {
+            promise_.uid = applied.ids->uid;
+            promise_.gid = applied.ids->gid;
+        }
         network_ = applied.net == "host";
         promise_.no_groups = ::geteuid() == 0;
         const int abi = jail::landlock_abi();

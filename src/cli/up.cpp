@@ -16,6 +16,7 @@
 #include "config/dump.hpp"
 #include "launch/contain.hpp"
 #include "launch/daemon.hpp"
+#include "launch/jail_host.hpp"
 
 namespace qvm::cli {
 namespace {
@@ -160,7 +161,7 @@ ExitCode up(const Arguments& arguments) {
     remove_cgroup(vm);
     order.start.vm = front.vm;
     order.start.binary = front.probe->binary();
-    order.start.host_uid = vm.host_uid();
+    order.applied.ids = order.start.host_ids = launch::ids_for(front.vm.jail, vm);
     order.start.filter = filter.get();
 
     ProgressLine line;

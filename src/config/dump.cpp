@@ -59,6 +59,10 @@ std::string jail_more_text(const JailOptions& jail) {
     std::string text;
     if (jail.root.value == JailRoot::Files) text += ", root = \"files\"";
     if (jail.net.value == JailNet::Host) text += ", net = \"host\"";
+    if (jail.user) text += fmt::format(", user = {}", toml_string(jail.user->value));
+    if (jail.uid_range)
+        text +=
+            fmt::format(", uid-range = \"{}-{}\"", jail.uid_range->value.first, jail.uid_range->value.last);
     return text;
 }
 

@@ -139,6 +139,9 @@ enum class JailCgroup { Auto, Require, Off };
 enum class JailRoot { Dirs, Files };
 /// None: an empty network of QEMU's own. Host: the host's.
 enum class JailNet { None, Host };
+struct UidRange {
+    std::uint32_t first = 0, last = 0;
+};
 /// As the file says them.
 constexpr std::string_view word_of(JailLandlock landlock) {
     constexpr std::string_view words[] = {"auto", "require", "off"};
@@ -157,6 +160,8 @@ struct JailOptions {
     Setting<JailCgroup> cgroup{JailCgroup::Auto, {}};
     Setting<JailRoot> root{JailRoot::Dirs, {}};
     Setting<JailNet> net{JailNet::None, {}};
+    std::optional<Setting<std::string>> user;    ///< as root: whom QEMU runs as
+    std::optional<Setting<UidRange>> uid_range;  ///< as root, without `user`: where its uid comes from
 };
 
 /// [limits]: of all processes of the VM together, as a cgroup keeps them.

@@ -96,7 +96,9 @@ constexpr std::array jail_keys{KeyRule{"mode", string, jail_modes},
                                KeyRule{"binds-ro", strings | as_path},
                                KeyRule{"cgroup", string, jail_cgroup},
                                KeyRule{"root", string, jail_roots},
-                               KeyRule{"net", string, jail_nets}};
+                               KeyRule{"net", string, jail_nets},
+                               KeyRule{"user", string},
+                               KeyRule{"uid-range", string}};
 constexpr std::array io_keys{KeyRule{"read", size, {}, 4096}, KeyRule{"write", size, {}, 4096}};
 constexpr std::array limits_keys{
     KeyRule{"memory", size, {}, 1 << 20},

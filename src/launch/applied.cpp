@@ -73,6 +73,8 @@ Applied load(const Json& saved) {
     applied.landlock = saved.value("landlock", "auto");
     applied.on_violation = saved.value("on-violation", "errno");
     applied.net = saved.value("net", "none");
+    if (saved.contains("uid"))
+        applied.ids = {saved.at("uid").get<std::uint32_t>(), saved.at("gid").get<std::uint32_t>()};
     applied.attach = saved.value("attach", "operate");
     applied.supervisor = load_process(saved.at("supervisor"));
     applied.stub = load_process(saved.at("stub"));
@@ -108,6 +110,10 @@ Json Applied::to_json() const {
     json["landlock"] = landlock;
     json["on-violation"] = on_violation;
     json["net"] = net;
+    if (ids) {
+        json["uid"] = ids->uid;
+        json["gid"] = ids->gid;
+    }
     json["attach"] = attach;
     json["supervisor"] = save(supervisor);
     json["stub"] = save(stub);

@@ -32,6 +32,12 @@ jail::FilterExtras extras_of(const config::JailOptions& options) {
     return {.internet = options.net.value == config::JailNet::Host};
 }
 
+void set_ids(jail::Spec& spec, const std::optional<HostIds>& ids) {
+    if (!ids) return;
+    spec.host_uid = ids->uid;
+    spec.host_gid = ids->gid;
+}
+
 jail::Violation violation_of(const config::JailOptions& options) {
     switch (options.on_violation.value) {
         case config::JailViolation::Errno:
@@ -49,8 +55,7 @@ jail::Filter filter_for(const config::JailOptions& options) {
 }
 
 jail::Spec contain(const config::Vm& vm, const Plan& plan, const FdOf& fd_of,
-                   const std::filesystem::path& binary, std::optional<std::uint32_t> host_uid,
-                   jail::Filter filter) {
+                   const std::filesystem::path& binary, std::optional<HostIds> ids, jail::Filter filter) {
     const jail::Program program{.binary = binary,
                                 .loader = vm.qemu.loader,
                                 .library_path = vm.qemu.library_path,
@@ -62,7 +67,7 @@ jail::Spec contain(const config::Vm& vm, const Plan& plan, const FdOf& fd_of,
     for (const auto& bind : vm.jail.binds_ro)
         spec.binds.push_back({.source = bind.value, .target = bind.value});
     spec.name = vm.name.value;
-    spec.host_uid = host_uid;
+    set_ids(spec, ids);
     if (vm.jail.net.value == config::JailNet::Host) give_network(spec);
     spec.contained = vm.jail_mode.value != config::JailMode::Off;
     for (const auto& word : plan.argv()) spec.argv.push_back(word);

@@ -2,8 +2,15 @@
 """What a file may say of its jail: what it is made of, and what it lets QEMU have."""
 import json
 import os
+import pathlib
+import pwd
+import re
+import shutil
+import unittest
 
 import harness
+
+FIRST_UID, LAST_UID = 123000, 123009
 
 
 class Keys(harness.TestCase):
@@ -23,6 +30,10 @@ class Keys(harness.TestCase):
     @staticmethod
     def of(process, what):
         return next(row["kernel"] for row in process["properties"] if row["property"] == what)
+
+    def host_status(self, word):
+        text = pathlib.Path(f"/proc/{self.world.qemus()[0]}/status").read_text()
+        return re.search(rf"^{word}:[ \t]*(.*)$", text, re.M).group(1).split()
 
     # jail.root
 
@@ -77,6 +88,76 @@ class Keys(harness.TestCase):
         self.assertEqual(plan["landlock"].get("tcp"), "allowed")
         self.assertTrue(any("AF_INET6" in rule["text"] for rule in plan["seccomp"]["rules"]))
         self.assertFalse(any("AF_INET" in rule["text"] for rule in self.plan(self.bare())["seccomp"]["rules"]))
+
+    # jail.user, jail.uid-range
+
+    @unittest.skipIf(harness.as_user(), "root chooses")
+    def test_a_user_of_the_host(self):
+        nobody = pwd.getpwnam("nobody")
+        file = self.bare('jail.user = "nobody"')
+        self.world.run("up", file)
+        self.assertEqual(self.host_status("Uid"), [str(nobody.pw_uid)] * 4)
+        self.assertEqual(self.host_status("Gid"), [str(nobody.pw_gid)] * 4)
+        self.assertEqual(self.host_status("Groups"), [])
+        process = self.expect_kept("bare")
+        self.assertEqual(self.of(process, "uid"), str(nobody.pw_uid))
+        self.assertEqual(self.of(process, "gid"), str(nobody.pw_gid))
+        self.assertEqual(self.plan(file)["uid"]["outside"], nobody.pw_uid)
+        self.assertEqual(self.plan(file)["gid"]["outside"], nobody.pw_gid)
+        self.assertIn("those of the user nobody", self.world.run("jail", "plan", file).stdout)
+        self.world.run("kill", "bare")
+        # It has a uid of its own again when the key is gone.
+        self.world.run("up", self.bare())
+        self.assertGreaterEqual(int(self.host_status("Uid")[0]), 0x70000000)
+
+    @unittest.skipIf(harness.as_user(), "root chooses")
+    def test_users_that_cannot_be(self):
+        for name, says in (("root", "never the user of a jail"), ("nobdy", "did you mean 'nobody'?")):
+            refused = self.world.run("up", self.bare(f'jail.user = "{name}"'), status=2).stderr
+            self.assertIn(says, refused)
+            self.assertIn("vm.toml:3:13", refused)
+        self.assertEqual(self.world.qemus(), [])
+
+    @unittest.skipUnless(harness.as_user(), "who is not root")
+    def test_a_user_is_only_oneself(self):
+        refused = self.world.run("up", self.bare('jail.user = "nobody"'), status=2).stderr
+        self.assertIn("only root may choose", refused)
+        warned = self.world.run("check", self.bare('jail.uid-range = "70000-79999"')).stderr
+        self.assertIn("jail.uid-range is for root", warned)
+
+    @unittest.skipUnless(harness.as_user(), "who is not root")
+    def test_a_user_may_name_himself(self):
+        try:
+            own = pwd.getpwuid(self.world.uid).pw_name
+        except KeyError:
+            self.skipTest(f"uid {self.world.uid} has no name")
+        self.world.run("up", self.bare(f'jail.user = "{own}"'))
+        self.assertEqual(self.host_status("Uid")[0], str(self.world.uid))
+
+    @unittest.skipIf(harness.as_user(), "root chooses")
+    def test_a_range_of_uids(self):
+        key = f'jail.uid-range = "{FIRST_UID}-{LAST_UID}"'
+        self.assertEqual(self.plan(self.bare(key, "one"))["uid"]["outside"], f"one of {FIRST_UID}-{LAST_UID}")
+        uids = set()
+        for name in ("one", "two"):
+            self.world.run("up", self.bare(key, name))
+            uids.add(int(self.of(self.expect_kept(name), "uid")))
+        self.assertEqual(len(uids), 2)
+        self.assertTrue(all(FIRST_UID <= uid <= LAST_UID for uid in uids), uids)
+        # Who only looks changes nothing.
+        self.assertEqual({int(file.read_text()) for file in (self.world.base / "state/qvm").glob("*/uid")}, uids)
+        full = self.world.run("up", self.bare(f'jail.uid-range = "{min(uids)}-{min(uids)}"', "three"), status=None)
+        self.assertIn("no uid is free", full.stderr)
+        self.assertNotEqual(full.returncode, 0)
+
+    @unittest.skipIf(harness.as_user(), "root chooses")
+    @unittest.skipUnless(shutil.which("passt"), "no passt")
+    def test_helpers_run_as_the_user_too(self):
+        self.world.run("up", self.bare('jail.user = "nobody"\nnet.lan.type = "user"'))
+        verdict = json.loads(self.world.run("status", "--jail", "--json", "bare").stdout)
+        uids = {process["process"]: self.of(process, "uid") for process in verdict["processes"] if process["process"] != "supervisor"}
+        self.assertEqual(len(uids), 4)
+        self.assertEqual(set(uids.values()), {str(pwd.getpwnam("nobody").pw_uid)})
 
 
 if __name__ == "__main__":

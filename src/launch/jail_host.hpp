@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What [jail] asks of this host: its users and uids.
+#pragma once
+#include <optional>
+#include <string>
+
+#include "base/diagnostic.hpp"
+#include "config/resource.hpp"
+#include "launch/jail_uids.hpp"
+#include "launch/state.hpp"
+
+namespace qvm::launch {
+
+/// A user of passwd(5) and his primary group; nothing if there is none of that name.
+std::optional<HostIds> user_named(const std::string& name);
+
+/// Where root's uids come from: jail.uid-range, or the usual one.
+JailUids::Range range_of(const config::JailOptions& jail);
+
+/// As root: jail.user, else the uid allotted to the VM. As an ordinary user nothing: it is his own. Throws
+/// Error.
+std::optional<HostIds> ids_for(const config::JailOptions& jail, VmState& state);
+
+/// A part of check_host().
+void check_jail_host(const config::Vm& vm, Diagnostics& diagnostics);
+
+}  // namespace qvm::launch
