@@ -28,6 +28,25 @@ void check_slirp(const Resource& netdev, Diagnostics& diagnostics) {
           "jail.net = \"host\" gives QEMU the host's network; restrict = true does without"}});
 }
 
+/// Of a node, and of those written inside it.
+void check_aio(const Value& value, const Resource& blockdev, Diagnostics& diagnostics) {
+    if (const Array* array = value.array())
+        for (const Value& item : *array) check_aio(item, blockdev, diagnostics);
+    const Table* table = value.table();
+    if (table == nullptr) return;
+    for (const auto& entry : table->entries()) {
+        check_aio(entry.value, blockdev, diagnostics);
+        if (entry.key != "aio" || entry.value.string() == nullptr || *entry.value.string() != "io_uring")
+            continue;
+        diagnostics.add({DiagnosticKind::Conflict,
+                         entry.value.origin,
+                         fmt::format("{}: the jail's filter refuses io_uring", blockdev.made_by),
+                         {},
+                         {"jail.io-uring = true allows it; qvm-jail(7) says what that gives up",
+                          "aio = \"native\" (with cache = \"none\") and aio = \"threads\" do without"}});
+    }
+}
+
 }  // namespace
 
 void check_jail(const Vm& vm, Diagnostics& diagnostics) {
@@ -35,6 +54,8 @@ void check_jail(const Vm& vm, Diagnostics& diagnostics) {
     for (const Resource& resource : vm.resources) {
         if (resource.id.kind == Kind::Netdev && vm.jail.net.value == JailNet::None)
             check_slirp(resource, diagnostics);
+        if (resource.id.kind == Kind::Blockdev && !vm.jail.io_uring.value)
+            check_aio(resource.properties, resource, diagnostics);
     }
 }
 

@@ -63,6 +63,7 @@ std::string jail_more_text(const JailOptions& jail) {
     if (jail.uid_range)
         text +=
             fmt::format(", uid-range = \"{}-{}\"", jail.uid_range->value.first, jail.uid_range->value.last);
+    if (jail.io_uring.value) text += ", io-uring = true";
     return text;
 }
 

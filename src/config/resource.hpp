@@ -162,6 +162,7 @@ struct JailOptions {
     Setting<JailNet> net{JailNet::None, {}};
     std::optional<Setting<std::string>> user;    ///< as root: whom QEMU runs as
     std::optional<Setting<UidRange>> uid_range;  ///< as root, without `user`: where its uid comes from
+    Setting<bool> io_uring{false, {}};
 };
 
 /// [limits]: of all processes of the VM together, as a cgroup keeps them.

@@ -78,6 +78,7 @@ void lower_jail_more(Lowering& lowering, const Item& jail) {
     if (const auto name = jail.text("user")) options.user = {*name, jail.origin_of("user")};
     lower_uid_range(lowering, jail);
     expect_jail(lowering, jail);
+    if (const auto flag = jail.flag("io-uring")) options.io_uring = {*flag, jail.origin_of("io-uring")};
 }
 
 }  // namespace qvm::config

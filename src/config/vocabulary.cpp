@@ -14,7 +14,7 @@ using Words = std::string_view;
 constexpr std::array<Words, 5> disk_buses{"virtio", "scsi", "nvme", "sata", "usb"};
 constexpr std::array<Words, 2> cdrom_buses{"sata", "scsi"};
 constexpr std::array<Words, 5> cache_modes{"none", "writeback", "writethrough", "directsync", "unsafe"};
-constexpr std::array<Words, 2> aio_modes{"threads", "native"};
+constexpr std::array<Words, 3> aio_modes{"threads", "native", "io_uring"};
 constexpr std::array<Words, 2> discard_modes{"ignore", "unmap"};
 constexpr std::array<Words, 2> net_types{"user", "none"};
 constexpr std::array<Words, 3> console_types{"serial", "virtio", "none"};
@@ -98,7 +98,8 @@ constexpr std::array jail_keys{KeyRule{"mode", string, jail_modes},
                                KeyRule{"root", string, jail_roots},
                                KeyRule{"net", string, jail_nets},
                                KeyRule{"user", string},
-                               KeyRule{"uid-range", string}};
+                               KeyRule{"uid-range", string},
+                               KeyRule{"io-uring", boolean}};
 constexpr std::array io_keys{KeyRule{"read", size, {}, 4096}, KeyRule{"write", size, {}, 4096}};
 constexpr std::array limits_keys{
     KeyRule{"memory", size, {}, 1 << 20},

@@ -74,6 +74,7 @@ inline constexpr std::uint32_t process_pid_inside = 2;
 /// What a QEMU may be let have beyond what it needs.
 struct FilterExtras {
     bool internet = false;  ///< sockets of TCP and UDP, as its own user network (slirp) needs them
+    bool io_uring = false;  ///< whose operations no filter sees
 };
 
 /// What a QEMU system emulator needs, 7.2 to 11.1, with the one exec that starts it from descriptor

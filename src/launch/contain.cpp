@@ -29,7 +29,7 @@ void give_network(jail::Spec& spec) {
 }  // namespace
 
 jail::FilterExtras extras_of(const config::JailOptions& options) {
-    return {.internet = options.net.value == config::JailNet::Host};
+    return {.internet = options.net.value == config::JailNet::Host, .io_uring = options.io_uring.value};
 }
 
 void set_ids(jail::Spec& spec, const std::optional<HostIds>& ids) {

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "launch/jail_host.hpp"
 
+#include <cerrno>
+#include <fstream>
 #include <pwd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <vector>
 
@@ -31,6 +34,7 @@ class Checker {
             report(DiagnosticKind::Unused, jail_.uid_range->origin,
                    "jail.uid-range is for root: started by an ordinary user QEMU has his uid",
                    {"leave it out, or start the VM as root"});
+        if (jail_.io_uring.value) io_uring();
     }
 
   private:
@@ -58,6 +62,17 @@ class Checker {
             report(DiagnosticKind::BadValue, name.origin,
                    fmt::format("the group of '{}' is root's, which is never the group of a jail", name.value),
                    {"choose a user with a group of its own"});
+    }
+
+    void io_uring() {
+        // No such number of entries, and no place for the answer: all that can come of it is an error.
+        const int error = ::syscall(SYS_io_uring_setup, 0L, nullptr) < 0 ? errno : 0;
+        std::string disabled;
+        std::ifstream("/proc/sys/kernel/io_uring_disabled") >> disabled;
+        const auto trouble = io_uring_trouble(error, ::geteuid() == 0 || disabled != "1" ? disabled : "0");
+        if (trouble.empty()) return;
+        report(DiagnosticKind::BadValue, jail_.io_uring.origin, "jail.io-uring: this kernel refuses io_uring",
+               {trouble, "a disk with aio = \"native\" or \"threads\" does without"});
     }
 
     const config::JailOptions& jail_;
@@ -92,6 +107,17 @@ std::optional<HostIds> ids_for(const config::JailOptions& jail, VmState& state) 
     }
     const auto uid = state.host_uid(range_of(jail));
     return HostIds{*uid, *uid};
+}
+
+std::string io_uring_trouble(int error, const std::string& disabled) {
+    if (disabled == "2") return "/proc/sys/kernel/io_uring_disabled is 2: for nobody";
+    if (disabled == "1")
+        return "/proc/sys/kernel/io_uring_disabled is 1: for the privileged and its group alone, and QEMU is "
+               "neither";
+    if (error == ENOSYS) return "it was built without";
+    if (error == EPERM || error == EACCES)
+        return fmt::format("io_uring_setup answers {}: a container's filter, perhaps", errno_text(error));
+    return {};
 }
 
 void check_jail_host(const config::Vm& vm, Diagnostics& diagnostics) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What [jail] asks of this host: its users and uids.
+// What [jail] asks of this host: its users, its uids, its kernel.
 #pragma once
 #include <optional>
 #include <string>
@@ -20,6 +20,10 @@ JailUids::Range range_of(const config::JailOptions& jail);
 /// As root: jail.user, else the uid allotted to the VM. As an ordinary user nothing: it is his own. Throws
 /// Error.
 std::optional<HostIds> ids_for(const config::JailOptions& jail, VmState& state);
+
+/// Why io_uring cannot be used here, or "". `error`: what io_uring_setup(2) answered to arguments that make
+/// no sense; `disabled`: what /proc/sys/kernel/io_uring_disabled says, or "".
+std::string io_uring_trouble(int error, const std::string& disabled);
 
 /// A part of check_host().
 void check_jail_host(const config::Vm& vm, Diagnostics& diagnostics);

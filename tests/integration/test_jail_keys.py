@@ -159,6 +159,24 @@ class Keys(harness.TestCase):
         self.assertEqual(len(uids), 4)
         self.assertEqual(set(uids.values()), {str(pwd.getpwnam("nobody").pw_uid)})
 
+    # jail.io-uring
+
+    def test_io_uring(self):
+        self.world.image("guest/data.raw")
+        disk = 'disk.data = { file = "data.raw", format = "raw", serial = "ring", aio = "io_uring" }'
+        file = self.world.write("guest/vm.toml", self.world.guest_toml(disk))
+        refused = self.world.run("check", file, status=2).stderr
+        self.assertIn("jail.io-uring = true", refused)
+        self.assertIn(f"vm.toml:{file.read_text()[:file.read_text().index('io_uring')].count(chr(10)) + 1}:", refused)
+        file.write_text(self.world.guest_toml("jail.io-uring = true\n" + disk))
+        disabled = pathlib.Path("/proc/sys/kernel/io_uring_disabled")
+        if disabled.exists() and disabled.read_text().strip() != "0":
+            self.assertIn("io_uring_disabled", self.world.run("up", file, status=2).stderr)
+            return
+        self.world.run("up", file)
+        self.assertEqual(self.world.report("guest").serials(), {"ring": "virtio"})
+        self.assertIn("io_uring", " ".join(fd["target"] for fd in self.expect_kept("guest")["fds"]))
+
 
 if __name__ == "__main__":
     harness.main()

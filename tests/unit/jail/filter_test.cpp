@@ -218,6 +218,15 @@ TEST_CASE("with the host's network TCP, UDP and echo requests are allowed, no ra
     CHECK(says(SYS_socket, {AF_UNIX, SOCK_STREAM, 0}) == allowed);
 }
 
+TEST_CASE("io_uring is allowed to who asks for it", "[jail]") {
+    const auto filter = qemu_filter(exec_fd, Violation::Errno, {.io_uring = true});
+    for (const long call : {SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register}) {
+        CHECK(answer_of(filter, call) == allowed);
+        CHECK(answer(call) == errno_of(ENOSYS));
+    }
+    CHECK(answer_of(filter, SYS_socket, {AF_INET, SOCK_STREAM, 0}) == errno_of(EPERM));
+}
+
 TEST_CASE("ioctl, fcntl and prctl do what is listed", "[jail]") {
     for (const std::uint64_t request : Words{FIONREAD, TCGETS, 0xae80, 0xaf00, 0x800454d2})
         CHECK(answer(SYS_ioctl, {0, request}) == allowed);
@@ -280,7 +289,7 @@ TEST_CASE("what a filter says of itself is what it does") {
         CHECK_FALSE(rule.reason.empty());
     }
     bool exec = false;
-    for (const auto& rule : qemu_filter_rules(exec_fd, {.internet = true})) {
+    for (const auto& rule : qemu_filter_rules(exec_fd, {.internet = true, .io_uring = true})) {
         INFO(rule.call);
         CHECK_FALSE(rule.reason.empty());
         if (rule.call == "execveat") {

@@ -31,7 +31,7 @@ TEST_CASE("numbers have the kernel's names") {
 }
 
 TEST_CASE("every argument that a filter looks at has a name") {
-    auto rules = qemu_filter_rules(1000, {.internet = true});
+    auto rules = qemu_filter_rules(1000, {.internet = true, .io_uring = true});
     for (const auto& rule : command_filter_rules()) rules.push_back(rule);
     for (const auto& rule : rules) {
         INFO(rule_text(rule));

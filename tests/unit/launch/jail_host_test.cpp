@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "launch/jail_host.hpp"
 
+#include <cerrno>
 #include <unistd.h>
 
 #include "base/error.hpp"
@@ -44,4 +45,13 @@ TEST_CASE("jail.user is a user of the host, and never root") {
     auto vm = with_user("nobdoy");
     vm.jail_mode.value = config::JailMode::Off;
     CHECK(said_of(vm).empty());
+}
+
+TEST_CASE("a kernel without io_uring is told by its reason") {
+    CHECK(io_uring_trouble(EFAULT, "").empty());
+    CHECK(io_uring_trouble(EFAULT, "0").empty());
+    CHECK_THAT(io_uring_trouble(EPERM, "2"), ContainsSubstring("for nobody"));
+    CHECK_THAT(io_uring_trouble(EFAULT, "1"), ContainsSubstring("its group alone"));
+    CHECK_THAT(io_uring_trouble(ENOSYS, ""), ContainsSubstring("built without"));
+    CHECK_THAT(io_uring_trouble(EPERM, "0"), ContainsSubstring("io_uring_setup"));
 }
