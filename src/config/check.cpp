@@ -437,7 +437,7 @@ std::vector<std::string> types_needed(const Vm& vm, const qapi::Capabilities& qe
 
 void check(Vm& vm, const qapi::Capabilities& qemu, Diagnostics& diagnostics) {
     Checker(vm, qemu, diagnostics).run();
-    check_jail(vm, diagnostics);
+    check_jail(vm, qemu, diagnostics);
 }
 
 }  // namespace qvm::config

@@ -49,7 +49,14 @@ void check_aio(const Value& value, const Resource& blockdev, Diagnostics& diagno
 
 }  // namespace
 
-void check_jail(const Vm& vm, Diagnostics& diagnostics) {
+void check_jail(const Vm& vm, const qapi::Capabilities& qemu, Diagnostics& diagnostics) {
+    const auto& sandbox = vm.jail.qemu_sandbox;
+    if (sandbox.value && !qemu.options.empty() && !qemu.options.contains("sandbox"))
+        diagnostics.add({DiagnosticKind::NotInThisQemu,
+                         sandbox.origin,
+                         "this QEMU was built without -sandbox, which jail.qemu-sandbox needs",
+                         {},
+                         {qemu.to_string()}});
     if (vm.jail_mode.value == JailMode::Off) return;
     for (const Resource& resource : vm.resources) {
         if (resource.id.kind == Kind::Netdev && vm.jail.net.value == JailNet::None)

@@ -3,9 +3,10 @@
 #pragma once
 #include "base/diagnostic.hpp"
 #include "config/resource.hpp"
+#include "qapi/capabilities.hpp"
 
 namespace qvm::config {
 
-void check_jail(const Vm& vm, Diagnostics& diagnostics);
+void check_jail(const Vm& vm, const qapi::Capabilities& qemu, Diagnostics& diagnostics);
 
 }  // namespace qvm::config

@@ -64,6 +64,7 @@ std::string jail_more_text(const JailOptions& jail) {
         text +=
             fmt::format(", uid-range = \"{}-{}\"", jail.uid_range->value.first, jail.uid_range->value.last);
     if (jail.io_uring.value) text += ", io-uring = true";
+    if (jail.qemu_sandbox.value) text += ", qemu-sandbox = true";
     return text;
 }
 

@@ -163,6 +163,7 @@ struct JailOptions {
     std::optional<Setting<std::string>> user;    ///< as root: whom QEMU runs as
     std::optional<Setting<UidRange>> uid_range;  ///< as root, without `user`: where its uid comes from
     Setting<bool> io_uring{false, {}};
+    Setting<bool> qemu_sandbox{false, {}};  ///< QEMU's own filter, too
 };
 
 /// [limits]: of all processes of the VM together, as a cgroup keeps them.

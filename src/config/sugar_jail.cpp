@@ -79,6 +79,8 @@ void lower_jail_more(Lowering& lowering, const Item& jail) {
     lower_uid_range(lowering, jail);
     expect_jail(lowering, jail);
     if (const auto flag = jail.flag("io-uring")) options.io_uring = {*flag, jail.origin_of("io-uring")};
+    if (const auto flag = jail.flag("qemu-sandbox"))
+        options.qemu_sandbox = {*flag, jail.origin_of("qemu-sandbox")};
 }
 
 }  // namespace qvm::config

@@ -99,7 +99,8 @@ constexpr std::array jail_keys{KeyRule{"mode", string, jail_modes},
                                KeyRule{"net", string, jail_nets},
                                KeyRule{"user", string},
                                KeyRule{"uid-range", string},
-                               KeyRule{"io-uring", boolean}};
+                               KeyRule{"io-uring", boolean},
+                               KeyRule{"qemu-sandbox", boolean}};
 constexpr std::array io_keys{KeyRule{"read", size, {}, 4096}, KeyRule{"write", size, {}, 4096}};
 constexpr std::array limits_keys{
     KeyRule{"memory", size, {}, 1 << 20},

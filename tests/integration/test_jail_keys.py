@@ -177,6 +177,26 @@ class Keys(harness.TestCase):
         self.assertEqual(self.world.report("guest").serials(), {"ring": "virtio"})
         self.assertIn("io_uring", " ".join(fd["target"] for fd in self.expect_kept("guest")["fds"]))
 
+    # jail.qemu-sandbox
+
+    def test_qemus_own_filter_on_top(self):
+        self.world.image("guest/data.qcow2")
+        more = 'jail.qemu-sandbox = true\ndisk.data = { file = "data.qcow2", serial = "data" }\n'
+        tested = 0
+        for version, table in harness.each_qemu():
+            with self.subTest(qemu=version):
+                if table is None:
+                    print(f"skipped: QEMU {version}: not fetched (tools/fetch-qemu), or not readable")
+                    continue
+                self.start_guest("guest", more, up=table)
+                self.assertEqual(self.world.report("guest").serials(), {"data": "virtio"})
+                filters = int(re.search(r"(\d+) filter", self.of(self.expect_kept("guest"), "seccomp")).group(1))
+                self.assertGreaterEqual(filters, 2)
+                self.stop_by_button("guest")
+                self.world.run("rm", "--yes", "guest")
+                tested += 1
+        self.assertGreaterEqual(tested, 1)
+
 
 if __name__ == "__main__":
     harness.main()

@@ -58,6 +58,7 @@ inline Json settings_json(const Vm& vm) {
     if (vm.jail.user) json["jail user"] = vm.jail.user->value;
     if (vm.jail.uid_range) json["uids"] = {vm.jail.uid_range->value.first, vm.jail.uid_range->value.last};
     json["io-uring"] = vm.jail.io_uring.value;
+    json["sandbox"] = vm.jail.qemu_sandbox.value;
     json["limits"] = limits_json(vm.limits);
     json["attach"] = attach_word(vm.attach_allow.value);
     json["console"] = vm.console;

@@ -66,6 +66,17 @@ TEST_CASE("the installed QEMU greets from a jail of single files, its display mo
     CHECK_THAT(greeting(program, {"-device", "virtio-vga", "-device", "qxl"}), ContainsSubstring("\"QMP\""));
 }
 
+TEST_CASE("the installed QEMU greets with a filter of its own below ours", "[jail][qemu]") {
+    const Program program{.binary = "/usr/bin/qemu-system-x86_64"};
+    if (!std::filesystem::exists(program.binary)) {
+        WARN("skipped: no " << program.binary);
+        return;
+    }
+    CHECK_THAT(greeting(program, {"-sandbox",
+                                  "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"}),
+               ContainsSubstring("\"QMP\""));
+}
+
 TEST_CASE("QEMUs that came with their own loader greet from their jails", "[jail][qemu]") {
     const char* root = std::getenv("QVM_TEST_QEMUS");
     if (root == nullptr) {
