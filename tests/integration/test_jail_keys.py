@@ -6,6 +6,7 @@ import pathlib
 import pwd
 import re
 import shutil
+import socket
 import unittest
 
 import harness
@@ -77,8 +78,12 @@ class Keys(harness.TestCase):
         self.assertIn("[conflict]", refused)
 
     def test_slirp_in_the_hosts_network(self):
-        file = self.world.write("guest/vm.toml", self.world.guest_toml('jail.net = "host"' + self.SLIRP))
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        slirp = self.SLIRP.replace('"user"', f'"user"\n        hostfwd = [{{ str = "tcp:127.0.0.1:{port}-:22" }}]')
+        file = self.world.write("guest/vm.toml", self.world.guest_toml('jail.net = "host"' + slirp))
         self.assertIn("jail.net", self.world.run("up", file).stderr)
+        socket.create_connection(("127.0.0.1", port), timeout=10).close()
         self.assertEqual(self.world.report("guest").nics["eth0"]["address"], "10.0.2.15/24")
         self.assertIn("net=10.0.2.0", self.world.qmp("guest", "human-monitor-command", {"command-line": "info network"}))
         process = self.expect_kept("guest")
