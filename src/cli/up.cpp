@@ -16,6 +16,7 @@
 #include "config/dump.hpp"
 #include "launch/contain.hpp"
 #include "launch/daemon.hpp"
+#include "launch/jail_host.hpp"
 
 namespace qvm::cli {
 namespace {
@@ -49,6 +50,7 @@ launch::Applied intended_state(const Front& front, const launch::Plan& plan, std
     applied.jail = jail_name(front.vm.jail_mode.value);
     applied.landlock = config::word_of(front.vm.jail.landlock.value);
     applied.on_violation = config::word_of(front.vm.jail.on_violation.value);
+    applied.net = front.vm.jail.net.value == config::JailNet::Host ? "host" : "none";
     applied.attach = config::attach_word(front.vm.attach_allow.value);
     applied.started = std::chrono::system_clock::now();
     applied.stop_timeout = front.vm.lifecycle.stop_timeout.value;
@@ -117,6 +119,10 @@ launch::Plan make_plan(const Front& front) {
         print_warning(
             "jail.mode = \"off\": QEMU runs with all your rights; a guest that breaks out of it has them "
             "too");
+    else if (front.vm.jail.net.value == config::JailNet::Host)
+        print_warning(
+            "jail.net = \"host\": QEMU has the host's network; a guest that breaks out of it reaches what "
+            "the host reaches, and the host's services on 127.0.0.1");
     return front.compile(accel);
 }
 
@@ -161,7 +167,7 @@ ExitCode up(const Arguments& arguments) {
     remove_cgroup(vm);
     order.start.vm = front.vm;
     order.start.binary = front.probe->binary();
-    order.start.host_uid = vm.host_uid();
+    order.applied.ids = order.start.host_ids = launch::ids_for(front.vm.jail, vm);
     order.start.filter = filter.get();
 
     ProgressLine line;

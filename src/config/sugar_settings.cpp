@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "config/sugar_jail.hpp"
 #include "config/sugar_limits.hpp"
 #include "config/sugar_smp.hpp"
 #include "config/vocabulary.hpp"
@@ -219,6 +220,7 @@ void lower_jail(Lowering& lowering) {
                           : *word == "require" ? JailCgroup::Require
                                                : JailCgroup::Auto,
                           jail->origin_of("cgroup")};
+    lower_jail_more(lowering, *jail);
 }
 
 void lower_attach(Lowering& lowering) {

@@ -71,11 +71,17 @@ class FilterBuilder {
 /// With a pid namespace the process is the stub's only child, so it has this pid there.
 inline constexpr std::uint32_t process_pid_inside = 2;
 
+/// What a QEMU may be let have beyond what it needs.
+struct FilterExtras {
+    bool internet = false;  ///< sockets of TCP and UDP, as its own user network (slirp) needs them
+    bool io_uring = false;  ///< whose operations no filter sees
+};
+
 /// What a QEMU system emulator needs, 7.2 to 11.1, with the one exec that starts it from descriptor
-/// `exec_fd`. Built once in a process for each pair of arguments.
-Filter qemu_filter(int exec_fd, Violation violation = Violation::Errno);
+/// `exec_fd`.
+Filter qemu_filter(int exec_fd, Violation violation = Violation::Errno, const FilterExtras& extras = {});
 /// Its rules, for people.
-std::vector<Rule> qemu_filter_rules(int exec_fd);
+std::vector<Rule> qemu_filter_rules(int exec_fd, const FilterExtras& extras = {});
 
 /// What swtpm needs besides: its state's files.
 Filter swtpm_filter(int exec_fd);

@@ -50,7 +50,7 @@ const std::vector<Group>& harmless_calls() {
          {"poll", "ppoll", "select", "pselect6", "epoll_create", "epoll_create1", "epoll_ctl", "epoll_wait",
           "epoll_pwait", "epoll_pwait2", "eventfd", "eventfd2", "pipe", "pipe2", "futex", "restart_syscall",
           "sched_yield", "pause"}},
-        {"native asynchronous input and output; io_uring is refused below",
+        {"native asynchronous input and output",
          {"io_setup", "io_submit", "io_getevents", "io_pgetevents", "io_cancel", "io_destroy"}},
         {"time",
          {"clock_gettime", "clock_getres", "clock_nanosleep", "gettimeofday", "time", "nanosleep",
@@ -147,9 +147,55 @@ constexpr std::uint32_t thread_flags =
 constexpr std::uint32_t thread_options =
     CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | CLONE_CHILD_SETTID | CLONE_DETACHED;
 
+constexpr std::uint32_t socket_type_mask = 0xf;  ///< above are SOCK_CLOEXEC and SOCK_NONBLOCK
+
+/// Measured of slirp; no raw sockets, and no protocol that is rarely used (SCTP, MPTCP).
+void allow_internet(FilterBuilder& filter) {
+    struct Kind {
+        std::uint32_t domain, type, protocol;
+    };
+    constexpr Kind kinds[] = {
+        {AF_INET, SOCK_STREAM, 0},
+        {AF_INET, SOCK_STREAM, IPPROTO_TCP},
+        {AF_INET, SOCK_DGRAM, 0},
+        {AF_INET, SOCK_DGRAM, IPPROTO_UDP},
+        {AF_INET, SOCK_DGRAM, IPPROTO_ICMP},
+        {AF_INET6, SOCK_STREAM, 0},
+        {AF_INET6, SOCK_STREAM, IPPROTO_TCP},
+        {AF_INET6, SOCK_DGRAM, 0},
+        {AF_INET6, SOCK_DGRAM, IPPROTO_UDP},
+        {AF_INET6, SOCK_DGRAM, IPPROTO_ICMPV6},
+    };
+    for (const auto& [domain, type, protocol] : kinds)
+        filter.allow("socket", {{.index = 0, .value = domain},
+                                {.index = 1, .value = type, .mask = socket_type_mask},
+                                {.index = 2, .value = protocol}});
+    const auto set = [&](std::uint32_t level, std::uint32_t option) {
+        filter.allow("setsockopt", {{.index = 1, .value = level}, {.index = 2, .value = option}});
+    };
+    set(SOL_SOCKET, SO_OOBINLINE);
+    set(IPPROTO_IP, IP_TTL);
+    set(IPPROTO_IP, IP_RECVERR);
+    set(IPPROTO_IPV6, IPV6_V6ONLY);
+    set(IPPROTO_IPV6, IPV6_UNICAST_HOPS);
+    set(IPPROTO_IPV6, IPV6_RECVERR);
+}
+
+constexpr const char* io_uring_calls[] = {"io_uring_setup", "io_uring_enter", "io_uring_register"};
+
+void add_extras(FilterBuilder& filter, const FilterExtras& extras) {
+    if (extras.internet) {
+        filter.because("the host's network: TCP, UDP and echo requests");
+        allow_internet(filter);
+    }
+    if (!extras.io_uring) return;
+    filter.because("io_uring, past this filter: what it opens, connects and sends is not seen here");
+    for (const char* call : io_uring_calls) filter.allow(call);
+}
+
 }  // namespace
 
-void add_qemu_rules(FilterBuilder& filter, int exec_fd) {
+void add_qemu_rules(FilterBuilder& filter, int exec_fd, const FilterExtras& extras) {
     for (const auto& group : harmless_calls()) {
         filter.because(group.reason);
         for (const char* call : group.calls) filter.allow(call);
@@ -172,6 +218,7 @@ void add_qemu_rules(FilterBuilder& filter, int exec_fd) {
     filter.allow("sched_setaffinity", {{.index = 0, .value = 0, .mask = 1}});
     for (unsigned bit = 1; bit < 32; ++bit)
         filter.allow("sched_setaffinity", {{.index = 0, .value = 1U << bit, .mask = 1U << bit}});
+    add_extras(filter, extras);
     filter.because("the one exec that starts it");
     filter.allow("execveat", {{.index = 0, .value = static_cast<std::uint32_t>(exec_fd)},
                               {.index = 4, .value = AT_EMPTY_PATH}});
@@ -179,19 +226,19 @@ void add_qemu_rules(FilterBuilder& filter, int exec_fd) {
     filter.because("done without: the program goes on with something older");
     filter.refuse("clone3", ENOSYS);
     // It opens and connects past every filter; QEMU goes on without.
-    for (const char* call : {"io_uring_setup", "io_uring_enter", "io_uring_register"})
-        filter.refuse(call, ENOSYS);
+    if (!extras.io_uring)
+        for (const char* call : io_uring_calls) filter.refuse(call, ENOSYS);
 }
 
-Filter qemu_filter(int exec_fd, Violation violation) {
+Filter qemu_filter(int exec_fd, Violation violation, const FilterExtras& extras) {
     FilterBuilder filter(FilterBuilder::Otherwise::Refuse, violation);
-    add_qemu_rules(filter, exec_fd);
+    add_qemu_rules(filter, exec_fd, extras);
     return {filter.program(), exec_fd, violation == Violation::Log};
 }
 
-std::vector<Rule> qemu_filter_rules(int exec_fd) {
+std::vector<Rule> qemu_filter_rules(int exec_fd, const FilterExtras& extras) {
     FilterBuilder filter;
-    add_qemu_rules(filter, exec_fd);
+    add_qemu_rules(filter, exec_fd, extras);
     return filter.rules();
 }
 

@@ -17,6 +17,8 @@ struct Program {
     std::filesystem::path loader;                     ///< empty: its own ELF interpreter
     std::vector<std::filesystem::path> library_path;  ///< empty: the system's
     std::vector<std::filesystem::path> data;          ///< further read-only directories
+    std::filesystem::path modules = {};  ///< the directory of QEMU's; empty: where its libraries are
+    bool by_file = false;  ///< the jail gets each file that is needed, instead of the directories they are in
 };
 
 /// The Spec of a QEMU system emulator without name, arguments, descriptors, copies and stub: namespaces,

@@ -103,6 +103,7 @@ struct Spec {
     /// As root: the uid and gid of the host that the process has (never 0). As a user: ignored, it is our
     /// own.
     std::optional<std::uint32_t> host_uid;
+    std::optional<std::uint32_t> host_gid;  ///< nothing: the same number
     bool may_execute = false;  ///< false: exec works once, for `executable`, and never again (needs a filter)
     bool end_with_parent = false;  ///< SIGKILL when we die
     bool inherit_streams = false;  ///< stdin, stdout, stderr, umask and the terminal are ours; needs no log

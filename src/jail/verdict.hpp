@@ -2,6 +2,7 @@
 // What the kernel says of a contained process, against what its jail promises.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -22,6 +23,7 @@ enum class Role {
 struct Promise {
     Role role = Role::Contained;
     std::uint32_t uid = 0;              ///< on the host
+    std::optional<std::uint32_t> gid;   ///< nothing: the same number
     bool no_groups = true;              ///< an ordinary user cannot drop his
     bool network = false;               ///< it has the host's
     std::vector<std::string> writable;  ///< mounts that may be

@@ -72,6 +72,9 @@ Applied load(const Json& saved) {
     applied.jail = saved.at("jail").get<std::string>();
     applied.landlock = saved.value("landlock", "auto");
     applied.on_violation = saved.value("on-violation", "errno");
+    applied.net = saved.value("net", "none");
+    if (saved.contains("uid"))
+        applied.ids = {saved.at("uid").get<std::uint32_t>(), saved.at("gid").get<std::uint32_t>()};
     applied.attach = saved.value("attach", "operate");
     applied.supervisor = load_process(saved.at("supervisor"));
     if (const auto spawner = saved.value("spawner", Json()); !spawner.is_null())
@@ -110,6 +113,11 @@ Json Applied::to_json() const {
     json["jail"] = jail;
     json["landlock"] = landlock;
     json["on-violation"] = on_violation;
+    json["net"] = net;
+    if (ids) {
+        json["uid"] = ids->uid;
+        json["gid"] = ids->gid;
+    }
     json["attach"] = attach;
     json["supervisor"] = save(supervisor);
     json["spawner"] = spawner ? save(*spawner) : Json();

@@ -208,6 +208,9 @@ class Compiler {
 
 void Compiler::basics() {
     argv({"-nodefaults", "-no-user-config", "-S"});
+    if (vm_.jail.qemu_sandbox.value)
+        argv({"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"},
+             vm_.jail.qemu_sandbox.origin);
     argv({"-display", "none"});
     argv({"-name", "guest=" + with_doubled_commas(vm_.name.value)}, vm_.name.origin);
     argv({"-machine",

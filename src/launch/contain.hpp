@@ -10,14 +10,21 @@
 #include "config/resource.hpp"
 #include "jail/filter.hpp"
 #include "jail/spec.hpp"
+#include "launch/jail_uids.hpp"
 #include "launch/plan.hpp"
 
 namespace qvm::launch {
 
+/// What a file's [jail] lets QEMU have.
+jail::FilterExtras extras_of(const config::JailOptions& options);
+
+/// Whom a contained process of root's runs as.
+void set_ids(jail::Spec& spec, const std::optional<HostIds>& ids);
+
 /// What a file's jail.on-violation means.
 jail::Violation violation_of(const config::JailOptions& options);
 
-/// QEMU's system call filter, as its file's jail.on-violation says. It takes libseccomp some milliseconds and
+/// QEMU's system call filter, as its file's [jail] says. It takes libseccomp some milliseconds and
 /// needs nothing else, so a caller may run it beside other work.
 jail::Filter filter_for(const config::JailOptions& options);
 
@@ -27,7 +34,6 @@ using FdOf = std::function<int(const std::string&)>;
 /// The whole Spec of a VM's QEMU except its stub. Descriptors are borrowed, from HostResources::fd; to look
 /// at the Spec, any number serves.
 jail::Spec contain(const config::Vm& vm, const Plan& plan, const FdOf& fd_of,
-                   const std::filesystem::path& binary, std::optional<std::uint32_t> host_uid,
-                   jail::Filter filter);
+                   const std::filesystem::path& binary, std::optional<HostIds> ids, jail::Filter filter);
 
 }  // namespace qvm::launch

@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 
 #include "jail/profile.hpp"
+#include "launch/contain.hpp"
 #include "launch/find_program.hpp"
 #include "launch/last_words.hpp"
 #include "launch/overloaded.hpp"
@@ -97,7 +98,8 @@ Fd open_tap(const OpenTap& tap) {
 
 }  // namespace
 
-HostResources::HostResources(const VmState& state, jail::Cgroup* cgroup) : state_(state), cgroup_(cgroup) {}
+HostResources::HostResources(const VmState& state, jail::Cgroup* cgroup, std::optional<HostIds> ids)
+    : state_(state), cgroup_(cgroup), ids_(ids) {}
 
 HostResources::~HostResources() {
     if (released_) return;
@@ -131,7 +133,7 @@ Fd HostResources::start_process(const std::string& name, const StartProcess& pro
     for (std::size_t i = 1; i < process.argv.size(); ++i)
         spec.argv.push_back(process.argv[i] == "{fd}" ? std::to_string(helper_number) : process.argv[i]);
     spec.fds = {{pair.second.get(), helper_number}};
-    spec.host_uid = state_.host_uid();
+    set_ids(spec, ids_);
     const Fd log = state_.open_file(name + ".log", O_RDWR | O_CREAT | O_TRUNC | O_APPEND);
     spec.stub.log = log.get();
     const auto announce = [&](const PidFd& stub) {

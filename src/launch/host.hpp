@@ -4,6 +4,7 @@
 #pragma once
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,7 +25,9 @@ class HostResources {
   public:
     /// Sockets of the VM go to the runtime directory of `state`, helpers' output to its state directory.
     /// Helpers become members of `cgroup` (null: of none), which is borrowed.
-    explicit HostResources(const VmState& state, jail::Cgroup* cgroup = nullptr);
+    /// `ids`: whom helpers run as, when root starts them.
+    explicit HostResources(const VmState& state, jail::Cgroup* cgroup = nullptr,
+                           std::optional<HostIds> ids = std::nullopt);
     HostResources(const HostResources&) = delete;
     HostResources& operator=(const HostResources&) = delete;
     ~HostResources();
@@ -52,6 +55,7 @@ class HostResources {
 
     VmState state_;
     jail::Cgroup* cgroup_;
+    std::optional<HostIds> ids_;
     std::map<std::string, Fd> fds_;
     std::vector<std::pair<std::string, jail::Child>> helpers_;
     std::vector<std::filesystem::path> sockets_;

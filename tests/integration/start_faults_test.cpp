@@ -102,7 +102,7 @@ launch::UpOrder order_of(const Prepared& made, launch::VmState& state) {
     order.start.vm = made.vm;
     order.start.plan = made.plan;
     order.start.binary = made.binary;
-    order.start.host_uid = state.host_uid();
+    if (const auto uid = state.host_uid()) order.start.host_ids = {*uid, *uid};
     order.start.filter = launch::filter_for(made.vm.jail);
     order.start.vm_lock = state.try_lock_vm();
     order.supervisor_lock = state.try_lock_supervisor();

@@ -11,6 +11,7 @@
 #include <linux/prctl.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -193,6 +194,39 @@ TEST_CASE("sockets are Unix sockets; a high bit hides nothing", "[jail]") {
     CHECK(answer(SYS_socket, {AF_UNIX | high_bit}) == allowed);
 }
 
+TEST_CASE("with the host's network TCP, UDP and echo requests are allowed, no raw sockets", "[jail]") {
+    const auto filter = qemu_filter(exec_fd, Violation::Errno, {.internet = true});
+    const auto says = [&](long call, std::array<std::uint64_t, 6> arguments) {
+        return answer_of(filter, call, arguments);
+    };
+    for (const std::uint64_t family : Words{AF_INET, AF_INET6}) {
+        CHECK(says(SYS_socket, {family, SOCK_STREAM | SOCK_CLOEXEC, 0}) == allowed);
+        CHECK(says(SYS_socket, {family, SOCK_DGRAM | SOCK_NONBLOCK, IPPROTO_UDP}) == allowed);
+        for (const std::uint64_t type :
+             Words{SOCK_RAW, SOCK_RAW | SOCK_CLOEXEC, SOCK_RDM, SOCK_SEQPACKET, SOCK_PACKET})
+            CHECK(says(SYS_socket, {family, type, 0}) == errno_of(EPERM));
+        for (const std::uint64_t protocol : Words{IPPROTO_SCTP, IPPROTO_MPTCP, IPPROTO_RAW})
+            CHECK(says(SYS_socket, {family, SOCK_STREAM, protocol}) == errno_of(EPERM));
+    }
+    CHECK(says(SYS_socket, {AF_INET, SOCK_DGRAM, IPPROTO_ICMP}) == allowed);
+    CHECK(says(SYS_socket, {AF_INET6, SOCK_DGRAM, IPPROTO_ICMPV6}) == allowed);
+    CHECK(says(SYS_setsockopt, {3, IPPROTO_IP, IP_TTL}) == allowed);
+    CHECK(says(SYS_setsockopt, {3, IPPROTO_IP, IP_OPTIONS}) == errno_of(EPERM));
+    CHECK(answer(SYS_setsockopt, {3, IPPROTO_IP, IP_TTL}) == errno_of(EPERM));
+    for (const std::uint64_t family : Words{AF_NETLINK, AF_PACKET, AF_VSOCK, AF_ALG, AF_BLUETOOTH})
+        CHECK(says(SYS_socket, {family, SOCK_DGRAM, 0}) == errno_of(EPERM));
+    CHECK(says(SYS_socket, {AF_UNIX, SOCK_STREAM, 0}) == allowed);
+}
+
+TEST_CASE("io_uring is allowed to who asks for it", "[jail]") {
+    const auto filter = qemu_filter(exec_fd, Violation::Errno, {.io_uring = true});
+    for (const long call : {SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register}) {
+        CHECK(answer_of(filter, call) == allowed);
+        CHECK(answer(call) == errno_of(ENOSYS));
+    }
+    CHECK(answer_of(filter, SYS_socket, {AF_INET, SOCK_STREAM, 0}) == errno_of(EPERM));
+}
+
 TEST_CASE("ioctl, fcntl and prctl do what is listed", "[jail]") {
     for (const std::uint64_t request : Words{FIONREAD, TCGETS, 0xae80, 0xaf00, 0x800454d2})
         CHECK(answer(SYS_ioctl, {0, request}) == allowed);
@@ -284,7 +318,7 @@ TEST_CASE("what a filter says of itself is what it does") {
         CHECK_FALSE(rule.reason.empty());
     }
     bool exec = false;
-    for (const auto& rule : qemu_filter_rules(exec_fd)) {
+    for (const auto& rule : qemu_filter_rules(exec_fd, {.internet = true, .io_uring = true})) {
         INFO(rule.call);
         CHECK_FALSE(rule.reason.empty());
         if (rule.call == "execveat") {
