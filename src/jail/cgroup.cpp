@@ -125,6 +125,13 @@ fs::path house_in(const fs::path& above) {
     return ::mkdir(house.c_str(), 0755) == 0 || errno == EEXIST ? house : above;
 }
 
+/// A group that has processes can hand down only the controllers of threads, and becomes one of threads by
+/// it: then the groups in it can have no processes. Only the root of the hierarchy, which has no type, may.
+bool hands_down_nothing(const fs::path& above) {
+    std::error_code ignored;
+    return fs::exists(above / "cgroup.type", ignored) && !lines_of(above / "cgroup.procs").empty();
+}
+
 /// In version 2 a controller is there for a group when all groups above hand it down. Those from `above` to
 /// `group` are ours.
 int write_v2(const fs::path& above, const fs::path& group, const CgroupWrite& write, Attempt& attempt,
@@ -133,6 +140,11 @@ int write_v2(const fs::path& above, const fs::path& group, const CgroupWrite& wr
     const auto subtree = above / "cgroup.subtree_control";
     const auto enable = '+' + write.controller;
     if (error == ENOENT && hand_down) {
+        if (hands_down_nothing(above)) {
+            attempt.miss(write,
+                         fmt::format("'{}' has processes, and so hands no controller down", above.string()));
+            return EBUSY;
+        }
         error = write_file(subtree, enable);
         if (error != 0) {
             attempt.miss(write, cannot("enable the controller in", subtree, error));
@@ -228,9 +240,12 @@ std::vector<std::string> nothing_mounted(const CgroupLimits& limits) {
 /// The first place where everything can be had, or the one with the most.
 CgroupRecord search(const CgroupPlaces& places, const std::string& name, const CgroupLimits& limits) {
     const auto list = candidates(places, name, limits);
-    const Candidate* best = nullptr;
-    std::size_t most = 0;
     CgroupRecord none{.version = 0, .directories = {}, .missing = nothing_mounted(limits)};
+    if (list.empty()) return none;
+    const Candidate* best = nullptr;
+    // That of our own group, with all means.
+    const auto& own = list.at(places.v2.empty() ? 0 : (list.size() - (places.v1.empty() ? 0 : 1)) / 2);
+    std::size_t most = 0;
     for (const auto& candidate : list) {
         Attempt attempt = candidate();
         if (attempt.record.version != 0 && attempt.record.missing.empty()) return attempt.record;
@@ -241,7 +256,7 @@ CgroupRecord search(const CgroupPlaces& places, const std::string& name, const C
         }
         // When nothing can be had, our own group says why; where there is version 1, that has the
         // controllers.
-        if (&candidate == &list.front() || (&candidate == &list.back() && !places.v1.empty()))
+        if (&candidate == &own || (&candidate == &list.back() && !places.v1.empty()))
             none.missing = attempt.record.missing;
     }
     return best != nullptr ? (*best)().record : none;

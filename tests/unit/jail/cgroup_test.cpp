@@ -179,6 +179,17 @@ TEST_CASE("the group is made where the most can be had", "[jail]") {
         CHECK(group.record().directories == std::vector<fs::path>{root.path() / "vm"});
         CHECK(content_of((root.path() / "vm/memory.max").string()) == "4096");
     }
+    SECTION("not below a group with processes that would have to hand controllers down") {
+        put(own / "cgroup.type", "domain\n");
+        put(own / "cgroup.procs", "123\n");
+        put(own / "cgroup.subtree_control");
+        const CgroupPlaces only_own{.v2_root = own, .v2 = own, .v1 = {}};
+        CgroupLimits limits;
+        limits.pids = 7;
+        const auto group = Cgroup::make(only_own, "vm", limits, CgroupMode::Auto);
+        CHECK(has(group.record().missing, "has processes"));
+        CHECK(content_of((own / "cgroup.subtree_control").string()).empty());
+    }
     SECTION("and what is nowhere is told") {
         CgroupLimits limits = pids_and_memory(7, 4096);
         limits.cpu = 1000;
@@ -279,7 +290,10 @@ TEST_CASE("a fork bomb stops at the limit, and is gone with the group", "[jail]"
     char said[8];
     REQUIRE(::recv(pair.first.get(), said, sizeof said, MSG_WAITALL) == sizeof said);
 
-    const auto current = lines_of(group->record().directories.front() / "process/pids.current");
+    // Version 1 has the limit on each member, version 2 on the group.
+    const auto directory = group->record().directories.front();
+    const auto member = group->record().version == 1 ? "process" : "";
+    const auto current = lines_of(directory / member / "pids.current");
     REQUIRE(current.size() == 1);
     CHECK(number_in(current[0]).value_or(0) >= 10);
     CHECK(number_in(current[0]).value_or(1000) <= 20);
