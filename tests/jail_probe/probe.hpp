@@ -35,6 +35,7 @@ struct Class {
 
 /// What lies outside and was made for this run by the one who starts us, and the descriptors we were given.
 struct World {
+    pid_t stub = 1;               ///< the jail's first process, as we see it
     pid_t outsider = -1;          ///< a process with our uid, as the host numbers it
     std::string file;             ///< a file that our uid owns
     std::string socket;           ///< a listening socket that our uid may connect to

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Other processes: none can be seen, signalled, traced or limited. Pid 1 is the stub; it has our uid.
+// Other processes: none can be seen, signalled, traced or limited. Our parent is the stub; it has our uid.
 #include <array>
 #include <cctype>
 #include <csignal>
@@ -18,7 +18,7 @@ namespace qvm::probe {
 
 namespace {
 
-constexpr pid_t stub = 1;
+const pid_t& stub = world.stub;
 // Missing in older headers.
 constexpr long number_of_kcmp = 312;
 constexpr long number_of_process_madvise = 440;
