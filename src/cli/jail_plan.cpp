@@ -26,8 +26,9 @@ ExitCode plan(const LookArguments& arguments) {
     if (front.report(false)) return ExitCode::Invalid;
     const auto made = front.compile(front.accelerator(arguments));
     const auto nothing_open = [](const std::string&) { return -1; };
-    auto spec = launch::contain(front.vm, made, nothing_open, front.probe->binary(),
-                                known_uid(front.vm.name.value), launch::filter_for(front.vm.jail));
+    auto spec =
+        launch::contain(front.vm, made, nothing_open, front.probe->binary(), known_uid(front.vm.name.value),
+                        launch::filter_for(front.vm.jail, front.vm.jail_mode.value));
     const auto abi = arguments.no_host ? std::nullopt : std::optional(jail::landlock_abi());
     launch::JailPlan jail(made, std::move(spec), launch::violation_of(front.vm.jail), abi);
     if (::geteuid() == 0) jail.make_devices_anew();

@@ -14,6 +14,7 @@
 #include "cli/terminal.hpp"
 #include "cli/verbs.hpp"
 #include "config/dump.hpp"
+#include "jail/landlock.hpp"
 #include "launch/contain.hpp"
 #include "launch/daemon.hpp"
 
@@ -31,10 +32,6 @@ struct Arguments {
     bool foreground = false;
 };
 
-std::string_view jail_name(config::JailMode mode) {
-    return mode == config::JailMode::Strict ? "strict" : "off";
-}
-
 /// What will be true of the VM once it runs.
 launch::Applied intended_state(const Front& front, const launch::Plan& plan, std::uint64_t generation) {
     launch::Applied applied;
@@ -46,7 +43,7 @@ launch::Applied intended_state(const Front& front, const launch::Plan& plan, std
     applied.generation = generation;
     applied.qemu = front.probe->capabilities().to_string();
     applied.accel = plan.accel;
-    applied.jail = jail_name(front.vm.jail_mode.value);
+    applied.jail = config::word_of(front.vm.jail_mode.value);
     applied.landlock = config::word_of(front.vm.jail.landlock.value);
     applied.on_violation = config::word_of(front.vm.jail.on_violation.value);
     applied.attach = config::attach_word(front.vm.attach_allow.value);
@@ -105,12 +102,26 @@ void print_running(const launch::VmState& vm, const launch::Applied& applied, Cl
     std::fflush(stdout);
 }
 
+void warn_of_reduced_jail(const config::JailOptions& jail) {
+    print_warning(
+        "jail.mode = \"reduced\": QEMU has no namespaces and no root of its own; it can see the names of the "
+        "host's files, its processes and its network interfaces (qvm-jail(7))");
+    const bool off = jail.landlock.value == config::JailLandlock::Off;
+    if (!off && jail::landlock_abi() > 0) return;
+    print_warning(fmt::format(
+        "{}, and the jail has no root of its own: a guest that breaks out of QEMU can open every file that "
+        "its uid can, and execute programs{}",
+        off ? "jail.landlock = \"off\"" : "this kernel has no Landlock",
+        ::geteuid() == 0 ? "" : "; its uid is yours"));
+}
+
 launch::Plan make_plan(const Front& front) {
     const auto accel = front.usable_accelerator();
     if (front.vm.jail_mode.value == config::JailMode::Off)
         print_warning(
             "jail.mode = \"off\": QEMU runs with all your rights; a guest that breaks out of it has them "
             "too");
+    if (front.vm.jail_mode.value == config::JailMode::Reduced) warn_of_reduced_jail(front.vm.jail);
     return front.compile(accel);
 }
 
@@ -128,7 +139,7 @@ ExitCode up(const Arguments& arguments) {
     order.inherited = open_descriptors(STDERR_FILENO + 1);
     Front front = Front::load(arguments.vm);
     // libseccomp takes as long for it as the checks below take, and other processors are idle.
-    auto filter = std::async(std::launch::async, launch::filter_for, front.vm.jail);
+    auto filter = std::async(std::launch::async, launch::filter_for, front.vm.jail, front.vm.jail_mode.value);
     front.check();
     front.check_host();
     if (front.report(false)) return ExitCode::Invalid;

@@ -130,12 +130,17 @@ struct Lifecycle {
     Setting<OnCrash> on_crash{OnCrash::Stop, {}};
 };
 
-enum class JailMode { Strict, Off };
+/// Reduced: without namespaces and a root of its own, for where these cannot be had.
+enum class JailMode { Strict, Reduced, Off };
 enum class JailLandlock { Auto, Require, Off };
 enum class JailViolation { Errno, Kill, Log };
 /// Auto: what cannot be had is told. Require: it is an error. Off: none is made.
 enum class JailCgroup { Auto, Require, Off };
 /// As the file says them.
+constexpr std::string_view word_of(JailMode mode) {
+    constexpr std::string_view words[] = {"strict", "reduced", "off"};
+    return words[static_cast<int>(mode)];
+}
 constexpr std::string_view word_of(JailLandlock landlock) {
     constexpr std::string_view words[] = {"auto", "require", "off"};
     return words[static_cast<int>(landlock)];

@@ -58,6 +58,8 @@ class FilterBuilder {
     /// Why the rules that follow are there: for readers of rules().
     void because(std::string reason) { reason_ = std::move(reason); }
     std::vector<std::byte> program() const;
+    /// program() as a Filter that knows where in it `own_pid` stands.
+    Filter filter() const;
     /// In the order they were added.
     const std::vector<Rule>& rules() const { return rules_; }
 
@@ -70,20 +72,25 @@ class FilterBuilder {
 
 /// With a pid namespace the process is the stub's only child, so it has this pid there.
 inline constexpr std::uint32_t process_pid_inside = 2;
+/// Stands in an ArgumentTest for the process's own id where that is not known yet (Filter::own_pid). It is
+/// above all process ids and the value of nothing else.
+inline constexpr std::uint32_t own_pid = 0x6f776e21;
 
 /// What a QEMU system emulator needs, 7.2 to 11.1, with the one exec that starts it from descriptor
-/// `exec_fd`. Built once in a process for each pair of arguments.
-Filter qemu_filter(int exec_fd, Violation violation = Violation::Errno);
+/// `exec_fd`. For a reduced jail without what only namespaces make harmless: making and connecting sockets,
+/// making and removing files, and whatever else takes the number of another process.
+Filter qemu_filter(int exec_fd, Violation violation = Violation::Errno, Mode mode = Mode::Strict);
 /// Its rules, for people.
-std::vector<Rule> qemu_filter_rules(int exec_fd);
+std::vector<Rule> qemu_filter_rules(int exec_fd, Mode mode = Mode::Strict);
 
 /// For programs of any kind: everything that ordinary programs do is allowed, and what reaches beyond a jail
 /// or into the kernel's rarely used corners is refused. exec is not restricted.
 Filter command_filter();
 std::vector<Rule> command_filter_rules();
 
-/// What the stub needs while its process runs: to wait, to keep the log, to tell the end.
-std::vector<std::byte> stub_filter();
+/// What the stub needs while its process runs: to wait, to keep the log, to tell the end; in a reduced jail
+/// also to end what the process left behind.
+std::vector<std::byte> stub_filter(Mode mode = Mode::Strict);
 
 /// The number for Filter::exec_fd: the process can have descriptors below it. 4096, or as much as the hard
 /// limit of open files allows.

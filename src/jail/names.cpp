@@ -154,6 +154,7 @@ constexpr Argument arguments[] = {
 };
 
 std::string value_text(std::uint32_t value) {
+    if (value == own_pid) return "its own";
     constexpr std::uint32_t small = 10000;
     return value < small ? std::to_string(value) : fmt::format("{:#x}", value);
 }

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "jail/profile.hpp"
+#include "jail/reduced.hpp"
 
 namespace qvm::launch {
 namespace {
@@ -22,6 +23,18 @@ jail::Landlock landlock_of(const config::JailOptions& jail) {
 
 }  // namespace
 
+jail::Mode mode_of(config::JailMode mode) {
+    switch (mode) {
+        case config::JailMode::Strict:
+            return jail::Mode::Strict;
+        case config::JailMode::Reduced:
+            return jail::Mode::Reduced;
+        case config::JailMode::Off:
+            return jail::Mode::Off;
+    }
+    return jail::Mode::Strict;
+}
+
 jail::Violation violation_of(const config::JailOptions& options) {
     switch (options.on_violation.value) {
         case config::JailViolation::Errno:
@@ -34,8 +47,8 @@ jail::Violation violation_of(const config::JailOptions& options) {
     return jail::Violation::Errno;
 }
 
-jail::Filter filter_for(const config::JailOptions& options) {
-    return jail::qemu_filter(jail::descriptor_ceiling(), violation_of(options));
+jail::Filter filter_for(const config::JailOptions& options, config::JailMode mode) {
+    return jail::qemu_filter(jail::descriptor_ceiling(), violation_of(options), mode_of(mode));
 }
 
 jail::Spec contain(const config::Vm& vm, const Plan& plan, const FdOf& fd_of,
@@ -48,7 +61,7 @@ jail::Spec contain(const config::Vm& vm, const Plan& plan, const FdOf& fd_of,
         spec.binds.push_back({.source = bind.value, .target = bind.value});
     spec.name = vm.name.value;
     spec.host_uid = host_uid;
-    spec.contained = vm.jail_mode.value != config::JailMode::Off;
+    spec.mode = mode_of(vm.jail_mode.value);
     if (!vm.qemu.module_dir.empty()) {
         spec.env.push_back("QEMU_MODULE_DIR=" + vm.qemu.module_dir.string());
         spec.binds.push_back(
@@ -59,8 +72,9 @@ jail::Spec contain(const config::Vm& vm, const Plan& plan, const FdOf& fd_of,
         if (const auto* inherit = std::get_if<InheritStep>(&step.action))
             spec.fds.push_back({fd_of(inherit->host), inherit->number});
         else if (const auto* copy = std::get_if<CopyStep>(&step.action))
-            spec.copies.push_back({fd_of(copy->host), copy->jail_path, copy->host});
+            spec.copies.push_back({fd_of(copy->host), copy->jail_path, copy->host, copy->number});
     }
+    if (spec.mode == jail::Mode::Reduced) jail::reduce(spec);
     return spec;
 }
 

@@ -14,12 +14,15 @@
 
 namespace qvm::launch {
 
+/// What a file's jail.mode means.
+jail::Mode mode_of(config::JailMode mode);
+
 /// What a file's jail.on-violation means.
 jail::Violation violation_of(const config::JailOptions& options);
 
-/// QEMU's system call filter, as its file's jail.on-violation says. It takes libseccomp some milliseconds and
-/// needs nothing else, so a caller may run it beside other work.
-jail::Filter filter_for(const config::JailOptions& options);
+/// QEMU's system call filter, as its file's jail.on-violation and jail.mode say. It takes libseccomp some
+/// milliseconds and needs nothing else, so a caller may run it beside other work.
+jail::Filter filter_for(const config::JailOptions& options, config::JailMode mode);
 
 /// The descriptor of a HostStep, by its name.
 using FdOf = std::function<int(const std::string&)>;

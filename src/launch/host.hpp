@@ -24,7 +24,8 @@ class HostResources {
   public:
     /// Sockets of the VM go to the runtime directory of `state`, helpers' output to its state directory.
     /// Helpers become members of `cgroup` (null: of none), which is borrowed.
-    explicit HostResources(const VmState& state, jail::Cgroup* cgroup = nullptr);
+    /// `reduced`: helpers have reduced jails.
+    explicit HostResources(const VmState& state, jail::Cgroup* cgroup = nullptr, bool reduced = false);
     HostResources(const HostResources&) = delete;
     HostResources& operator=(const HostResources&) = delete;
     ~HostResources();
@@ -52,6 +53,7 @@ class HostResources {
 
     VmState state_;
     jail::Cgroup* cgroup_;
+    bool reduced_;
     std::map<std::string, Fd> fds_;
     std::vector<std::pair<std::string, jail::Child>> helpers_;
     std::vector<std::filesystem::path> sockets_;

@@ -65,6 +65,11 @@ Json to_json(const jail::Rule& rule) {
     return json;
 }
 
+const char* mode_word(jail::Mode mode) {
+    if (mode == jail::Mode::Off) return "off";
+    return mode == jail::Mode::Reduced ? "reduced" : "strict";
+}
+
 const char* violation_text(jail::Violation violation) {
     if (violation == jail::Violation::Kill) return "kill";
     return violation == jail::Violation::Log ? "EPERM, logged" : "EPERM";
@@ -103,14 +108,15 @@ Json landlock_json(const JailPlan& plan) {
 
 Json ids_json(const jail::Spec& spec) {
     Json json = Json::object();
-    json["inside"] = 1000;
+    if (spec.mode == jail::Mode::Strict) json["inside"] = 1000;
     json["outside"] = spec.host_uid ? Json(*spec.host_uid) : Json("the caller's");
     return json;
 }
 
 Json namespaces_json(const jail::Spec& spec) {
     Json json = Json::object();
-    for (const char* name : {"user", "mnt", "ipc", "uts", "cgroup"}) json[name] = "new";
+    const bool strict = spec.mode == jail::Mode::Strict;
+    for (const char* name : {"user", "mnt", "ipc", "uts", "cgroup"}) json[name] = strict ? "new" : "host";
     json["pid"] = spec.namespaces.pid ? "new" : "host";
     json["net"] = spec.namespaces.net ? "new" : "host";
     json["time"] = "host";
@@ -123,8 +129,8 @@ JailPlan::JailPlan(const Plan& plan, jail::Spec contained, jail::Violation on_vi
                    std::optional<int> abi)
     : vm(plan.vm),
       spec(std::move(contained)),
-      layout(jail::lay_out(spec)),
-      rules(jail::qemu_filter_rules(spec.filter.exec_fd)),
+      layout(spec.mode == jail::Mode::Strict ? jail::lay_out(spec) : jail::Layout{}),
+      rules(jail::qemu_filter_rules(spec.filter.exec_fd, spec.mode)),
       violation(on_violation),
       landlock_abi(abi) {
     const Fd executable(::open(spec.executable.c_str(), O_RDONLY | O_CLOEXEC));
@@ -166,7 +172,9 @@ void JailPlan::make_devices_anew() {
 Json JailPlan::to_json() const {
     Json json = Json::object();
     json["vm"] = vm;
-    json["contained"] = spec.contained;
+    json["contained"] = spec.mode != jail::Mode::Off;
+    json["mode"] = mode_word(spec.mode);
+    json["root"] = spec.mode == jail::Mode::Strict ? "a new tmpfs" : "the host's";
     json["executable"] = spec.executable;
     json["execs"] = "once, by descriptor";
     json["exec-fd"] = spec.filter.exec_fd;
