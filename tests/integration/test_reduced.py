@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""jail.mode = "reduced": the VM runs where namespaces cannot be had, and all else of the jail is in force."""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import unittest
+
+import harness
+from test_hosts import NO_NAMESPACES
+from test_jail import has_landlock, verdicts
+
+REDUCED = 'jail.mode = "reduced"\n'
+PLAIN = 'memory = "64M"\nmachine.accel = "tcg"\n' + REDUCED
+
+
+def proc(pid, name):
+    return dict(line.split(":\t", 1) for line in pathlib.Path(f"/proc/{pid}/{name}").read_text().splitlines() if ":\t" in line)
+
+
+class Reduced(harness.TestCase):
+    def up(self, more="", **options):
+        file = self.world.write("guest/vm.toml", self.world.guest_toml(REDUCED + more))
+        return self.world.run("up", file, **options)
+
+    def plain(self, more="", **options):
+        return self.world.run("up", self.world.write("plain/vm.toml", PLAIN + more), **options)
+
+    def verdict(self, name="guest"):
+        verdict = json.loads(self.world.run("status", "--jail", "--json", name).stdout)
+        return {process["process"]: process for process in verdict["processes"]}
+
+    def assert_contained(self, pid):
+        status = proc(pid, "status")
+        for capabilities in ("CapInh", "CapPrm", "CapEff", "CapAmb", *(() if harness.as_user() else ("CapBnd",))):
+            self.assertEqual(int(status[capabilities], 16), 0, capabilities)
+        self.assertEqual((status["NoNewPrivs"], status["Seccomp"]), ("1", "2"))
+        uids = set(status["Uid"].split())
+        self.assertEqual(uids, {str(self.world.uid)} if harness.as_user() else uids - {"0"})
+        self.assertEqual(len(uids), 1)
+        if not harness.as_user():
+            self.assertGreaterEqual(int(uids.pop()), 0x70000000)
+            self.assertEqual(status["Groups"].split(), [])
+        self.assertEqual(os.readlink(f"/proc/{pid}/cwd"), "/")
+        links = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+        self.assertFalse([link for link in links if os.path.isdir(link)])
+        environment = pathlib.Path(f"/proc/{pid}/environ").read_text().strip("\0").split("\0")
+        self.assertEqual(environment, ["PATH=/usr/bin", "HOME=/", "LC_ALL=C.UTF-8"])
+
+    def boots(self):
+        disk = self.world.image("guest/disk.qcow2")
+        result = self.up(f'disk.root.file = "{disk}"\n')
+        self.assertIn('jail.mode = "reduced"', result.stderr)
+        self.assertIn("jail reduced", result.stdout)
+        report = self.world.report("guest")
+        self.assertTrue(report.complete)
+        self.assertEqual(len(report.disks), 1)
+        self.assertEqual(self.world.status("guest")["jail"], "reduced")
+        self.assertRegex(self.world.run("ls").stdout, "guest +running .* reduced ")
+        pid = self.world.status("guest")["qemu-pid"]
+        self.assert_contained(pid)
+        return pid
+
+    def test_boots_and_ends(self):
+        pid = self.boots()
+        stub = int(proc(pid, "status")["PPid"])
+        self.assertEqual(proc(stub, "status")["Seccomp"], "2")
+        self.assertNotEqual(stub, 1)
+        self.assertEqual(os.readlink(f"/proc/{pid}/ns/mnt"), os.readlink("/proc/self/ns/mnt"))
+        self.stop_by_button("guest")
+        self.assertEqual(self.world.status("guest")["state"], "stopped")
+
+    def test_each_qemu(self):
+        file = self.world.write("guest/vm.toml", self.world.guest_toml(REDUCED))
+        for version, table in harness.each_qemu():
+            with self.subTest(qemu=version):
+                if table is None:
+                    self.skipTest(f"QEMU {version} is not there")
+                self.world.run("up", "-f", file, *table)
+                self.assertTrue(self.world.report("guest").complete)
+                self.world.run("kill", "guest")
+
+    def test_kill_ends_all(self):
+        pid = self.boots()
+        self.world.run("kill", "guest")
+        harness.wait_until(lambda: not os.path.exists(f"/proc/{pid}"), "QEMU to be gone")
+        self.assertEqual(self.world.processes(), [])
+
+    def test_qemu_dies_with_its_stub(self):
+        pid = self.boots()
+        os.kill(int(proc(pid, "status")["PPid"]), signal.SIGKILL)
+        harness.wait_until(lambda: not os.path.exists(f"/proc/{pid}"), "QEMU to be gone")
+        harness.wait_until(lambda: self.world.status("guest")["state"] in ("died", "stopped"), "the VM to have ended")
+
+    def test_how_it_died_is_known(self):
+        os.kill(self.boots(), signal.SIGSEGV)
+        harness.wait_until(lambda: self.world.status("guest")["state"] == "died", "the VM to be dead")
+        self.assertIn("signal 11", self.world.run("status", "guest").stdout)
+
+    def test_orphan(self):
+        pid = self.boots()
+        os.kill(self.world.status("guest")["supervisor-pid"], signal.SIGKILL)
+        harness.wait_until(lambda: self.world.status("guest")["state"] == "orphaned", "the orphan")
+        self.world.run("up", "guest/vm.toml", status=None)
+        self.assertEqual(self.world.qemus(), [pid])
+        self.assertEqual(sorted(self.verdict()), ["qemu", "qemu (stub)"])
+        self.stop_by_button("guest")
+        self.assertEqual(self.world.status("guest")["state"], "stopped")
+
+    def test_verdict(self):
+        self.plain()
+        processes = self.verdict("plain")
+        for kept in ("uid", "gid", "capabilities", "no_new_privs", "seccomp", "descriptors", "core dumps", "open files"):
+            self.assertEqual(verdicts(processes["qemu"])[kept], "yes", kept)
+        told = {row["property"]: row["kernel"] for row in processes["qemu"]["properties"]}
+        for given_up in ("namespaces", "root"):
+            self.assertIn("a reduced jail gives that up", told[given_up])
+            self.assertIsNone(verdicts(processes["qemu"])[given_up])
+        self.assertIn("the jail is as promised", self.world.run("status", "--jail", "plain").stdout)
+        self.assertIn("reduced", self.world.run("status", "plain").stdout)
+
+    def test_plan(self):
+        file = self.world.write("guest/vm.toml", self.world.guest_toml(REDUCED))
+        plan = json.loads(self.world.run("jail", "plan", "--json", file).stdout)
+        self.assertEqual((plan["mode"], plan["contained"]), ("reduced", True))
+        self.assertEqual(set(plan["namespaces"].values()), {"host"})
+        self.assertEqual(plan["mounts"], [])
+        paths = {entry["path"]: entry["rights"] for entry in plan["landlock"]["paths"]}
+        self.assertNotIn("/", paths)
+        self.assertEqual(paths["/usr/lib"], ["read_file", "read_dir"])
+        self.assertTrue(all(path.startswith("/dev/") for path, rights in paths.items() if "write_file" in rights), paths)
+        self.assertEqual(plan["landlock"]["tcp"], "refused")
+        rules = {rule["text"] for rule in plan["seccomp"]["rules"] if rule["action"] == "allow"}
+        self.assertIn("tgkill(tgid = its own)", rules)
+        self.assertFalse(rules & {"connect", "bind", "openat", "unlink", "socket(domain = AF_UNIX)"}, rules)
+        self.assertTrue(plan["copies"][0]["number"].startswith("/proc/self/fd/"))
+        text = self.world.run("jail", "plan", file).stdout
+        self.assertIn("the reduced jail", text)
+        self.assertIn('mode = "reduced"', self.world.run("show", "--compiled", file).stdout)
+
+    def test_a_violation_can_be_death(self):
+        """Nothing that QEMU does of itself in such a jail is one."""
+        self.up('jail.on-violation = "kill"\n')
+        self.assertTrue(self.world.report("guest").complete)
+        self.stop_by_button("guest")
+        self.assertEqual(self.world.status("guest")["state"], "stopped")
+
+    def test_landlock(self):
+        result = self.plain('jail.landlock = "off"\n')
+        self.assertIn("can open every file that its uid can", result.stderr)
+        self.world.run("kill", "plain")
+        result = self.plain()
+        self.assertEqual("this kernel has no Landlock" in result.stderr, not has_landlock())
+
+    def test_paths_of_the_host(self):
+        given = self.world.write("shared/words", "x")
+        serial = 'chardev.log = { type = "pipe", path = "%s" }\n' % given
+        failed = self.plain(serial, status=2)
+        self.assertIn("the jail keeps these from QEMU", failed.stderr)
+
+    def test_kernel_in_a_private_home(self):
+        home = self.world.directory("private")
+        kernel = self.world.copy(self.world.kernel, "private/vmlinuz")
+        for path, mode in ((kernel, 0o600), (home, 0o700)):
+            path.chmod(mode)
+        text = self.world.guest_toml(REDUCED).replace(str(self.world.kernel), str(kernel))
+        self.world.run("up", self.world.write("guest/vm.toml", text))
+        self.assertTrue(self.world.report("guest").complete)
+
+    @unittest.skipUnless(shutil.which("passt"), "no passt")
+    def test_passt(self):
+        self.up('net.lan.type = "user"\n')
+        self.assertIn("eth0", self.world.report("guest").nics)
+        processes = self.verdict()
+        passt = next(process for name, process in processes.items() if "lan" in name and "stub" not in name)
+        for property_ in ("uid", "capabilities", "no_new_privs", "seccomp"):
+            self.assertEqual(verdicts(passt)[property_], "yes", property_)
+        if not harness.as_user():  # who may look
+            self.assertNotEqual(passt["namespaces"]["mnt"], os.readlink("/proc/self/ns/mnt"))
+        self.world.run("kill", "guest")
+        harness.wait_until(lambda: not self.world.processes(), lambda: f"no process left: {self.world.leftovers()}", 15)
+
+
+class WithoutNamespaces(Reduced):
+    """All of it once more where a strict jail cannot be."""
+
+    def setUp(self):
+        if not harness.as_user():
+            self.skipTest("root needs no permission for namespaces")
+        super().setUp()
+        self.world.prefix += NO_NAMESPACES
+
+    def test_verdict(self):
+        """Each call has a user namespace of its own here, from which nobody may look into another's processes."""
+        self.plain()
+        qemu = verdicts(self.verdict("plain")["qemu"])
+        for kept in ("uid", "capabilities", "no_new_privs", "seccomp"):
+            self.assertEqual(qemu[kept], "yes", kept)
+
+    def test_strict_names_the_way_out(self):
+        failed = self.world.run("up", self.world.write("plain/vm.toml", PLAIN.replace("reduced", "strict")), status=9)
+        self.assertIn("user.max_user_namespaces", failed.stderr)
+        self.assertIn('jail.mode = "reduced"', failed.stderr)
+
+    def test_passt(self):
+        failed = self.up('net.lan.type = "user"\n', status=None)
+        self.assertEqual(failed.returncode, 9, failed.stderr)
+        self.assertIn("passt builds its sandbox of user namespaces", failed.stderr)
+        self.assertEqual(self.world.processes(), [])
+
+
+if __name__ == "__main__":
+    harness.main()
