@@ -33,6 +33,12 @@ Fd copy_in_memory(const Copy& copy) {
     return memory;
 }
 
+bool is_kvm_for_everyone(struct stat& status) {
+    constexpr mode_t for_everyone = S_IROTH | S_IWOTH;
+    return ::stat(device_path(Device::Kvm).c_str(), &status) == 0 &&
+           (status.st_mode & for_everyone) == for_everyone;
+}
+
 }  // namespace
 
 void reduce(Spec& spec) {
@@ -48,13 +54,16 @@ void reduce(Spec& spec) {
 }
 
 std::optional<gid_t> group_of_kvm() {
-    constexpr mode_t for_everyone = S_IROTH | S_IWOTH;
     constexpr mode_t for_group = S_IRGRP | S_IWGRP;
     struct stat status {};
-    if (::stat(device_path(Device::Kvm).c_str(), &status) < 0) return std::nullopt;
-    if ((status.st_mode & for_everyone) == for_everyone) return std::nullopt;
+    if (is_kvm_for_everyone(status)) return std::nullopt;
     if ((status.st_mode & for_group) != for_group || status.st_gid == 0) return std::nullopt;
     return status.st_gid;
+}
+
+bool is_kvm_roots_alone() {
+    struct stat status {};
+    return ::geteuid() == 0 && !is_kvm_for_everyone(status) && !group_of_kvm();
 }
 
 std::vector<Fd> copies_in_memory(const Spec& spec) {

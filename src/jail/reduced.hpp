@@ -19,6 +19,8 @@ void reduce(Spec& spec);
 /// As root: the one group that a reduced jail with /dev/kvm needs to open it; nothing if everyone may open
 /// it, or nobody but root.
 std::optional<gid_t> group_of_kvm();
+/// Is /dev/kvm closed to the reduced jails of root?
+bool is_kvm_roots_alone();
 
 /// The copies of `spec` as sealed files in memory that everyone may read, with the numbers they are to have.
 /// Throws SystemError.

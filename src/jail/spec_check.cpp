@@ -214,15 +214,10 @@ class Checker {
         if (!spec_.may_execute && spec_.filter.own_pid.empty())
             refuse("the filter is not one for a reduced jail");
         const bool kvm = std::ranges::find(spec_.devices, Device::Kvm) != spec_.devices.end();
-        if (kvm && ::geteuid() == 0 && !group_of_kvm() && !for_everyone(device_path(Device::Kvm)))
+        if (kvm && is_kvm_roots_alone())
             refuse("cannot let it use /dev/kvm: only root may open that", EACCES,
                    "`chgrp kvm /dev/kvm && chmod 660 /dev/kvm` lets a jail of root's have that group; a "
                    "strict jail has a device of its own");
-    }
-    static bool for_everyone(const std::string& path) {
-        constexpr mode_t wanted = S_IROTH | S_IWOTH;
-        struct stat status {};
-        return ::stat(path.c_str(), &status) == 0 && (status.st_mode & wanted) == wanted;
     }
 
     void limits() const {

@@ -86,8 +86,8 @@ std::string files(const JailPlan& plan) {
     if (plan.spec.mode == jail::Mode::Reduced)
         rows = {{"/", "the host's",
                  plan.spec.landlock == jail::Landlock::Off
-                     ? "all that its uid may read, and what is open to it: Landlock is off"
-                     : "what Landlock leaves of it, see below; without Landlock all that its uid may read"}};
+                     ? "all that its uid may open: Landlock is off"
+                     : "what Landlock leaves of it, see below; without Landlock all that its uid may open"}};
     for (const auto& mount : plan.layout.attachments)
         rows.push_back({'/' + mount.target, mount.source, jail::mount_options(mount.attributes)});
     for (const auto& path : plan.spec.tmpfs) rows.push_back({path, "tmpfs", "rw,nosuid,nodev,noexec"});

@@ -382,6 +382,16 @@ TEST_CASE("without Landlock a reduced jail gives up the host's files, too", "[co
     check_only_given_up(results, more);
 }
 
+TEST_CASE("a process may end itself by a signal, and only itself", "[containment]") {
+    const Outside outside(uid_of_jail());
+    for (const auto& spec :
+         {probe_spec(outside, {"abort_itself"}), reduced_spec(outside, {"abort_itself"}, Landlock::Auto)}) {
+        const auto outcome = run(spec);
+        INFO(outcome.output);
+        CHECK(outcome.status.to_string() == "was killed by signal 6 (SIGABRT)");
+    }
+}
+
 TEST_CASE("what the filter kills for does not get out of QEMU's jail", "[containment]") {
     const Outside outside(uid_of_jail());
     const auto names = attempts_that("may-kill");

@@ -6,6 +6,7 @@ import pathlib
 import shutil
 import signal
 import unittest
+import unittest.mock
 
 import harness
 from test_hosts import NO_NAMESPACES
@@ -158,6 +159,22 @@ class Reduced(harness.TestCase):
         serial = 'chardev.log = { type = "pipe", path = "%s" }\n' % given
         failed = self.plain(serial, status=2)
         self.assertIn("the jail keeps these from QEMU", failed.stderr)
+
+    def test_kvm_of_root_alone(self):
+        """In a mount namespace, so that nothing changes for the host: /dev/kvm is root's, then of a group."""
+        if os.geteuid() != 0 or harness.as_user() or not os.path.exists("/dev/kvm"):
+            self.skipTest("needs root and /dev/kvm")
+        script = ('mount -t tmpfs tmpfs /mnt && mknod /mnt/kvm c 10 232 && chgrp "$0" /mnt/kvm && chmod 660 /mnt/kvm && '
+                  'mount --bind /mnt/kvm /dev/kvm && exec "$@"')
+        file = self.world.write("plain/vm.toml", PLAIN.replace('"tcg"', '["kvm", "tcg"]'))
+        for group in ("0", "4711"):
+            with self.subTest(group=group), unittest.mock.patch.object(
+                    self.world, "prefix", ["unshare", "--mount", "sh", "-c", script, group]):
+                plan = self.world.run("jail", "plan", "--json", file, status=None)
+                if plan.returncode == 1 or "mknod" in plan.stderr:
+                    self.skipTest("no device files can be made here")
+                self.assertEqual("only root may open /dev/kvm" in plan.stderr, group == "0", plan.stderr)
+                self.assertFalse(group == "0" and "/dev/kvm" in json.loads(plan.stdout)["devices"])
 
     def test_kernel_in_a_private_home(self):
         home = self.world.directory("private")

@@ -19,7 +19,7 @@ struct Result {
 enum class Run {
     Always,
     MayKill,   ///< the filter may answer by killing the whole process: each in a jail of its own
-    OnRequest  ///< takes as much as it can get
+    OnRequest  ///< takes as much as it can get, or ends the probe
 };
 
 struct Attempt {
