@@ -9,6 +9,7 @@ import unittest
 import unittest.mock
 
 import harness
+import test_orphan
 from test_hosts import NO_NAMESPACES
 from test_jail import has_landlock, verdicts
 
@@ -225,6 +226,17 @@ class WithoutNamespaces(Reduced):
         self.assertEqual(failed.returncode, 9, failed.stderr)
         self.assertIn("passt builds its sandbox of user namespaces", failed.stderr)
         self.assertEqual(self.world.processes(), [])
+
+
+class Starts(harness.TestCase):
+    """No namespace ends what is in it: sudden deaths during a start leave nothing all the same."""
+    test_killed_up_leaves_nothing = test_orphan.Start.test_killed_up_leaves_nothing
+    test_the_supervisor_goes_away = test_orphan.Start.test_the_supervisor_goes_away
+
+    def setUp(self):
+        super().setUp()
+        plain = self.world.guest_toml
+        self.world.guest_toml = lambda more="", **options: plain(REDUCED + more, **options)
 
 
 if __name__ == "__main__":

@@ -98,6 +98,7 @@ TEST_CASE("what a process leaves behind ends with it", "[jail]") {
     waiting.go_on();
     CHECK(waiting.child.wait(-1)->code == 0);
     CHECK(process.wait_ended(0));
+    process.send(SIGKILL);  // nothing of a failed test is to stay
 }
 
 TEST_CASE("Landlock leaves of the host what a reduced jail was given", "[jail]") {
