@@ -66,6 +66,19 @@ bool wait_until_stopped(const launch::VmState& vm, std::chrono::milliseconds dea
     return true;
 }
 
+Fd lock_when_settled(launch::VmState& vm, std::chrono::milliseconds timeout) {
+    const auto end = std::chrono::steady_clock::now() + timeout;
+    for (;;) {
+        Fd lock = vm.lock_operation(timeout);
+        // An `up` holds the lock for as long as it starts a VM: with the lock in hand, only a spawner is at
+        // it.
+        if (vm.condition() != launch::Condition::Starting || std::chrono::steady_clock::now() > end)
+            return lock;
+        lock.reset();
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+}
+
 void remove_cgroup(const launch::VmState& vm) {
     if (const auto group = known_cgroup(vm)) jail::remove_cgroup(*group);
 }

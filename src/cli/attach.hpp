@@ -37,6 +37,10 @@ class Attached {
 /// so.
 bool wait_until_stopped(const launch::VmState& vm, std::chrono::milliseconds deadline);
 
+/// VmState::lock_operation, but when the VM is just being started again after its guest's reboot, that goes
+/// first.
+Fd lock_when_settled(launch::VmState& vm, std::chrono::milliseconds timeout);
+
 /// Removes the cgroup of a VM that has ended. Whoever calls it holds the operation lock.
 void remove_cgroup(const launch::VmState& vm);
 

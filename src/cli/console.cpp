@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include <chrono>
 #include <cstdio>
+#include <thread>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -19,6 +21,19 @@ struct Arguments {
     std::string vm;
     std::string escape = "^]";
 };
+
+/// A VM that is started again after its guest's reboot has its console again a moment later.
+bool lives_again(const launch::VmState& vm, unsigned& restarts) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(2);
+    while (vm.condition() == launch::Condition::Starting && std::chrono::steady_clock::now() < end)
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    const auto applied = vm.applied();
+    if (!applied || applied->phase != launch::Applied::Phase::Running || applied->restarts == restarts ||
+        vm.condition() != launch::Condition::Running)
+        return false;
+    restarts = applied->restarts;
+    return true;
+}
 
 ExitCode console(const Arguments& arguments) {
     return attend_console(find_vm(arguments.vm), arguments.escape);
@@ -41,7 +56,12 @@ ExitCode attend_console(const launch::VmState& vm, const std::string& escape_tex
     if (terminal)
         std::fprintf(stderr, "qvm: console of %s; %s then . leaves\n", vm.name().c_str(),
                      escape_name(escape).c_str());
-    const auto end = run_console(vm, escape);
+    unsigned restarts = before.applied ? before.applied->restarts : 0;
+    auto end = run_console(vm, escape);
+    while (end == ConsoleEnd::Closed && lives_again(vm, restarts)) {
+        if (terminal) std::fprintf(stderr, "\nqvm: %s was started again\n", vm.name().c_str());
+        end = run_console(vm, escape);
+    }
     if (end == ConsoleEnd::Left) {
         if (terminal) std::fprintf(stderr, "\nqvm: left the console; %s runs on\n", vm.name().c_str());
         return ExitCode::Ok;

@@ -45,7 +45,9 @@ ExitCode jail(const launch::CommandWords& words) {
 void add_jail(CLI::App& app, Action& action) {
     auto* verb = app.add_subcommand("jail", "Run any command in a jail, or look at the jail of a VM");
     auto words = std::make_shared<launch::CommandWords>();
-    verb->add_option("--profile", words->profile, "what the jail allows: command, qemu or passt");
+    verb->add_option("--profile", words->profile,
+                     "what the jail allows: command (default), passt, qemu, qemu-storage-daemon, swtpm or "
+                     "virtiofsd");
     verb->add_option("--bind-ro", words->bind_ro, "show a file or directory of the host, read-only")
         ->type_name("SRC[:DST]")
         ->allow_extra_args(false);

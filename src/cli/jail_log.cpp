@@ -22,8 +22,8 @@ class Owner {
   public:
     explicit Owner(const std::string& word) {
         launch::VmState vm = find_vm(word);
-        if (::geteuid() == 0) uid_ = vm.host_uid();
         const auto applied = vm.applied();
+        if (::geteuid() == 0) uid_ = applied && applied->ids ? applied->ids->uid : vm.known_uid();
         if (!applied || vm.condition() == launch::Condition::Stopped) return;
         add(applied->stub.pid);
         for (const auto& [name, record] : applied->helpers) add(record.pid);

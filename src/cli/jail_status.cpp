@@ -27,8 +27,13 @@ struct Judged {
 
 class Audit {
   public:
-    Audit(launch::VmState& vm, const launch::Applied& applied) : ours_(jail::read_facts(::getpid())) {
-        promise_.uid = ::geteuid() == 0 ? vm.host_uid().value_or(0) : ::geteuid();
+    Audit(const launch::VmState& vm, const launch::Applied& applied) : ours_(jail::read_facts(::getpid())) {
+        promise_.uid = ::geteuid() == 0 ? vm.known_uid().value_or(0) : ::geteuid();
+        if (::geteuid() == 0 && applied.ids) {
+            promise_.uid = applied.ids->uid;
+            promise_.gid = applied.ids->gid;
+        }
+        network_ = applied.net == "host";
         promise_.no_groups = ::geteuid() == 0;
         promise_.reduced = applied.jail == config::word_of(config::JailMode::Reduced);
         if (promise_.reduced && applied.accel == "kvm") promise_.group = jail::group_of_kvm();
@@ -71,9 +76,10 @@ class Audit {
     void judge(const std::string& name, pid_t pid, jail::Role role, jail::Role jail) {
         auto promise = promise_;
         promise.role = role;
-        promise.network = jail == jail::Role::Sandboxing;
+        const bool sandboxing = jail == jail::Role::Sandboxing;
+        promise.network = sandboxing || (network_ && jail == jail::Role::Contained);
         // It builds its own sandbox with these; afterwards its root is elsewhere, and empty.
-        if (promise.network) promise.writable = {"/tmp", "/proc"};
+        if (sandboxing) promise.writable = {"/tmp", "/proc"};
         auto facts = jail::read_facts(pid);
         auto findings = jail::judge(facts, ours_, promise);
         if (role == jail::Role::Supervisor) facts.fds.clear();  // nothing is promised of them
@@ -82,6 +88,7 @@ class Audit {
 
     jail::ProcFacts ours_;
     jail::Promise promise_;
+    bool network_ = false;  ///< QEMU has the host's
     std::string kernel_landlock_, landlock_, on_violation_;
     std::vector<Judged> processes_;
 };

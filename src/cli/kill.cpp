@@ -41,7 +41,8 @@ std::optional<launch::Applied> known_state(const launch::VmState& vm) {
 }
 
 /// Without the supervisor's help: it goes first, so that nothing new begins and what it wrote last is the
-/// truth. Only what `generation` has started: an `up` that waited may begin the next one at any moment.
+/// truth; and before it the spawner, which would start the VM again. Only what `generation` has started: an
+/// `up` that waited may begin the next one at any moment.
 void kill_processes(const launch::VmState& vm, std::uint64_t generation) {
     const auto end = [](const launch::ProcessRecord& record) {
         const PidFd process = record.open();
@@ -52,6 +53,7 @@ void kill_processes(const launch::VmState& vm, std::uint64_t generation) {
     };
     const auto before = known_state(vm);
     if (before && before->generation != generation) return;
+    if (before && before->spawner) end(*before->spawner);
     if (before && vm.condition() != launch::Condition::Orphaned) end(before->supervisor);
     const auto applied = known_state(vm);
     if (applied && applied->generation != generation) return;

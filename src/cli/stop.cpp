@@ -70,7 +70,7 @@ ExitCode stop(const Arguments& arguments) {
         fmt::print("{}: is not running\n", vm.name());
         return ExitCode::Ok;
     }
-    const Fd lock = vm.lock_operation(std::chrono::minutes(2));
+    const Fd lock = lock_when_settled(vm, std::chrono::minutes(2));
     const auto applied = vm.applied();
     milliseconds timeout = applied ? applied->stop_timeout : milliseconds(30'000);
     if (!arguments.timeout.empty()) {

@@ -17,6 +17,7 @@
 #include "jail/landlock.hpp"
 #include "launch/contain.hpp"
 #include "launch/daemon.hpp"
+#include "launch/jail_host.hpp"
 
 namespace qvm::cli {
 namespace {
@@ -46,9 +47,11 @@ launch::Applied intended_state(const Front& front, const launch::Plan& plan, std
     applied.jail = config::word_of(front.vm.jail_mode.value);
     applied.landlock = config::word_of(front.vm.jail.landlock.value);
     applied.on_violation = config::word_of(front.vm.jail.on_violation.value);
+    applied.net = front.vm.jail.net.value == config::JailNet::Host ? "host" : "none";
     applied.attach = config::attach_word(front.vm.attach_allow.value);
     applied.started = std::chrono::system_clock::now();
     applied.stop_timeout = front.vm.lifecycle.stop_timeout.value;
+    applied.restart_on_reboot = front.vm.lifecycle.on_reboot.value == config::OnReboot::Restart;
     applied.restart_on_crash = front.vm.lifecycle.on_crash.value == config::OnCrash::Restart;
     applied.console = front.vm.console;
     return applied;
@@ -102,17 +105,33 @@ void print_running(const launch::VmState& vm, const launch::Applied& applied, Cl
     std::fflush(stdout);
 }
 
+std::string whose_uid(const config::JailOptions& jail) {
+    if (::geteuid() != 0) return "; its uid is yours";
+    return jail.user ? fmt::format("; its uid is that of the user {}", jail.user->value) : std::string();
+}
+
 void warn_of_reduced_jail(const config::JailOptions& jail) {
     print_warning(
         "jail.mode = \"reduced\": QEMU has no namespaces and no root of its own; it can see the names of the "
         "host's files, its processes and its network interfaces (qvm-jail(7))");
     const bool off = jail.landlock.value == config::JailLandlock::Off;
-    if (!off && jail::landlock_abi() > 0) return;
-    print_warning(fmt::format(
-        "{}, and the jail has no root of its own: a guest that breaks out of QEMU can open every file that "
-        "its uid can, and execute programs{}",
-        off ? "jail.landlock = \"off\"" : "this kernel has no Landlock",
-        ::geteuid() == 0 ? "" : "; its uid is yours"));
+    const bool landlock = !off && jail::landlock_abi() > 0;
+    if (!landlock)
+        print_warning(fmt::format(
+            "{}, and the jail has no root of its own: a guest that breaks out of QEMU can open every file "
+            "that its uid can, and execute programs{}",
+            off ? "jail.landlock = \"off\"" : "this kernel has no Landlock", whose_uid(jail)));
+    if (jail.io_uring.value)
+        print_warning(fmt::format(
+            "jail.io-uring = true: io_uring goes past the filter, and the jail has no network of its own: a "
+            "guest that breaks out of QEMU can reach the host's network, and every Unix socket that its uid "
+            "can{}",
+            landlock ? "" : "; without Landlock it can make, change and remove every file that its uid can"));
+}
+
+void print_running_again(const launch::VmState& vm) {
+    fmt::print("{}: running again, after the guest's reboot\n", vm.name());
+    std::fflush(stdout);
 }
 
 launch::Plan make_plan(const Front& front) {
@@ -122,6 +141,10 @@ launch::Plan make_plan(const Front& front) {
             "jail.mode = \"off\": QEMU runs with all your rights; a guest that breaks out of it has them "
             "too");
     if (front.vm.jail_mode.value == config::JailMode::Reduced) warn_of_reduced_jail(front.vm.jail);
+    if (front.vm.jail_mode.value != config::JailMode::Off && front.vm.jail.net.value == config::JailNet::Host)
+        print_warning(
+            "jail.net = \"host\": QEMU has the host's network; a guest that breaks out of it reaches what "
+            "the host reaches, and the host's services on 127.0.0.1");
     return front.compile(accel);
 }
 
@@ -150,7 +173,7 @@ ExitCode up(const Arguments& arguments) {
     launch::VmState vm(directories, front.vm.name.value);
     const auto notice = vm.claim(front.document.files.front());
     if (!notice.empty()) print_warning(notice);
-    order.operation_lock = vm.lock_operation(patience);
+    order.operation_lock = lock_when_settled(vm, patience);
     const auto previous = vm.applied();
     // Its supervisor is tidying up: a matter of milliseconds.
     if (previous && previous->phase == launch::Applied::Phase::Ended)
@@ -166,7 +189,7 @@ ExitCode up(const Arguments& arguments) {
     remove_cgroup(vm);
     order.start.vm = front.vm;
     order.start.binary = front.probe->binary();
-    order.start.host_uid = vm.host_uid();
+    order.applied.ids = order.start.host_ids = launch::ids_for(front.vm.jail, vm);
     order.start.filter = filter.get();
 
     ProgressLine line;
@@ -178,12 +201,16 @@ ExitCode up(const Arguments& arguments) {
     if (arguments.foreground) {
         // A reader of our output that has gone must not orphan the VM.
         std::signal(SIGPIPE, SIG_IGN);
-        const auto ending = launch::up_in_foreground(std::move(order), vm, progress, [&] {
+        const auto ending = launch::up_in_foreground(std::move(order), vm, progress, [&](unsigned restarts) {
+            if (restarts > 0) {
+                print_running_again(vm);
+                return;
+            }
             warn_of_missing_limits(vm, front.vm.limits);
             print_running(vm, applied, begun);
         });
         fmt::print("{}: ended: {}\n", vm.name(), ending.detail);
-        return ending.exit_code();
+        return static_cast<ExitCode>(ending.exit_status());
     }
     const auto outcome = launch::up_in_background(std::move(order), vm, failed, progress);
     if (!outcome.running) {

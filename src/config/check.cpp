@@ -11,6 +11,7 @@
 #include "config/block_users.hpp"
 #include "config/check_backends.hpp"
 #include "config/check_duplicates.hpp"
+#include "config/check_jail.hpp"
 #include "config/check_properties.hpp"
 #include "config/check_references.hpp"
 #include "config/check_report.hpp"
@@ -436,6 +437,7 @@ std::vector<std::string> types_needed(const Vm& vm, const qapi::Capabilities& qe
 
 void check(Vm& vm, const qapi::Capabilities& qemu, Diagnostics& diagnostics) {
     Checker(vm, qemu, diagnostics).run();
+    check_jail(vm, qemu, diagnostics);
 }
 
 }  // namespace qvm::config

@@ -346,9 +346,14 @@ void Reporter::report(const Subject& subject, const Problem& problem) {
             return;
         case ProblemKind::MissingMember: {
             const Path owner = owner_of(path);
+            const auto name = member_name(path);
+            // Elsewhere QEMU takes a chardev without the wrapping.
+            const bool unwrapped =
+                subject.noun == Subject::Noun::Chardev && path.size() == 1 && name == "backend";
             report(DiagnosticKind::Missing, subject, path, value_origin(subject, owner),
                    fmt::format("{} needs {} '{}'", describe_owner(subject, path), member_word(subject.noun),
-                               member_name(path)));
+                               name),
+                   unwrapped ? "as in chardev-add: backend = { type = \"..\", data = { .. } }" : "");
             return;
         }
         case ProblemKind::Deprecated:

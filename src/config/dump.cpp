@@ -48,10 +48,26 @@ std::string kernel_text(const Kernel& kernel) {
 std::string lifecycle_text(const Lifecycle& lifecycle) {
     return fmt::format("\n[lifecycle]\nstop-timeout = \"{}\"\non-reboot = \"{}\"\non-crash = \"{}\"\n",
                        format_duration(lifecycle.stop_timeout.value),
-                       lifecycle.on_reboot.value == OnReboot::Stop ? "stop" : "reset",
+                       lifecycle.on_reboot.value == OnReboot::Stop      ? "stop"
+                       : lifecycle.on_reboot.value == OnReboot::Restart ? "restart"
+                                                                        : "reset",
                        lifecycle.on_crash.value == OnCrash::Pause     ? "pause"
                        : lifecycle.on_crash.value == OnCrash::Restart ? "restart"
                                                                       : "stop");
+}
+
+/// What a jail is made of, and what it lets QEMU have.
+std::string jail_more_text(const JailOptions& jail) {
+    std::string text;
+    if (jail.root.value == JailRoot::Files) text += ", root = \"files\"";
+    if (jail.net.value == JailNet::Host) text += ", net = \"host\"";
+    if (jail.user) text += fmt::format(", user = {}", toml_string(jail.user->value));
+    if (jail.uid_range)
+        text +=
+            fmt::format(", uid-range = \"{}-{}\"", jail.uid_range->value.first, jail.uid_range->value.last);
+    if (jail.io_uring.value) text += ", io-uring = true";
+    if (jail.qemu_sandbox.value) text += ", qemu-sandbox = true";
+    return text;
 }
 
 std::string jail_text(const Vm& vm) {
@@ -67,6 +83,7 @@ std::string jail_text(const Vm& vm) {
     }
     if (vm.jail.cgroup.value != JailCgroup::Auto)
         text += fmt::format(", cgroup = \"{}\"", vm.jail.cgroup.value == JailCgroup::Off ? "off" : "require");
+    text += jail_more_text(vm.jail);
     return fmt::format("jail = {{ {} }}\n", text);
 }
 

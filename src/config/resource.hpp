@@ -121,7 +121,7 @@ struct NamedTable {
     std::vector<HostUse> host_uses;  ///< made by find_host_uses(): [option.fw_cfg] file = "..", ...
 };
 
-enum class OnReboot { Reset, Stop };
+enum class OnReboot { Reset, Restart, Stop };
 enum class OnCrash { Stop, Pause, Restart };
 
 struct Lifecycle {
@@ -136,6 +136,13 @@ enum class JailLandlock { Auto, Require, Off };
 enum class JailViolation { Errno, Kill, Log };
 /// Auto: what cannot be had is told. Require: it is an error. Off: none is made.
 enum class JailCgroup { Auto, Require, Off };
+/// How the libraries and data of QEMU get into the jail: as the directories they are in, or each by itself.
+enum class JailRoot { Dirs, Files };
+/// None: an empty network of QEMU's own. Host: the host's.
+enum class JailNet { None, Host };
+struct UidRange {
+    std::uint32_t first = 0, last = 0;
+};
 /// As the file says them.
 constexpr std::string_view word_of(JailMode mode) {
     constexpr std::string_view words[] = {"strict", "reduced", "off"};
@@ -156,6 +163,12 @@ struct JailOptions {
     Setting<JailViolation> on_violation{JailViolation::Errno, {}};
     std::vector<Setting<std::filesystem::path>> binds_ro;  ///< absolute; seen in the jail at the same place
     Setting<JailCgroup> cgroup{JailCgroup::Auto, {}};
+    Setting<JailRoot> root{JailRoot::Dirs, {}};
+    Setting<JailNet> net{JailNet::None, {}};
+    std::optional<Setting<std::string>> user;    ///< as root: whom QEMU runs as
+    std::optional<Setting<UidRange>> uid_range;  ///< as root, without `user`: where its uid comes from
+    Setting<bool> io_uring{false, {}};
+    Setting<bool> qemu_sandbox{false, {}};  ///< QEMU's own filter, too
 };
 
 /// [limits]: of all processes of the VM together, as a cgroup keeps them.

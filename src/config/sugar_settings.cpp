@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "config/sugar_jail.hpp"
 #include "config/sugar_limits.hpp"
 #include "config/sugar_smp.hpp"
 #include "config/vocabulary.hpp"
@@ -147,7 +148,9 @@ void lower_lifecycle(Lowering& lowering) {
     if (const auto timeout = item->number("stop-timeout"))
         lifecycle.stop_timeout = {std::chrono::milliseconds(*timeout), item->origin_of("stop-timeout")};
     if (const auto word = item->text("on-reboot"))
-        lifecycle.on_reboot = {*word == "stop" ? OnReboot::Stop : OnReboot::Reset,
+        lifecycle.on_reboot = {*word == "stop"      ? OnReboot::Stop
+                               : *word == "restart" ? OnReboot::Restart
+                                                    : OnReboot::Reset,
                                item->origin_of("on-reboot")};
     if (const auto word = item->text("on-crash"))
         lifecycle.on_crash = {*word == "pause"     ? OnCrash::Pause
@@ -220,6 +223,7 @@ void lower_jail(Lowering& lowering) {
                           : *word == "require" ? JailCgroup::Require
                                                : JailCgroup::Auto,
                           jail->origin_of("cgroup")};
+    lower_jail_more(lowering, *jail);
 }
 
 void lower_attach(Lowering& lowering) {

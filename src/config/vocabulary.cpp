@@ -14,17 +14,19 @@ using Words = std::string_view;
 constexpr std::array<Words, 5> disk_buses{"virtio", "scsi", "nvme", "sata", "usb"};
 constexpr std::array<Words, 2> cdrom_buses{"sata", "scsi"};
 constexpr std::array<Words, 5> cache_modes{"none", "writeback", "writethrough", "directsync", "unsafe"};
-constexpr std::array<Words, 2> aio_modes{"threads", "native"};
+constexpr std::array<Words, 3> aio_modes{"threads", "native", "io_uring"};
 constexpr std::array<Words, 2> discard_modes{"ignore", "unmap"};
 constexpr std::array<Words, 2> net_types{"user", "none"};
 constexpr std::array<Words, 3> console_types{"serial", "virtio", "none"};
-constexpr std::array<Words, 2> on_reboot_words{"reset", "stop"};
+constexpr std::array<Words, 3> on_reboot_words{"reset", "restart", "stop"};
 constexpr std::array<Words, 3> on_crash_words{"stop", "pause", "restart"};
 constexpr std::array<Words, 3> jail_modes{"strict", "reduced", "off"};
 constexpr std::array<Words, 3> attach_words{"observe", "operate", "all"};
 constexpr std::array<Words, 3> jail_landlock{"auto", "require", "off"};
 constexpr std::array<Words, 3> jail_violations{"errno", "kill", "log"};
 constexpr std::array<Words, 3> jail_cgroup{"auto", "require", "off"};
+constexpr std::array<Words, 2> jail_roots{"dirs", "files"};
+constexpr std::array<Words, 2> jail_nets{"none", "host"};
 constexpr std::array<Words, 4> host_kinds{"file", "socket", "tap", "process"};
 constexpr std::array<Words, 3> access_words{"ro", "rw", "wo"};
 constexpr std::array<Words, 2> socket_modes{"listen", "connect"};
@@ -88,10 +90,17 @@ constexpr std::array lifecycle_keys{KeyRule{"stop-timeout", duration},
                                     KeyRule{"on-reboot", string, on_reboot_words},
                                     KeyRule{"on-crash", string, on_crash_words}};
 constexpr std::array attach_keys{KeyRule{"allow", string, attach_words}};
-constexpr std::array jail_keys{
-    KeyRule{"mode", string, jail_modes}, KeyRule{"landlock", string, jail_landlock},
-    KeyRule{"on-violation", string, jail_violations}, KeyRule{"binds-ro", strings | as_path},
-    KeyRule{"cgroup", string, jail_cgroup}};
+constexpr std::array jail_keys{KeyRule{"mode", string, jail_modes},
+                               KeyRule{"landlock", string, jail_landlock},
+                               KeyRule{"on-violation", string, jail_violations},
+                               KeyRule{"binds-ro", strings | as_path},
+                               KeyRule{"cgroup", string, jail_cgroup},
+                               KeyRule{"root", string, jail_roots},
+                               KeyRule{"net", string, jail_nets},
+                               KeyRule{"user", string},
+                               KeyRule{"uid-range", string},
+                               KeyRule{"io-uring", boolean},
+                               KeyRule{"qemu-sandbox", boolean}};
 constexpr std::array io_keys{KeyRule{"read", size, {}, 4096}, KeyRule{"write", size, {}, 4096}};
 constexpr std::array limits_keys{
     KeyRule{"memory", size, {}, 1 << 20},

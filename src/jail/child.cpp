@@ -30,12 +30,12 @@ int take_ids(Order& order, int&) {
 /// them.
 int take_ids_of_host(Order& order, int&) {
     if (!order.drop_groups) return 0;
-    const uid_t id = *order.spec.host_uid;
+    const uid_t uid = *order.spec.host_uid;
     if (const int result = sys::prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP); result < 0) return -result;
     const gid_t group = order.only_group.value_or(0);
     if (const int result = sys::setgroups(order.only_group ? 1 : 0, &group); result < 0) return -result;
-    if (const int result = sys::setresgid(id); result < 0) return -result;
-    return -sys::setresuid(id);
+    if (const int result = sys::setresgid(order.spec.host_gid.value_or(uid)); result < 0) return -result;
+    return -sys::setresuid(uid);
 }
 
 int tie_to_parent(Order& order, int&) {
@@ -151,7 +151,8 @@ int mount_tmpfs(Order& order, int& index) {
 int mount_proc(Order& order, int&) {
     if (!order.spec.proc) return 0;
     constexpr auto attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-    int tree = new_mount("proc", "subset", "pid", nullptr, nullptr, attributes);
+    int tree =
+        order.spec.whole_proc ? -EINVAL : new_mount("proc", "subset", "pid", nullptr, nullptr, attributes);
     if (tree == -EINVAL)
         tree = new_mount("proc", nullptr, nullptr, nullptr, nullptr, attributes);  // before 5.8
     if (tree < 0) return -tree;

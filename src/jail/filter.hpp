@@ -76,12 +76,25 @@ inline constexpr std::uint32_t process_pid_inside = 2;
 /// above all process ids and the value of nothing else.
 inline constexpr std::uint32_t own_pid = 0x6f776e21;
 
+/// What depends on the jail around a QEMU, and what it is let have beyond what it needs.
+struct FilterOptions {
+    /// Reduced: without what only namespaces make harmless: making and connecting sockets, making and
+    /// removing files, and whatever else takes the number of another process.
+    Mode mode = Mode::Strict;
+    bool internet = false;  ///< sockets of TCP and UDP, as its own user network (slirp) needs them
+    bool io_uring = false;  ///< whose operations no filter sees
+};
+
 /// What a QEMU system emulator needs, 7.2 to 11.1, with the one exec that starts it from descriptor
-/// `exec_fd`. For a reduced jail without what only namespaces make harmless: making and connecting sockets,
-/// making and removing files, and whatever else takes the number of another process.
-Filter qemu_filter(int exec_fd, Violation violation = Violation::Errno, Mode mode = Mode::Strict);
+/// `exec_fd`.
+Filter qemu_filter(int exec_fd, Violation violation = Violation::Errno, const FilterOptions& options = {});
 /// Its rules, for people.
-std::vector<Rule> qemu_filter_rules(int exec_fd, Mode mode = Mode::Strict);
+std::vector<Rule> qemu_filter_rules(int exec_fd, const FilterOptions& options = {});
+
+/// What swtpm needs besides: its state's files.
+Filter swtpm_filter(int exec_fd);
+/// What virtiofsd needs besides: changes to the files it serves.
+Filter virtiofsd_filter(int exec_fd);
 
 /// For programs of any kind: everything that ordinary programs do is allowed, and what reaches beyond a jail
 /// or into the kernel's rarely used corners is refused. exec is not restricted.

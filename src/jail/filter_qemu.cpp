@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 
 #include "jail/filter.hpp"
+#include "jail/filter_rules.hpp"
 
 namespace qvm::jail {
 
@@ -48,7 +49,7 @@ const std::vector<Group>& harmless_calls() {
          {"poll", "ppoll", "select", "pselect6", "epoll_create", "epoll_create1", "epoll_ctl", "epoll_wait",
           "epoll_pwait", "epoll_pwait2", "eventfd", "eventfd2", "pipe", "pipe2", "futex", "restart_syscall",
           "sched_yield", "pause"}},
-        {"native asynchronous input and output; io_uring is refused below",
+        {"native asynchronous input and output",
          {"io_setup", "io_submit", "io_getevents", "io_pgetevents", "io_cancel", "io_destroy"}},
         {"time",
          {"clock_gettime", "clock_getres", "clock_nanosleep", "gettimeofday", "time", "nanosleep",
@@ -153,6 +154,55 @@ constexpr std::uint32_t thread_flags =
 constexpr std::uint32_t thread_options =
     CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | CLONE_CHILD_SETTID | CLONE_DETACHED;
 
+constexpr std::uint32_t socket_type_mask = 0xf;  ///< above are SOCK_CLOEXEC and SOCK_NONBLOCK
+
+/// Measured of slirp; no raw sockets, and no protocol that is rarely used (SCTP, MPTCP).
+void allow_internet(FilterBuilder& filter) {
+    struct Kind {
+        std::uint32_t domain, type, protocol;
+    };
+    constexpr Kind kinds[] = {
+        {AF_INET, SOCK_STREAM, 0},
+        {AF_INET, SOCK_STREAM, IPPROTO_TCP},
+        {AF_INET, SOCK_DGRAM, 0},
+        {AF_INET, SOCK_DGRAM, IPPROTO_UDP},
+        {AF_INET, SOCK_DGRAM, IPPROTO_ICMP},
+        {AF_INET6, SOCK_STREAM, 0},
+        {AF_INET6, SOCK_STREAM, IPPROTO_TCP},
+        {AF_INET6, SOCK_DGRAM, 0},
+        {AF_INET6, SOCK_DGRAM, IPPROTO_UDP},
+        {AF_INET6, SOCK_DGRAM, IPPROTO_ICMPV6},
+    };
+    for (const auto& [domain, type, protocol] : kinds)
+        filter.allow("socket", {{.index = 0, .value = domain},
+                                {.index = 1, .value = type, .mask = socket_type_mask},
+                                {.index = 2, .value = protocol}});
+    const auto set = [&](std::uint32_t level, std::uint32_t option) {
+        filter.allow("setsockopt", {{.index = 1, .value = level}, {.index = 2, .value = option}});
+    };
+    set(SOL_SOCKET, SO_OOBINLINE);
+    set(IPPROTO_IP, IP_TTL);
+    set(IPPROTO_IP, IP_RECVERR);
+    set(IPPROTO_IPV6, IPV6_V6ONLY);
+    set(IPPROTO_IPV6, IPV6_UNICAST_HOPS);
+    set(IPPROTO_IPV6, IPV6_RECVERR);
+}
+
+constexpr const char* io_uring_calls[] = {"io_uring_setup", "io_uring_enter", "io_uring_register"};
+
+void add_extras(FilterBuilder& filter, const FilterOptions& options) {
+    if (options.internet) {
+        filter.because("the host's network: TCP, UDP and echo requests");
+        allow_internet(filter);
+        // A strict jail has these anyway. There is no socket but these and connected ones to use them on.
+        if (options.mode == Mode::Reduced)
+            for (const char* call : {"bind", "connect"}) filter.allow(call);
+    }
+    if (!options.io_uring) return;
+    filter.because("io_uring, past this filter: what it opens, connects and sends is not seen here");
+    for (const char* call : io_uring_calls) filter.allow(call);
+}
+
 void add_groups(FilterBuilder& filter, const std::vector<Group>& groups) {
     for (const auto& group : groups) {
         filter.because(group.reason);
@@ -178,23 +228,24 @@ constexpr std::uint32_t changes_of_open = O_CREAT | O_TRUNC | tmpfile_flag;
 
 /// What the host's root and namespaces would let it reach is not there to be called. Where Landlock is, it
 /// says the same of files once more.
-void add_reduced_rules(FilterBuilder& filter) {
+void add_reduced_rules(FilterBuilder& filter, const FilterOptions& options) {
     filter.because("files that are there: nothing is made or emptied");
     filter.allow("open", {{.index = 1, .value = 0, .mask = changes_of_open}});
     filter.allow("openat", {{.index = 2, .value = 0, .mask = changes_of_open}});
     filter.because("pairs of sockets that are connected for good: none of them can send elsewhere");
-    constexpr std::uint32_t kind = ~static_cast<std::uint32_t>(SOCK_CLOEXEC | SOCK_NONBLOCK);
-    filter.allow("socketpair",
-                 {{.index = 0, .value = AF_UNIX}, {.index = 1, .value = SOCK_STREAM, .mask = kind}});
+    filter.allow("socketpair", {{.index = 0, .value = AF_UNIX},
+                                {.index = 1, .value = SOCK_STREAM, .mask = socket_type_mask}});
     filter.because("signals to itself");
     filter.allow("tgkill", {{.index = 0, .value = own_pid}});
     filter.because("its own processors, of the calling thread");
     for (const std::uint32_t pid : {std::uint32_t{0}, own_pid})
         filter.allow("sched_setaffinity", {{.index = 0, .value = pid}});
     // Whatever becomes of a violation: these are tried by libraries, and at QEMU's own end.
-    filter.because("sockets come as descriptors, and are removed by who made them");
+    filter.because("Unix sockets come as descriptors, and are removed by who made them");
     filter.refuse("socket", EACCES, {{.index = 0, .value = AF_UNIX}});
-    for (const char* call : {"bind", "connect", "unlink", "unlinkat"}) filter.refuse(call, EACCES);
+    for (const char* call : {"unlink", "unlinkat"}) filter.refuse(call, EACCES);
+    if (!options.internet)
+        for (const char* call : {"bind", "connect"}) filter.refuse(call, EACCES);
     filter.because("making and emptying files");
     for (const std::uint32_t flag :
          {static_cast<std::uint32_t>(O_CREAT), static_cast<std::uint32_t>(O_TRUNC), tmpfile_flag}) {
@@ -203,7 +254,9 @@ void add_reduced_rules(FilterBuilder& filter) {
     }
 }
 
-void add_rules(FilterBuilder& filter, int exec_fd, Mode mode) {
+}  // namespace
+
+void add_qemu_rules(FilterBuilder& filter, int exec_fd, const FilterOptions& options) {
     add_groups(filter, harmless_calls());
     filter.because("only with these arguments");
     for (const auto& [call, index, values] : limited_calls())
@@ -217,10 +270,11 @@ void add_rules(FilterBuilder& filter, int exec_fd, Mode mode) {
     filter.because("its own limits, not the stub's");
     // Its own limits: with RLIMIT_FSIZE on the stub, which has our uid, there would be no log.
     filter.allow("prlimit64", {{.index = 0, .value = 0}});
-    if (mode == Mode::Reduced)
-        add_reduced_rules(filter);
+    if (options.mode == Mode::Reduced)
+        add_reduced_rules(filter, options);
     else
         add_strict_rules(filter);
+    add_extras(filter, options);
     filter.because("the one exec that starts it");
     filter.allow("execveat", {{.index = 0, .value = static_cast<std::uint32_t>(exec_fd)},
                               {.index = 4, .value = AT_EMPTY_PATH}});
@@ -228,24 +282,22 @@ void add_rules(FilterBuilder& filter, int exec_fd, Mode mode) {
     filter.because("done without: the program goes on with something older");
     filter.refuse("clone3", ENOSYS);
     // It opens and connects past every filter; QEMU goes on without.
-    for (const char* call : {"io_uring_setup", "io_uring_enter", "io_uring_register"})
-        filter.refuse(call, ENOSYS);
+    if (!options.io_uring)
+        for (const char* call : io_uring_calls) filter.refuse(call, ENOSYS);
 }
 
-}  // namespace
-
-Filter qemu_filter(int exec_fd, Violation violation, Mode mode) {
+Filter qemu_filter(int exec_fd, Violation violation, const FilterOptions& options) {
     FilterBuilder builder(FilterBuilder::Otherwise::Refuse, violation);
-    add_rules(builder, exec_fd, mode);
+    add_qemu_rules(builder, exec_fd, options);
     Filter filter = builder.filter();
     filter.exec_fd = exec_fd;
     filter.log = violation == Violation::Log;
     return filter;
 }
 
-std::vector<Rule> qemu_filter_rules(int exec_fd, Mode mode) {
+std::vector<Rule> qemu_filter_rules(int exec_fd, const FilterOptions& options) {
     FilterBuilder filter;
-    add_rules(filter, exec_fd, mode);
+    add_qemu_rules(filter, exec_fd, options);
     return filter.rules();
 }
 

@@ -108,15 +108,25 @@ constexpr Name ioctls[] = {NAMED(FIONREAD),
                            NAMED(TUNSETVNETBE),
                            NAMED(TUNSETQUEUE)};
 
-constexpr Name socket_options[] = {NAMED(SO_TYPE),      NAMED(SO_ERROR),      NAMED(SO_DOMAIN),
-                                   NAMED(SO_PROTOCOL),  NAMED(SO_ACCEPTCONN), NAMED(SO_SNDBUF),
-                                   NAMED(SO_RCVBUF),    NAMED(SO_PEERCRED),   NAMED(SO_REUSEADDR),
-                                   NAMED(SO_KEEPALIVE), NAMED(SO_BROADCAST),  NAMED(SO_ZEROCOPY)};
+constexpr Name socket_options[] = {
+    NAMED(SO_TYPE),      NAMED(SO_ERROR),    NAMED(SO_DOMAIN),   NAMED(SO_PROTOCOL),  NAMED(SO_ACCEPTCONN),
+    NAMED(SO_SNDBUF),    NAMED(SO_RCVBUF),   NAMED(SO_PEERCRED), NAMED(SO_REUSEADDR), NAMED(SO_KEEPALIVE),
+    NAMED(SO_BROADCAST), NAMED(SO_ZEROCOPY), NAMED(SO_OOBINLINE)};
 
 constexpr Name tcp_options[] = {NAMED(TCP_NODELAY), NAMED(TCP_KEEPIDLE), NAMED(TCP_KEEPINTVL),
                                 NAMED(TCP_KEEPCNT)};
 
-constexpr Name levels[] = {NAMED(SOL_SOCKET), NAMED(IPPROTO_TCP)};
+constexpr Name ip_options[] = {NAMED(IP_TTL), NAMED(IP_RECVERR)};
+
+constexpr Name ipv6_options[] = {NAMED(IPV6_V6ONLY), NAMED(IPV6_UNICAST_HOPS), NAMED(IPV6_RECVERR)};
+
+constexpr Name levels[] = {NAMED(SOL_SOCKET), NAMED(IPPROTO_TCP), NAMED(IPPROTO_IP), NAMED(IPPROTO_IPV6)};
+
+constexpr Name protocols[] = {NAMED(IPPROTO_TCP), NAMED(IPPROTO_UDP), NAMED(IPPROTO_ICMP),
+                              NAMED(IPPROTO_ICMPV6)};
+
+/// Under a mask that leaves what can be or'ed to them.
+constexpr Name socket_types[] = {NAMED(SOCK_STREAM), NAMED(SOCK_DGRAM)};
 #undef NAMED
 
 using R = PathRights;
@@ -138,13 +148,15 @@ struct Argument {
 };
 constexpr Argument arguments[] = {
     {"socket", 0, "domain", std::begin(families), std::end(families)},
+    {"socket", 1, "type", std::begin(socket_types), std::end(socket_types)},
+    {"socket", 2, "protocol", std::begin(protocols), std::end(protocols)},
     {"socketpair", 0, "domain", std::begin(families), std::end(families)},
     {"prctl", 0, "option", std::begin(prctls), std::end(prctls)},
     {"fcntl", 1, "cmd", std::begin(fcntls), std::end(fcntls)},
     {"ioctl", 1, "request", std::begin(ioctls), std::end(ioctls)},
     {"getsockopt", 1, "level", std::begin(levels), std::end(levels)},
     {"setsockopt", 1, "level", std::begin(levels), std::end(levels)},
-    {"socketpair", 1, "type", nullptr, nullptr},
+    {"socketpair", 1, "type", std::begin(socket_types), std::end(socket_types)},
     {"open", 1, "flags", nullptr, nullptr},
     {"openat", 2, "flags", nullptr, nullptr},
     {"clone", 0, "flags", nullptr, nullptr},
@@ -172,8 +184,16 @@ std::string name_in(const Name (&names)[count], std::uint32_t value) {
 std::optional<std::string> option_text(const Rule& rule, const ArgumentTest& test) {
     if (rule.call != "getsockopt" && rule.call != "setsockopt") return std::nullopt;
     if (test.index != 2 || rule.tests.front().index != 1) return std::nullopt;
-    const bool tcp = rule.tests.front().value == IPPROTO_TCP;
-    return "optname = " + (tcp ? name_in(tcp_options, test.value) : name_in(socket_options, test.value));
+    switch (rule.tests.front().value) {
+        case IPPROTO_TCP:
+            return "optname = " + name_in(tcp_options, test.value);
+        case IPPROTO_IP:
+            return "optname = " + name_in(ip_options, test.value);
+        case IPPROTO_IPV6:
+            return "optname = " + name_in(ipv6_options, test.value);
+        default:
+            return "optname = " + name_in(socket_options, test.value);
+    }
 }
 
 std::string test_text(const Rule& rule, const ArgumentTest& test) {
@@ -183,12 +203,11 @@ std::string test_text(const Rule& rule, const ArgumentTest& test) {
         arguments, [&](const auto& one) { return one.call == call && one.index == test.index; });
     const bool found = known != std::end(arguments);
     const auto argument = found ? std::string(known->name) : fmt::format("argument {}", test.index);
-    if (test.mask != 0xffffffff)
-        return fmt::format("{} & {:#x} = {}", argument, test.mask, value_text(test.value));
+    const auto what = test.mask == 0xffffffff ? argument : fmt::format("{} & {:#x}", argument, test.mask);
     if (found)
         for (const auto* name = known->begin; name != known->end; ++name)
-            if (name->value == test.value) return fmt::format("{} = {}", argument, name->name);
-    return fmt::format("{} = {}", argument, value_text(test.value));
+            if (name->value == test.value) return fmt::format("{} = {}", what, name->name);
+    return fmt::format("{} = {}", what, value_text(test.value));
 }
 
 }  // namespace

@@ -17,6 +17,8 @@ struct Program {
     std::filesystem::path loader;                     ///< empty: its own ELF interpreter
     std::vector<std::filesystem::path> library_path;  ///< empty: the system's
     std::vector<std::filesystem::path> data;          ///< further read-only directories
+    std::filesystem::path modules = {};  ///< the directory of QEMU's; empty: where its libraries are
+    bool by_file = false;  ///< the jail gets each file that is needed, instead of the directories they are in
 };
 
 /// The Spec of a QEMU system emulator without name, arguments, descriptors, copies and stub: namespaces,
@@ -24,6 +26,18 @@ struct Program {
 /// /dev/kvm. argv holds argv[0] (after the loader and its options, if there is one); the caller appends
 /// QEMU's arguments. Throws SetupError.
 Spec qemu_profile(const Program& program, bool kvm, Filter filter = qemu_filter(descriptor_ceiling()));
+
+/// The Spec of qemu-storage-daemon(1): QEMU's jail without its data. It takes no descriptors for its files
+/// (version 7.2), so they are bound.
+Spec storage_daemon_profile(const Program& program);
+
+/// The Spec of swtpm(8): QEMU's jail, and the calls that keep the TPM's state in a directory that is bound
+/// writable.
+Spec swtpm_profile(const Program& program);
+
+/// The Spec of virtiofsd (the one in Rust, with --sandbox=none): it serves a directory that is bound, to a
+/// guest's one user at best, because it has no capabilities. It finds its descriptors by /proc.
+Spec virtiofsd_profile(const Program& program);
 
 /// The Spec of passt(1), which builds a sandbox of its own: host network, no filter of ours. argv as above.
 Spec passt_profile(const Program& program);

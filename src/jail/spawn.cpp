@@ -232,7 +232,7 @@ class Spawner {
     void map_ids() {
         if (!strict_) return;
         const auto uid = privileged_ ? *spec_.host_uid : ::geteuid();
-        const auto gid = privileged_ ? *spec_.host_uid : ::getegid();
+        const auto gid = privileged_ ? spec_.host_gid.value_or(*spec_.host_uid) : ::getegid();
         // Who is not privileged may only map a group after giving setgroups(2) up, which could take a group
         // away that a file denies something to.
         if (!privileged_) write_proc("setgroups", "deny");

@@ -111,6 +111,7 @@ struct Spec {
     std::vector<std::string> directories;  ///< empty directories to make
     std::vector<std::string> tmpfs;        ///< writable, small
     bool proc = false;                     ///< mount /proc (subset=pid where the kernel can)
+    bool whole_proc = false;               ///< if so, with /proc/sys and all else it has
     std::vector<Device> devices;
     std::vector<KeptFd> fds;
     std::vector<Limit> limits;
@@ -119,7 +120,9 @@ struct Spec {
     /// As root: the uid and gid of the host that the process has (never 0). As a user: ignored, it is our
     /// own.
     std::optional<std::uint32_t> host_uid;
+    std::optional<std::uint32_t> host_gid;  ///< nothing: the same number
     bool may_execute = false;  ///< false: exec works once, for `executable`, and never again (needs a filter)
+    bool internet = false;     ///< in a reduced jail: Landlock leaves it TCP
     bool end_with_parent = false;  ///< SIGKILL when we die
     bool inherit_streams = false;  ///< stdin, stdout, stderr, umask and the terminal are ours; needs no log
     Mode mode = Mode::Strict;

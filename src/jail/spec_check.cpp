@@ -142,6 +142,9 @@ class Checker {
         if (!spec_.host_uid) refuse("as root, the user of the jail must be given", EINVAL);
         if (*spec_.host_uid == 0)
             refuse("root cannot be the user of a jail", EPERM, "choose a uid of its own for it");
+        if (spec_.host_gid == 0U)
+            refuse("root's group cannot be the group of a jail", EPERM,
+                   "choose a user with a group of its own");
     }
 
     void target(const std::string& path, std::string_view what) const {

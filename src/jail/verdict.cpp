@@ -94,14 +94,15 @@ class Judge {
     }
 
     void ids(const std::string& property, const std::string& name) {
-        const auto wanted = std::to_string(promise_.uid);
+        const auto number = name == "Gid" ? promise_.gid.value_or(promise_.uid) : promise_.uid;
+        const auto wanted = std::to_string(number);
         const auto says = without_repetition(field(name));
         // A user's group is not his uid; that it is not root's is what counts.
         const bool own_group = name == "Gid" && !promise_.no_groups;
         if (own_group)
             require(property, says, !(" " + says + ' ').starts_with(" 0 "), "not root's");
         else
-            require(property, says, says == wanted && promise_.uid != 0, wanted);
+            require(property, says, says == wanted && number != 0, wanted);
     }
     void groups() {
         const auto says = field("Groups");

@@ -23,6 +23,7 @@ enum class Role {
 struct Promise {
     Role role = Role::Contained;
     std::uint32_t uid = 0;               ///< on the host
+    std::optional<std::uint32_t> gid;    ///< nothing: the same number
     bool no_groups = true;               ///< an ordinary user cannot drop his
     bool network = false;                ///< it has the host's
     bool reduced = false;                ///< its jail is: namespaces and root are the host's

@@ -72,8 +72,13 @@ Applied load(const Json& saved) {
     applied.jail = saved.at("jail").get<std::string>();
     applied.landlock = saved.value("landlock", "auto");
     applied.on_violation = saved.value("on-violation", "errno");
+    applied.net = saved.value("net", "none");
+    if (saved.contains("uid"))
+        applied.ids = {saved.at("uid").get<std::uint32_t>(), saved.at("gid").get<std::uint32_t>()};
     applied.attach = saved.value("attach", "operate");
     applied.supervisor = load_process(saved.at("supervisor"));
+    if (const auto spawner = saved.value("spawner", Json()); !spawner.is_null())
+        applied.spawner = load_process(spawner);
     applied.stub = load_process(saved.at("stub"));
     for (const auto& [name, process] : saved.at("helpers").items())
         applied.helpers.emplace_back(name, load_process(process));
@@ -82,6 +87,8 @@ Applied load(const Json& saved) {
     applied.started =
         std::chrono::system_clock::time_point(milliseconds(saved.at("started-ms").get<std::int64_t>()));
     applied.stop_timeout = milliseconds(saved.at("stop-timeout-ms").get<std::int64_t>());
+    applied.restart_on_reboot = saved.value("restart-on-reboot", false);
+    applied.restarts = saved.value("restarts", 0U);
     applied.restart_on_crash = saved.value("restart-on-crash", false);
     applied.console = saved.at("console").get<std::string>();
     applied.ended = saved.at("ended");
@@ -106,8 +113,14 @@ Json Applied::to_json() const {
     json["jail"] = jail;
     json["landlock"] = landlock;
     json["on-violation"] = on_violation;
+    json["net"] = net;
+    if (ids) {
+        json["uid"] = ids->uid;
+        json["gid"] = ids->gid;
+    }
     json["attach"] = attach;
     json["supervisor"] = save(supervisor);
+    json["spawner"] = spawner ? save(*spawner) : Json();
     json["stub"] = save(stub);
     Json& processes = json["helpers"] = Json::object();
     for (const auto& [name, process] : helpers) processes[name] = save(process);
@@ -115,6 +128,8 @@ Json Applied::to_json() const {
     const auto since_epoch = std::chrono::duration_cast<milliseconds>(started.time_since_epoch());
     json["started-ms"] = since_epoch.count();
     json["stop-timeout-ms"] = stop_timeout.count();
+    json["restart-on-reboot"] = restart_on_reboot;
+    json["restarts"] = restarts;
     json["restart-on-crash"] = restart_on_crash;
     json["console"] = console;
     json["ended"] = ended;

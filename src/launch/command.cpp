@@ -62,14 +62,27 @@ void set_limit(std::vector<jail::Limit>& limits, const jail::Limit& limit) {
     limits.push_back(limit);
 }
 
+struct ProfileName {
+    const char* name;
+    jail::Spec (*make)(const jail::Program& program);
+};
+constexpr ProfileName profiles[] = {
+    {"command", jail::command_profile},
+    {"passt", jail::passt_profile},
+    {"qemu", [](const jail::Program& program) { return jail::qemu_profile(program, false); }},
+    {"qemu-storage-daemon", jail::storage_daemon_profile},
+    {"swtpm", jail::swtpm_profile},
+    {"virtiofsd", jail::virtiofsd_profile}};
+
 jail::Spec profile_of(const CommandWords& words, const jail::Program& program) {
-    if (words.profile == "command") return jail::command_profile(program);
-    if (words.profile == "qemu") return jail::qemu_profile(program, false);
-    if (words.profile == "passt") return jail::passt_profile(program);
-    const std::vector<std::string> names = {"command", "qemu", "passt"};
+    std::vector<std::string> names;
+    for (const auto& profile : profiles) {
+        if (words.profile == profile.name) return profile.make(program);
+        names.emplace_back(profile.name);
+    }
     const auto near = did_you_mean(words.profile, names);
     throw wrong(fmt::format("--profile {}: there is no such profile", words.profile),
-                near.empty() ? "it is one of command, qemu and passt" : near);
+                near.empty() ? "it is one of " + join_or(names) : near);
 }
 
 jail::Landlock landlock_of(const std::string& word) {

@@ -211,6 +211,9 @@ class Compiler {
 
 void Compiler::basics() {
     argv({"-nodefaults", "-no-user-config", "-S"});
+    if (vm_.jail.qemu_sandbox.value)
+        argv({"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"},
+             vm_.jail.qemu_sandbox.origin);
     argv({"-display", "none"});
     argv({"-name", "guest=" + with_doubled_commas(vm_.name.value)}, vm_.name.origin);
     argv({"-machine",
@@ -461,7 +464,7 @@ void Compiler::begin() {
     }
     // After the reset, which would otherwise end QEMU; and never as -action, for the same reason.
     Json actions = Json::object();
-    if (vm_.lifecycle.on_reboot.value == config::OnReboot::Stop) actions["reboot"] = "shutdown";
+    if (vm_.lifecycle.on_reboot.value != config::OnReboot::Reset) actions["reboot"] = "shutdown";
     // To restart, too: the supervisor resets it then.
     if (vm_.lifecycle.on_crash.value != config::OnCrash::Stop) actions["panic"] = "pause";
     if (!actions.empty()) qmp("set-action", std::move(actions));

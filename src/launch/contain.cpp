@@ -21,6 +21,13 @@ jail::Landlock landlock_of(const config::JailOptions& jail) {
     return jail::Landlock::Auto;
 }
 
+/// The host's, with its name servers, which slirp tells the guest.
+void give_network(jail::Spec& spec) {
+    spec.namespaces.net = false;
+    spec.internet = true;
+    spec.binds.push_back({.source = "/etc/resolv.conf", .target = "/etc/resolv.conf", .optional = true});
+}
+
 }  // namespace
 
 jail::Mode mode_of(config::JailMode mode) {
@@ -33,6 +40,18 @@ jail::Mode mode_of(config::JailMode mode) {
             return jail::Mode::Off;
     }
     return jail::Mode::Strict;
+}
+
+jail::FilterOptions filter_options(const config::JailOptions& options, config::JailMode mode) {
+    return {.mode = mode_of(mode),
+            .internet = options.net.value == config::JailNet::Host,
+            .io_uring = options.io_uring.value};
+}
+
+void set_ids(jail::Spec& spec, const std::optional<HostIds>& ids) {
+    if (!ids) return;
+    spec.host_uid = ids->uid;
+    spec.host_gid = ids->gid;
 }
 
 jail::Violation violation_of(const config::JailOptions& options) {
@@ -48,25 +67,26 @@ jail::Violation violation_of(const config::JailOptions& options) {
 }
 
 jail::Filter filter_for(const config::JailOptions& options, config::JailMode mode) {
-    return jail::qemu_filter(jail::descriptor_ceiling(), violation_of(options), mode_of(mode));
+    return jail::qemu_filter(jail::descriptor_ceiling(), violation_of(options),
+                             filter_options(options, mode));
 }
 
 jail::Spec contain(const config::Vm& vm, const Plan& plan, const FdOf& fd_of,
-                   const std::filesystem::path& binary, std::optional<std::uint32_t> host_uid,
-                   jail::Filter filter) {
-    const jail::Program program{binary, vm.qemu.loader, vm.qemu.library_path, vm.qemu.data};
+                   const std::filesystem::path& binary, std::optional<HostIds> ids, jail::Filter filter) {
+    const jail::Program program{.binary = binary,
+                                .loader = vm.qemu.loader,
+                                .library_path = vm.qemu.library_path,
+                                .data = vm.qemu.data,
+                                .modules = vm.qemu.module_dir,
+                                .by_file = vm.jail.root.value == config::JailRoot::Files};
     jail::Spec spec = jail::qemu_profile(program, plan.accel == "kvm", std::move(filter));
     spec.landlock = landlock_of(vm.jail);
     for (const auto& bind : vm.jail.binds_ro)
         spec.binds.push_back({.source = bind.value, .target = bind.value});
     spec.name = vm.name.value;
-    spec.host_uid = host_uid;
+    set_ids(spec, ids);
+    if (vm.jail.net.value == config::JailNet::Host) give_network(spec);
     spec.mode = mode_of(vm.jail_mode.value);
-    if (!vm.qemu.module_dir.empty()) {
-        spec.env.push_back("QEMU_MODULE_DIR=" + vm.qemu.module_dir.string());
-        spec.binds.push_back(
-            {.source = vm.qemu.module_dir, .target = vm.qemu.module_dir, .executable = true});
-    }
     for (const auto& word : plan.argv()) spec.argv.push_back(word);
     for (const auto& step : plan.steps) {
         if (const auto* inherit = std::get_if<InheritStep>(&step.action))

@@ -10,6 +10,7 @@
 #include "config/resource.hpp"
 #include "jail/filter.hpp"
 #include "jail/spec.hpp"
+#include "launch/jail_uids.hpp"
 #include "launch/plan.hpp"
 
 namespace qvm::launch {
@@ -17,11 +18,17 @@ namespace qvm::launch {
 /// What a file's jail.mode means.
 jail::Mode mode_of(config::JailMode mode);
 
+/// What a file's [jail] lets QEMU have, and where.
+jail::FilterOptions filter_options(const config::JailOptions& options, config::JailMode mode);
+
+/// Whom a contained process of root's runs as.
+void set_ids(jail::Spec& spec, const std::optional<HostIds>& ids);
+
 /// What a file's jail.on-violation means.
 jail::Violation violation_of(const config::JailOptions& options);
 
-/// QEMU's system call filter, as its file's jail.on-violation and jail.mode say. It takes libseccomp some
-/// milliseconds and needs nothing else, so a caller may run it beside other work.
+/// QEMU's system call filter, as its file's [jail] says. It takes libseccomp some milliseconds and
+/// needs nothing else, so a caller may run it beside other work.
 jail::Filter filter_for(const config::JailOptions& options, config::JailMode mode);
 
 /// The descriptor of a HostStep, by its name.
@@ -30,7 +37,6 @@ using FdOf = std::function<int(const std::string&)>;
 /// The whole Spec of a VM's QEMU except its stub. Descriptors are borrowed, from HostResources::fd; to look
 /// at the Spec, any number serves.
 jail::Spec contain(const config::Vm& vm, const Plan& plan, const FdOf& fd_of,
-                   const std::filesystem::path& binary, std::optional<std::uint32_t> host_uid,
-                   jail::Filter filter);
+                   const std::filesystem::path& binary, std::optional<HostIds> ids, jail::Filter filter);
 
 }  // namespace qvm::launch

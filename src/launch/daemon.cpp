@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "launch/daemon.hpp"
 
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,6 +15,7 @@
 
 #include "base/json.hpp"
 #include "launch/limits.hpp"
+#include "launch/spawner.hpp"
 #include "qmp/async.hpp"
 
 namespace qvm::launch {
@@ -53,7 +56,10 @@ void record_failure(VmState& state, Applied& applied) noexcept {
         applied.phase = Applied::Phase::Ended;
         applied.ended = Json::object();
         applied.ended["how"] = "failed";
-        applied.ended["detail"] = "it did not start";
+        applied.ended["detail"] =
+            applied.restarts == 0
+                ? "it did not start"
+                : fmt::format("it did not start again after a reboot: `qvm log {}` says why", state.name());
         state.write_applied(applied);
     } catch (const std::exception& error) {
         std::fprintf(stderr, "%s\n", error.what());
@@ -61,10 +67,21 @@ void record_failure(VmState& state, Applied& applied) noexcept {
     state.remove_runtime();
 }
 
+/// A VM that is started again is locked like one that is started; and without its spawner it shall not be.
+void begin_again(UpOrder& order, VmState& state) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    constexpr std::chrono::minutes patience{2};
+    order.operation_lock = state.lock_operation(patience);
+    if (::getppid() != order.applied.spawner->pid)
+        throw Error(ExitCode::RolledBack, state.name() + " is not started again: it was ended meanwhile");
+    order.applied.started = std::chrono::system_clock::now();
+}
+
 /// The supervisor's whole life, in whichever process.
 qmp::net::awaitable<void> supervise(qmp::net::io_context& context, UpOrder& order, const VmState& state,
                                     Progress progress, const std::function<void()>& running, Ending& ending) {
     VmState own = state;
+    if (order.applied.restarts > 0) begin_again(order, own);
     own.create();  // the end of an earlier start took the runtime directory away
     order.applied.phase = Applied::Phase::Starting;
     order.applied.supervisor = ProcessRecord::of(::getpid());
@@ -98,6 +115,7 @@ qmp::net::awaitable<void> supervise(qmp::net::io_context& context, UpOrder& orde
     }
     interruption.reset();
     order.operation_lock.reset();
+    ::prctl(PR_SET_PDEATHSIG, 0);
     running();
     auto serving = supervisor->serve();
     ending = co_await std::move(serving);
@@ -138,13 +156,23 @@ void leave_terminal(const VmState& state, const std::vector<int>& inherited) {
     if (::chdir("/") != 0) throw_errno("change to the root directory");
 }
 
+/// From here on in a process for this life of the VM. See lifecycle.on-reboot = "restart".
+void enter_life(UpOrder& order, std::span<Fd* const> first_life_only) {
+    if (!order.applied.restart_on_reboot) return;
+    order.applied.spawner = ProcessRecord::of(::getpid());
+    order.applied.restarts = stay_behind_as_spawner(first_life_only);
+}
+
 /// The child's side of up_in_background; its return value is the process's exit status.
-int supervise_in_child(UpOrder& order, const VmState& state, const DescribeFailure& describe, int pipe) {
+int supervise_in_child(UpOrder& order, const VmState& state, const DescribeFailure& describe, Fd report) {
     try {
         leave_terminal(state, order.inherited);
+        enter_life(order, std::array{&report, &order.operation_lock});
+        const int pipe = report.get();
         qmp::net::io_context context(1);
         Ending ending;
-        const ReportProgress report = [pipe](const std::string& title, std::size_t index, std::size_t count) {
+        const ReportProgress progress = [pipe](const std::string& title, std::size_t index,
+                                               std::size_t count) {
             Json message = Json::object();
             message["progress"] = title;
             message["index"] = index;
@@ -157,28 +185,28 @@ int supervise_in_child(UpOrder& order, const VmState& state, const DescribeFailu
             Json message = Json::object();
             message["running"] = true;
             tell(pipe, message);
-            ::close(pipe);
+            report.reset();
         };
         try {
-            qmp::run(context, supervise(context, order, state, adapt(report), running, ending));
+            qmp::run(context, supervise(context, order, state, adapt(progress), running, ending));
         } catch (const std::exception& error) {
             const auto* ours = dynamic_cast<const Error*>(&error);
             const auto code = ours != nullptr ? ours->exit_code() : ExitCode::Usage;
             Json message = Json::object();
             message["failed"] = describe(error);
             message["exit"] = static_cast<int>(code);
-            if (!up)
+            if (!up && order.applied.restarts == 0)
                 tell(pipe, message);
             else
-                std::fprintf(stderr, "%s\n", error.what());
+                std::fputs(describe(error).c_str(), stderr);
             return static_cast<int>(code);
         }
-        return static_cast<int>(ending.exit_code());
+        return ending.exit_status();
     } catch (const std::exception& error) {
         Json message = Json::object();
         message["failed"] = error.what();
         message["exit"] = static_cast<int>(ExitCode::Usage);
-        tell(pipe, message);
+        tell(report.get(), message);
         return static_cast<int>(ExitCode::Usage);
     }
 }
@@ -220,7 +248,7 @@ UpOutcome up_in_background(UpOrder order, const VmState& state, const DescribeFa
     if (child < 0) throw_errno("start the supervisor");
     if (child == 0) {
         reports.read.reset();
-        const int status = supervise_in_child(order, state, describe, reports.write.release());
+        const int status = supervise_in_child(order, state, describe, std::move(reports.write));
         std::fflush(nullptr);
         // Not exit(): what the parent had half done is not ours to finish.
         ::_exit(status);
@@ -234,10 +262,12 @@ UpOutcome up_in_background(UpOrder order, const VmState& state, const DescribeFa
 }
 
 Ending up_in_foreground(UpOrder order, const VmState& state, const ReportProgress& progress,
-                        const std::function<void()>& running) {
+                        const std::function<void(unsigned restarts)>& running) {
+    enter_life(order, std::array{&order.operation_lock});
     qmp::net::io_context context(1);
     Ending ending;
-    qmp::run(context, supervise(context, order, state, adapt(progress), running, ending));
+    const auto running_now = [&] { running(order.applied.restarts); };
+    qmp::run(context, supervise(context, order, state, adapt(progress), running_now, ending));
     return ending;
 }
 

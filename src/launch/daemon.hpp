@@ -37,8 +37,10 @@ UpOutcome up_in_background(UpOrder order, const VmState& state, const DescribeFa
                            const ReportProgress& progress);
 
 /// Supervises in this process; `running` is called once the guest runs. Returns when the VM has ended.
-/// SIGTERM and SIGINT stop the VM; the second one kills it. Throws what start() throws.
+/// SIGTERM and SIGINT stop the VM; the second one kills it. A VM with lifecycle.on-reboot = "restart" has a
+/// process for each of its lives: this then returns in each, and `running` hears which. Throws what
+/// start() throws.
 Ending up_in_foreground(UpOrder order, const VmState& state, const ReportProgress& progress,
-                        const std::function<void()>& running);
+                        const std::function<void(unsigned restarts)>& running);
 
 }  // namespace qvm::launch

@@ -15,6 +15,7 @@
 
 #include "jail/profile.hpp"
 #include "jail/reduced.hpp"
+#include "launch/contain.hpp"
 #include "launch/find_program.hpp"
 #include "launch/last_words.hpp"
 #include "launch/overloaded.hpp"
@@ -98,8 +99,9 @@ Fd open_tap(const OpenTap& tap) {
 
 }  // namespace
 
-HostResources::HostResources(const VmState& state, jail::Cgroup* cgroup, bool reduced)
-    : state_(state), cgroup_(cgroup), reduced_(reduced) {}
+HostResources::HostResources(const VmState& state, jail::Cgroup* cgroup, std::optional<HostIds> ids,
+                             jail::Mode mode)
+    : state_(state), cgroup_(cgroup), ids_(ids), reduced_(mode == jail::Mode::Reduced) {}
 
 HostResources::~HostResources() {
     if (released_) return;
@@ -127,7 +129,7 @@ void HostResources::make(const HostStep& step) {
 Fd HostResources::start_process(const std::string& name, const StartProcess& process) {
     if (process.argv.empty()) throw Error(ExitCode::Usage, fmt::format("{} has no command", name));
     const auto binary = find_program(process.argv.front(), process.profile);
-    const auto uid = state_.host_uid().value_or(::geteuid());
+    const auto uid = ids_ ? ids_->uid : ::geteuid();
     if (reduced_ && !jail::may_make_namespaces(uid))
         throw Error(
             ExitCode::HostCannot,
@@ -144,7 +146,7 @@ Fd HostResources::start_process(const std::string& name, const StartProcess& pro
     for (std::size_t i = 1; i < process.argv.size(); ++i)
         spec.argv.push_back(process.argv[i] == "{fd}" ? std::to_string(helper_number) : process.argv[i]);
     spec.fds = {{pair.second.get(), helper_number}};
-    spec.host_uid = state_.host_uid();
+    set_ids(spec, ids_);
     const Fd log = state_.open_file(name + ".log", O_RDWR | O_CREAT | O_TRUNC | O_APPEND);
     spec.stub.log = log.get();
     const auto announce = [&](const PidFd& stub) {

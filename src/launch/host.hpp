@@ -4,6 +4,7 @@
 #pragma once
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,8 +25,9 @@ class HostResources {
   public:
     /// Sockets of the VM go to the runtime directory of `state`, helpers' output to its state directory.
     /// Helpers become members of `cgroup` (null: of none), which is borrowed.
-    /// `reduced`: helpers have reduced jails.
-    explicit HostResources(const VmState& state, jail::Cgroup* cgroup = nullptr, bool reduced = false);
+    /// `ids`: whom helpers run as, when root starts them. `mode`: QEMU's; reduced, theirs are, too.
+    explicit HostResources(const VmState& state, jail::Cgroup* cgroup = nullptr,
+                           std::optional<HostIds> ids = std::nullopt, jail::Mode mode = jail::Mode::Strict);
     HostResources(const HostResources&) = delete;
     HostResources& operator=(const HostResources&) = delete;
     ~HostResources();
@@ -53,6 +55,7 @@ class HostResources {
 
     VmState state_;
     jail::Cgroup* cgroup_;
+    std::optional<HostIds> ids_;
     bool reduced_;
     std::map<std::string, Fd> fds_;
     std::vector<std::pair<std::string, jail::Child>> helpers_;

@@ -13,6 +13,7 @@
 #include "launch/host.hpp"
 #include "launch/image_advice.hpp"
 #include "launch/image_header.hpp"
+#include "launch/jail_host.hpp"
 
 namespace qvm::launch {
 namespace {
@@ -294,6 +295,7 @@ class HostChecker {
 
 void check_host(const config::Vm& vm, Diagnostics& diagnostics) {
     HostChecker(vm, diagnostics).run();
+    check_jail_host(vm, diagnostics);
     const auto real_path = [](const fs::path& path) {
         std::error_code error;
         auto real = fs::weakly_canonical(path, error);

@@ -41,16 +41,16 @@ Fd memory_file(const char* name) {
 
 jail::Spec spec_for(const config::QemuBinary& qemu, const std::filesystem::path& binary,
                     config::JailMode mode) {
-    jail::Spec spec =
-        jail::qemu_profile({binary, qemu.loader, qemu.library_path, qemu.data}, false, filter_for({}, mode));
+    jail::Spec spec = jail::qemu_profile({.binary = binary,
+                                          .loader = qemu.loader,
+                                          .library_path = qemu.library_path,
+                                          .data = qemu.data,
+                                          .modules = qemu.module_dir},
+                                         false, filter_for({}, mode));
     spec.name = "probe";
     spec.mode = mode_of(mode);
     spec.end_with_parent = true;
     if (::geteuid() == 0) spec.host_uid = probe_uid();
-    if (!qemu.module_dir.empty()) {
-        spec.env.push_back("QEMU_MODULE_DIR=" + qemu.module_dir.string());
-        spec.binds.push_back({.source = qemu.module_dir, .target = qemu.module_dir, .executable = true});
-    }
     if (spec.mode == jail::Mode::Reduced) jail::reduce(spec);
     const auto chardev = fmt::format("socket,id=monitor,fd={}", monitor_number);
     for (const char* word : {"-M", "none", "-nodefaults", "-no-user-config", "-S", "-display", "none",

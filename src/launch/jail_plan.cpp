@@ -106,10 +106,12 @@ Json landlock_json(const JailPlan& plan) {
     return json;
 }
 
-Json ids_json(const jail::Spec& spec) {
+Json id_json(const JailPlan& plan, const std::optional<std::uint32_t>& outside) {
     Json json = Json::object();
-    if (spec.mode == jail::Mode::Strict) json["inside"] = 1000;
-    json["outside"] = spec.host_uid ? Json(*spec.host_uid) : Json("the caller's");
+    if (plan.spec.mode == jail::Mode::Strict) json["inside"] = 1000;
+    json["outside"] = outside     ? Json(*outside)
+                      : plan.uids ? Json(fmt::format("one of {}-{}", plan.uids->first, plan.uids->second))
+                                  : Json("the caller's");
     return json;
 }
 
@@ -126,11 +128,11 @@ Json namespaces_json(const jail::Spec& spec) {
 }  // namespace
 
 JailPlan::JailPlan(const Plan& plan, jail::Spec contained, jail::Violation on_violation,
-                   std::optional<int> abi)
+                   std::optional<int> abi, const jail::FilterOptions& options)
     : vm(plan.vm),
       spec(std::move(contained)),
       layout(spec.mode == jail::Mode::Strict ? jail::lay_out(spec) : jail::Layout{}),
-      rules(jail::qemu_filter_rules(spec.filter.exec_fd, spec.mode)),
+      rules(jail::qemu_filter_rules(spec.filter.exec_fd, options)),
       violation(on_violation),
       landlock_abi(abi) {
     const Fd executable(::open(spec.executable.c_str(), O_RDONLY | O_CLOEXEC));
@@ -180,7 +182,8 @@ Json JailPlan::to_json() const {
     json["exec-fd"] = spec.filter.exec_fd;
     json["argv"] = spec.argv;
     json["env"] = spec.env;
-    json["uid"] = json["gid"] = ids_json(spec);
+    json["uid"] = id_json(*this, spec.host_uid);
+    json["gid"] = id_json(*this, spec.host_gid ? spec.host_gid : spec.host_uid);
     json["namespaces"] = namespaces_json(spec);
     json["capabilities"] = Json::array();
     json["no-new-privileges"] = true;

@@ -10,6 +10,7 @@
 #include "jail/landlock.hpp"
 #include "jail/layout.hpp"
 #include "jail/spec.hpp"
+#include "launch/jail_uids.hpp"
 #include "launch/plan.hpp"
 
 namespace qvm::launch {
@@ -33,10 +34,13 @@ struct JailPlan {
     jail::Violation violation;          ///< what becomes of a call that no rule names
     std::vector<jail::PathRule> paths;  ///< that Landlock leaves
     std::optional<int> landlock_abi;    ///< of this host, when it may be looked at
+    std::string user;                   ///< jail.user, or empty
+    /// As root, of a VM that has no uid yet: what it will be one of.
+    std::optional<JailUids::Range> uids;
 
-    /// `violation`: what `contained` was made with.
+    /// `violation` and `options`: what the filter of `contained` was made with.
     JailPlan(const Plan& plan, jail::Spec contained, jail::Violation violation,
-             std::optional<int> landlock_abi);
+             std::optional<int> landlock_abi, const jail::FilterOptions& options = {});
     /// As root: the devices are not those of the host, but new ones that the VM's uid owns, where the kernel
     /// lets root make such.
     void make_devices_anew();

@@ -60,8 +60,16 @@ std::string section(const std::string& title, const std::string& body) {
 
 std::string who(const JailPlan& plan) {
     const auto& spec = plan.spec;
-    const auto outside = spec.host_uid ? fmt::format("{} on the host, of this VM alone", *spec.host_uid)
-                                       : std::string("the caller's on the host");
+    const auto gid = spec.host_gid ? spec.host_gid : spec.host_uid;
+    auto outside = std::string("the caller's on the host");
+    if (!spec.host_uid && plan.uids)
+        outside = fmt::format("one of {}-{} on the host, chosen at the first start, of this VM alone",
+                              plan.uids->first, plan.uids->second);
+    if (spec.host_uid && gid == spec.host_uid) outside = fmt::format("{} on the host", *spec.host_uid);
+    if (spec.host_uid && gid != spec.host_uid)
+        outside = fmt::format("{} and {} on the host", *spec.host_uid, *gid);
+    if (plan.user.empty() && spec.host_uid) outside += ", of this VM alone";
+    if (!plan.user.empty()) outside += fmt::format(", those of the user {}: jail.user", plan.user);
     Rows rows = {{"executable", spec.executable}};
     if (spec.filter.exec_fd >= 0)
         rows.push_back({"exec", fmt::format("once: by descriptor {}, which exec closes and the limit of "
@@ -74,9 +82,11 @@ std::string who(const JailPlan& plan) {
     rows.push_back({"capabilities", reduced ? "none, and no_new_privs; as root locked in all five sets"
                                             : "none, in all five sets; locked; no_new_privs"});
     rows.push_back({"new namespaces",
-                    reduced ? std::string("none: it sees the host's processes and network interfaces")
-                            : fmt::format("user mnt ipc uts cgroup{}{}", spec.namespaces.pid ? " pid" : "",
-                                          spec.namespaces.net ? " net (empty)" : "")});
+                    reduced
+                        ? fmt::format("none: it sees the host's processes and network interfaces{}",
+                                      spec.internet ? ", and may use the network" : "")
+                        : fmt::format("user mnt ipc uts cgroup{}{}", spec.namespaces.pid ? " pid" : "",
+                                      spec.namespaces.net ? " net (empty)" : "; the network is the host's")});
     rows.push_back({"environment", fmt::format("{}", fmt::join(spec.env, " "))});
     return columns(rows);
 }

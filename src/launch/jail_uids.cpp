@@ -3,7 +3,12 @@
 
 #include <algorithm>
 #include <fstream>
+#include <pwd.h>
 #include <sstream>
+
+#include <fmt/format.h>
+
+#include "base/error.hpp"
 
 namespace qvm::launch {
 namespace {
@@ -21,9 +26,16 @@ std::uint64_t stable_hash(std::string_view text) {
     return hash;
 }
 
-JailUids::JailUids() : JailUids({content_of("/etc/subuid"), content_of("/etc/subgid")}) {}
+JailUids::JailUids() : JailUids(usual) {}
 
-JailUids::JailUids(const std::vector<std::string>& subordinate) {
+JailUids::JailUids(Range range) : JailUids({content_of("/etc/subuid"), content_of("/etc/subgid")}, range) {
+    if (range == usual) return;
+    ::setpwent();
+    while (const passwd* user = ::getpwent()) take(user->pw_uid);
+    ::endpwent();
+}
+
+JailUids::JailUids(const std::vector<std::string>& subordinate, Range range) : range_(range) {
     for (const auto& text : subordinate) add(text);
 }
 
@@ -45,16 +57,22 @@ void JailUids::take(std::uint32_t uid) {
 }
 
 std::uint32_t JailUids::choose(std::string_view key) const {
-    const auto start = stable_hash(key) % count;
-    for (std::uint64_t i = 0; i < count;) {
-        const auto uid = first + (start + i) % count;
+    const auto size = std::uint64_t{range_.second} - range_.first + 1;
+    const auto start = stable_hash(key) % size;
+    for (std::uint64_t i = 0; i < size;) {
+        const auto uid = range_.first + (start + i) % size;
         const auto found = std::ranges::find_if(
             taken_, [&](const auto& range) { return range.first <= uid && uid <= range.second; });
         if (found == taken_.end()) return static_cast<std::uint32_t>(uid);
         i += found->second - uid + 1;
     }
+    if (range_ != usual)
+        throw Error(ExitCode::HostCannot,
+                    fmt::format("no uid is free in jail.uid-range, {}-{}", range_.first, range_.second),
+                    "they belong to other VMs, to users (passwd(5)), or to users' namespaces (subuid(5), "
+                    "subgid(5)): choose another range");
     // All 250 million given away: then the range is somebody's anyway.
-    return static_cast<std::uint32_t>(first + start);
+    return static_cast<std::uint32_t>(range_.first + start);
 }
 
 }  // namespace qvm::launch

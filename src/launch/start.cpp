@@ -90,8 +90,8 @@ qmp::net::awaitable<Started> start(qmp::net::io_context& context, StartOrder ord
                                    Spawned spawned, Progress progress) {
     Started vm;
     vm.cgroup = std::move(order.cgroup);
-    vm.host = std::make_unique<HostResources>(state, vm.cgroup.get(),
-                                              order.vm.jail_mode.value == config::JailMode::Reduced);
+    vm.host = std::make_unique<HostResources>(state, vm.cgroup.get(), order.host_ids,
+                                              mode_of(order.vm.jail_mode.value));
     for (const auto& step : order.plan.steps)
         if (const auto* host = std::get_if<HostStep>(&step.action)) vm.host->make(*host);
 
@@ -104,7 +104,7 @@ qmp::net::awaitable<Started> start(qmp::net::io_context& context, StartOrder ord
         std::vector<Fd> files;
         const auto fd_of = [&](const std::string& name) { return vm.host->fd(name); };
         jail::Spec spec =
-            contain(order.vm, order.plan, fd_of, order.binary, order.host_uid, std::move(order.filter));
+            contain(order.vm, order.plan, fd_of, order.binary, order.host_ids, std::move(order.filter));
         spec.stub = stub_for(state, order.vm_lock, files);
         const auto announce = [&](const PidFd& stub) {
             // Beside the start of QEMU, which takes longer; it is over before the guest's first instruction.

@@ -29,11 +29,11 @@ namespace qvm::launch {
 struct StartOrder {
     config::Vm vm;  ///< checked and placed
     Plan plan;
-    std::filesystem::path binary;           ///< QEMU, absolute
-    Fd vm_lock;                             ///< handed to the jail's pid 1
-    std::optional<std::uint32_t> host_uid;  ///< as root: whom QEMU runs as
-    std::unique_ptr<jail::Cgroup> cgroup;   ///< for QEMU and its helpers; may be null
-    jail::Filter filter;                    ///< filter_for() its file's jail
+    std::filesystem::path binary;          ///< QEMU, absolute
+    Fd vm_lock;                            ///< handed to the jail's pid 1
+    std::optional<HostIds> host_ids;       ///< as root: whom QEMU and its helpers run as
+    std::unique_ptr<jail::Cgroup> cgroup;  ///< for QEMU and its helpers; may be null
+    jail::Filter filter;                   ///< filter_for() its file's jail
 };
 
 /// QEMU did not come up. Everything started for it has been ended.

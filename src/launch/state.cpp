@@ -227,18 +227,19 @@ std::string VmState::claim(const fs::path& origin) {
     return notice;
 }
 
-std::optional<std::uint32_t> VmState::host_uid() {
+std::optional<std::uint32_t> VmState::known_uid() const {
+    std::ifstream file(directory() / uid_file);
+    std::uint32_t uid = 0;
+    return file >> uid ? std::optional(uid) : std::nullopt;
+}
+
+std::optional<std::uint32_t> VmState::host_uid(JailUids::Range range) {
     if (::geteuid() != 0) return std::nullopt;
-    const auto uid_of = [this](const std::string& name) -> std::uint32_t {
-        std::ifstream file(directories_.state / name / uid_file);
-        std::uint32_t uid = 0;
-        file >> uid;
-        return uid;
-    };
-    if (const auto own = uid_of(name_); own >= JailUids::first) return own;
+    if (const auto own = known_uid(); own && *own >= range.first && *own <= range.second) return own;
     const Fd lock = lock_briefly(directories_.state / ".uids.lock");
-    JailUids uids;
-    for (const auto& name : all_names(directories_)) uids.take(uid_of(name));
+    JailUids uids(range);
+    for (const auto& name : all_names(directories_))
+        if (const auto taken = VmState(directories_, name).known_uid()) uids.take(*taken);
     const auto uid = uids.choose(directory().string());
     write_atomically(directory() / uid_file, fmt::format("{}\n", uid));
     return uid;

@@ -24,6 +24,7 @@
 #include "base/json.hpp"
 #include "jail/cgroup.hpp"
 #include "jail/spawn.hpp"
+#include "launch/jail_uids.hpp"
 
 namespace qvm::launch {
 
@@ -69,18 +70,23 @@ struct Applied {
     std::uint64_t generation = 0;
     std::string qemu;  ///< "QEMU 7.2.22 (/usr/bin/..)"
     std::string accel;
-    std::string jail;          ///< "strict", "off"
-    std::string landlock;      ///< jail.landlock
-    std::string on_violation;  ///< jail.on-violation
-    std::string attach;        ///< "observe", "operate", "all"
+    std::string jail;            ///< "strict", "reduced", "off"
+    std::string landlock;        ///< jail.landlock
+    std::string on_violation;    ///< jail.on-violation
+    std::string net;             ///< jail.net
+    std::optional<HostIds> ids;  ///< as root: whom QEMU runs as
+    std::string attach;          ///< "observe", "operate", "all"
     ProcessRecord supervisor, stub;
+    std::optional<ProcessRecord> spawner;  ///< which starts it again after a reboot (launch/spawner.hpp)
     std::vector<std::pair<std::string, ProcessRecord>> helpers;
     std::optional<jail::CgroupRecord> cgroup;  ///< nothing: none was asked for
     std::chrono::system_clock::time_point started;
     std::chrono::milliseconds stop_timeout{30'000};
-    bool restart_on_crash = false;  ///< lifecycle.on-crash = "restart": a guest that panics is reset
-    std::string console;            ///< id of the console chardev, or empty
-    Json ended;                     ///< {how, detail} once it has ended, see Ending
+    bool restart_on_reboot = false;  ///< lifecycle.on-reboot = "restart"
+    unsigned restarts = 0;           ///< since `up`, because of restart_on_reboot
+    bool restart_on_crash = false;   ///< lifecycle.on-crash = "restart": a guest that panics is reset
+    std::string console;             ///< id of the console chardev, or empty
+    Json ended;                      ///< {how, detail} once it has ended, see Ending
     Json to_json() const;
     static Applied from_json(const Json& saved);
 };
@@ -117,8 +123,11 @@ class VmState {
     /// Takes the name for `origin` (absolute), or throws Error (Invalid) when it belongs to another existing
     /// file. Makes the directories first. Returns a notice when a moved file is taken over, else "".
     std::string claim(const std::filesystem::path& origin);
-    /// As root: the uid this VM's QEMU runs as (allotted once); else nothing.
-    std::optional<std::uint32_t> host_uid();
+    /// As root: the uid this VM's QEMU runs as (allotted once, and again when it is not in `range`); else
+    /// nothing.
+    std::optional<std::uint32_t> host_uid(JailUids::Range range = JailUids::usual);
+    /// The one that was allotted last, if any.
+    std::optional<std::uint32_t> known_uid() const;
 
     /// Held by who changes the VM (up, stop of an orphan, kill, rm): waits up to `timeout`. Throws Error
     /// (TimedOut) naming who holds it, Error (NoSuchVm) when the VM is removed meanwhile.

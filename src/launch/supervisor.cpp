@@ -22,6 +22,7 @@
 #include "launch/console.hpp"
 #include "launch/control.hpp"
 #include "launch/shutdown.hpp"
+#include "launch/spawner.hpp"
 #include "qmp/async.hpp"
 #include "qmp/server.hpp"
 #include "qmp/transport.hpp"
@@ -75,11 +76,15 @@ class Journal {
 };
 
 /// What a SHUTDOWN says of how the VM ends, or nothing where its end will tell.
-std::optional<Ending> ending_of(const qmp::Event& shutdown) {
+std::optional<Ending> ending_of(const qmp::Event& shutdown, bool restarts) {
     const auto reason = shutdown.data.value("reason", "");
     if (reason == "guest-shutdown") return Ending{"guest", "the guest powered off"};
-    if (reason == "guest-reset")
-        return Ending{"guest", "the guest rebooted, which ends it (lifecycle.on-reboot)"};
+    if (reason == "guest-reset" || reason == "host-qmp-system-reset") {
+        const auto* who = reason == "guest-reset" ? "the guest rebooted" : "the machine was reset";
+        if (restarts)
+            return Ending{"restart", fmt::format("{}: it is started again (lifecycle.on-reboot)", who)};
+        return Ending{"guest", fmt::format("{}, which ends it (lifecycle.on-reboot)", who)};
+    }
     if (reason == "guest-panic") return Ending{"died", "the guest panicked"};
     if (reason == "host-qmp-quit") return Ending{"quit", "a QMP client told QEMU to quit"};
     if (reason == "host-signal") return Ending{"quit", "QEMU was told to end by a signal"};
@@ -87,6 +92,10 @@ std::optional<Ending> ending_of(const qmp::Event& shutdown) {
 }
 
 }  // namespace
+
+int Ending::exit_status() const {
+    return how == "restart" ? start_again : static_cast<int>(how == "died" ? ExitCode::VmDied : ExitCode::Ok);
+}
 
 struct Supervisor::Impl {
     Impl(qmp::net::io_context& ctx, Started started, VmState vm_state, Applied now)
@@ -106,8 +115,11 @@ struct Supervisor::Impl {
 
     void open_console() {
         if (applied.console.empty()) return;
-        ConsoleRelay::Files files{state.open_file("console.log", O_RDWR | O_CREAT | O_TRUNC | O_APPEND),
-                                  state.open_file("console.log.1", O_RDWR | O_CREAT)};
+        // The guest's reboot is part of the story.
+        const int from_the_start = applied.restarts == 0 ? O_TRUNC : 0;
+        ConsoleRelay::Files files{
+            state.open_file("console.log", O_RDWR | O_CREAT | O_APPEND | from_the_start),
+            state.open_file("console.log.1", O_RDWR | O_CREAT)};
         console = std::make_unique<ConsoleRelay>(
             context, qmp::connect_unix(state.socket(console_socket).string()),
             qmp::listen_unix(state.socket("console.sock").string()), std::move(files));
@@ -235,6 +247,26 @@ struct Supervisor::Impl {
         return reply;
     }
 
+    /// It may have been killed meanwhile; then nobody can start the VM again.
+    bool has_spawner() const { return applied.spawner && ::getppid() == applied.spawner->pid; }
+
+    bool try_lock_for_restart() {
+        try {
+            restart_lock = state.lock_operation(std::chrono::milliseconds(0));
+            return true;
+        } catch (const Error&) {
+            return false;
+        }
+    }
+
+    /// Whoever is at work on the VM finishes first. It may be told to stop or to die meanwhile.
+    awaitable<void> lock_for_restart() {
+        while (intended && intended->how == "restart" && !try_lock_for_restart()) {
+            auto moment = qmp::sleep_for(std::chrono::milliseconds(20));
+            co_await std::move(moment);
+        }
+    }
+
     awaitable<void> pump_events() {
         for (;;) {
             auto next = events.next();
@@ -252,7 +284,7 @@ struct Supervisor::Impl {
     void note(const qmp::Event& event) {
         if (event.name == "GUEST_PANICKED" && applied.restart_on_crash)
             qmp::spawn(context, restart_guest(), log_failure());
-        if (event.name == "SHUTDOWN" && !intended) intended = ending_of(event);
+        if (event.name == "SHUTDOWN" && !intended) intended = ending_of(event, has_spawner());
         journal.event(event);
     }
 
@@ -303,6 +335,8 @@ struct Supervisor::Impl {
             auto heard = heard_all.wait_for(std::chrono::seconds(1));
             co_await std::move(heard);
         }
+        auto locked = lock_for_restart();
+        co_await std::move(locked);
         Ending ending = intended.value_or(Ending{"died", {}});
         if (ending.how == "died" && ending.detail.empty()) {
             if (!status)
@@ -313,8 +347,9 @@ struct Supervisor::Impl {
                 ending.detail = "QEMU " + status->to_string() + of_memory_limit();
         }
         log_line(fmt::format("{}: {}", ending.how, ending.detail));
-        applied.phase = Applied::Phase::Ended;
-        applied.ended = reply_of(ending);
+        const bool again = ending.how == "restart";
+        applied.phase = again ? Applied::Phase::Starting : Applied::Phase::Ended;
+        if (!again) applied.ended = reply_of(ending);
         try {
             state.write_applied(applied);
         } catch (const Error& error) {
@@ -379,6 +414,7 @@ struct Supervisor::Impl {
     std::optional<Ending> intended;
     std::map<std::string, std::string> ended_helpers;  ///< how, by name
     bool stopping = false;
+    Fd restart_lock;  ///< the operation lock, until this process ends
 };
 
 Supervisor::Supervisor(qmp::net::io_context& context, Started vm, VmState state, Applied applied)

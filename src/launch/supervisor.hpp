@@ -17,10 +17,11 @@ namespace qvm::launch {
 /// How a VM's life ended, as Applied::ended keeps it.
 struct Ending {
     /// "guest" (it powered off), "stopped" (qvm stop: `detail` says how), "killed" (qvm kill), "quit" (a QMP
-    /// client), "died".
+    /// client), "restart" (the guest rebooted, and the spawner is to start it again), "died".
     std::string how;
     std::string detail;
-    ExitCode exit_code() const { return how == "died" ? ExitCode::VmDied : ExitCode::Ok; }
+    /// Of the supervisor's process.
+    int exit_status() const;
 };
 
 class Supervisor {

@@ -162,7 +162,7 @@ Spec probe_spec(const Outside& outside, const std::vector<std::string>& names, b
 Spec reduced_spec(const Outside& outside, const std::vector<std::string>& names, Landlock landlock) {
     auto spec = probe_spec(outside, names);
     for (const char* word : {"--parent-is-stub", "yes"}) spec.argv.emplace_back(word);
-    spec.filter = qemu_filter(descriptor_ceiling(), Violation::Errno, Mode::Reduced);
+    spec.filter = qemu_filter(descriptor_ceiling(), Violation::Errno, {.mode = Mode::Reduced});
     spec.landlock = landlock;
     reduce(spec);
     return spec;

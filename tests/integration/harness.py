@@ -482,6 +482,18 @@ def fetched_tables():
     return {}
 
 
+def fetched_root(program, test):
+    """Where tools/fetch-qemu unpacked a suite that has `program`; a missing one is a skip, or a failure where none may be."""
+    for version, table in fetched_tables().items():
+        root = table.parent / version / "root"
+        if (root / program).exists():
+            return root
+    missing = f"{program} of a newer Debian is missing: run tools/fetch-qemu"
+    if os.environ.get("QVM_QEMUS_REQUIRED") == "1":
+        test.fail(missing)
+    test.skipTest(missing)
+
+
 def each_qemu():
     """Names and "-f" arguments: the installed QEMU and the newer ones; a missing one is a skip by name, or a failure."""
     yield "installed", []

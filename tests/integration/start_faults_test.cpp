@@ -102,8 +102,8 @@ launch::UpOrder order_of(const Prepared& made, launch::VmState& state) {
     order.start.vm = made.vm;
     order.start.plan = made.plan;
     order.start.binary = made.binary;
-    order.start.host_uid = state.host_uid();
-    order.start.filter = launch::filter_for(made.vm.jail);
+    if (const auto uid = state.host_uid()) order.start.host_ids = {*uid, *uid};
+    order.start.filter = launch::filter_for(made.vm.jail, made.vm.jail_mode.value);
     order.start.vm_lock = state.try_lock_vm();
     order.supervisor_lock = state.try_lock_supervisor();
     REQUIRE(order.start.vm_lock);

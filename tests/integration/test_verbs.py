@@ -8,6 +8,10 @@ import signal
 import harness
 
 
+def parent_of(pid):
+    return int(pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
 class Up(harness.TestCase):
     def test_second_up(self):
         file = self.start_guest("guest")
@@ -149,6 +153,62 @@ class Running(harness.TestCase):
         self.assertEqual(clients[0].execute("cont"), {"return": {}, "id": "1"})
         clients[1].wait_event("RESUME")
 
+
+    def test_a_guest_that_reboots_is_started_again(self):
+        self.start_guest("guest", 'lifecycle.on-reboot = "restart"\n')
+        self.world.report("guest")
+        before = self.world.status("guest")
+        console = self.world.console("console", "guest")
+        self.addCleanup(console.close)
+        console.expect("guest: ready")  # replayed
+        console.send("\nreboot\n")
+        self.assertTrue(self.world.report("guest", boots=2).complete)
+        after = self.world.status("guest")
+        self.assertEqual(after["restarts"], 1)
+        for process in ("qemu-pid", "jail-pid", "supervisor-pid"):
+            self.assertNotEqual(before[process], after[process])
+        console.expect("was started again")
+        console.send("\necho again $((40 + 2))\n")
+        console.expect("again 42")
+        # At any moment of a restart.
+        self.world.run("reset", "guest")
+        self.world.run("stop", "--timeout", "1s", "guest")
+        self.assertEqual(self.world.run("ls", "--json").stdout.count("running"), 0)
+        for moment in range(8):
+            with self.subTest(moment=moment):
+                self.world.run("up", "guest")
+                self.world.run("reset", "guest")
+                harness.time.sleep(moment * 0.03)
+                self.world.run("kill", "guest")
+                self.assertEqual(self.world.processes(), [])
+
+    def test_without_its_spawner_a_reboot_is_the_end(self):
+        self.start_guest("guest", 'lifecycle.on-reboot = "restart"\n')
+        supervisor = self.world.status("guest")["supervisor-pid"]
+        os.kill(parent_of(supervisor), signal.SIGKILL)
+        self.assertEqual(self.world.run("ls", "--json").stdout.count("running"), 1)
+        self.world.run("reset", "guest")
+        harness.wait_until(lambda: "which ends it" in self.world.run("status", "guest").stdout, "the VM to end")
+
+    def test_the_death_of_a_supervisor_ends_its_spawner(self):
+        self.start_guest("guest", 'lifecycle.on-reboot = "restart"\n')
+        os.kill(self.world.status("guest")["supervisor-pid"], signal.SIGKILL)
+        harness.wait_until(lambda: "orphaned" in self.world.run("ls").stdout, "the VM to be orphaned")
+        self.world.run("kill", "guest")
+
+    def test_in_the_foreground_a_restart_is_told(self):
+        file = self.world.write("guest/vm.toml", self.world.guest_toml('lifecycle.on-reboot = "restart"\n'))
+        process = self.world.start("up", "--foreground", file, stdout=harness.subprocess.PIPE, stderr=harness.subprocess.PIPE, text=True)
+        harness.wait_until(lambda: "running" in self.world.run("ls").stdout, "the VM to run")
+        self.world.run("reset", "guest")
+        harness.wait_until(lambda: "restarts" in self.world.run("status", "guest").stdout, "the VM to run again")
+        self.world.report("guest")
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=90)
+        harness.reaper.forget(process)
+        self.assertEqual(process.returncode, 0, out + err)
+        self.assertIn("it is started again", out)
+        self.assertIn("running again", out)
 
     def test_a_guest_that_panics_is_restarted(self):
         """A 1 at the port of pvpanic is what the kernel of a guest says as it panics."""

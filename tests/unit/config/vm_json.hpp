@@ -53,6 +53,12 @@ inline Json settings_json(const Vm& vm) {
     json["on-crash"] = static_cast<int>(vm.lifecycle.on_crash.value);
     json["jail"] = static_cast<int>(vm.jail_mode.value);
     json["cgroup"] = static_cast<int>(vm.jail.cgroup.value);
+    json["jail root"] = static_cast<int>(vm.jail.root.value);
+    json["jail net"] = static_cast<int>(vm.jail.net.value);
+    if (vm.jail.user) json["jail user"] = vm.jail.user->value;
+    if (vm.jail.uid_range) json["uids"] = {vm.jail.uid_range->value.first, vm.jail.uid_range->value.last};
+    json["io-uring"] = vm.jail.io_uring.value;
+    json["sandbox"] = vm.jail.qemu_sandbox.value;
     json["limits"] = limits_json(vm.limits);
     json["attach"] = attach_word(vm.attach_allow.value);
     json["console"] = vm.console;

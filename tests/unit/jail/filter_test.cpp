@@ -11,6 +11,7 @@
 #include <linux/prctl.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -101,7 +102,7 @@ TEST_CASE("what every version of QEMU does is allowed", "[jail]") {
 }
 
 TEST_CASE("without namespaces, what they make harmless is not allowed", "[jail]") {
-    const auto filter = qemu_filter(exec_fd, Violation::Errno, Mode::Reduced);
+    const auto filter = qemu_filter(exec_fd, Violation::Errno, {.mode = Mode::Reduced});
     const auto reduced = [&](long call, std::array<std::uint64_t, 6> arguments = {}) {
         return answer_of(filter, call, arguments);
     };
@@ -125,14 +126,41 @@ TEST_CASE("without namespaces, what they make harmless is not allowed", "[jail]"
         CHECK(reduced(SYS_openat, {0, 0, flags | high_bit}) == errno_of(EACCES));
     }
     CHECK(answer(SYS_openat, {0, 0, O_CREAT}) == allowed);
-    const auto killing = qemu_filter(exec_fd, Violation::Kill, Mode::Reduced);
+    const auto killing = qemu_filter(exec_fd, Violation::Kill, {.mode = Mode::Reduced});
     CHECK(answer_of(killing, SYS_unlink) == errno_of(EACCES));  // as QEMU does at its end
     CHECK(answer_of(killing, SYS_kill) == SECCOMP_RET_KILL_PROCESS);
 }
 
+TEST_CASE("what a reduced jail is let have does not depend on its mode", "[jail]") {
+    const auto filter_of = [](bool internet, bool io_uring) {
+        return qemu_filter(exec_fd, Violation::Errno,
+                           {.mode = Mode::Reduced, .internet = internet, .io_uring = io_uring});
+    };
+    const auto networked = filter_of(true, false);
+    for (const std::uint64_t family : Words{AF_INET, AF_INET6}) {
+        CHECK(answer_of(networked, SYS_socket, {family, SOCK_STREAM | SOCK_CLOEXEC, 0}) == allowed);
+        CHECK(answer_of(networked, SYS_socket, {family, SOCK_RAW, 0}) == errno_of(EPERM));
+    }
+    for (const long call : {SYS_bind, SYS_connect}) CHECK(answer_of(networked, call) == allowed);
+    // With these it would reach the host's services, and name them, by the host's files.
+    for (const std::uint64_t type : Words{SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET})
+        CHECK(answer_of(networked, SYS_socket, {AF_UNIX, type, 0}) == errno_of(EACCES));
+    CHECK(answer_of(networked, SYS_socketpair, {AF_UNIX, SOCK_DGRAM}) == errno_of(EPERM));
+    CHECK(answer_of(networked, SYS_unlink) == errno_of(EACCES));
+    CHECK(answer_of(networked, SYS_io_uring_setup) == errno_of(ENOSYS));
+    CHECK_FALSE(networked.own_pid.empty());
+
+    const auto ringed = filter_of(false, true);
+    for (const long call : {SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register})
+        CHECK(answer_of(ringed, call) == allowed);
+    for (const long call : {SYS_bind, SYS_connect}) CHECK(answer_of(ringed, call) == errno_of(EACCES));
+    CHECK(answer_of(ringed, SYS_socket, {AF_INET, SOCK_STREAM, 0}) == errno_of(EPERM));
+    CHECK(answer_of(filter_of(false, false), SYS_io_uring_setup) == errno_of(ENOSYS));
+}
+
 TEST_CASE("the process's own id is written where it is compared, and only there", "[jail]") {
     CHECK(qemu_filter(exec_fd).own_pid.empty());
-    auto filter = qemu_filter(exec_fd, Violation::Errno, Mode::Reduced);
+    auto filter = qemu_filter(exec_fd, Violation::Errno, {.mode = Mode::Reduced});
     REQUIRE_FALSE(filter.own_pid.empty());
     constexpr std::uint32_t pid = 4711;
     for (const auto at : filter.own_pid)
@@ -249,6 +277,39 @@ TEST_CASE("sockets are Unix sockets; a high bit hides nothing", "[jail]") {
     CHECK(answer(SYS_socket, {AF_UNIX | high_bit}) == allowed);
 }
 
+TEST_CASE("with the host's network TCP, UDP and echo requests are allowed, no raw sockets", "[jail]") {
+    const auto filter = qemu_filter(exec_fd, Violation::Errno, {.internet = true});
+    const auto says = [&](long call, std::array<std::uint64_t, 6> arguments) {
+        return answer_of(filter, call, arguments);
+    };
+    for (const std::uint64_t family : Words{AF_INET, AF_INET6}) {
+        CHECK(says(SYS_socket, {family, SOCK_STREAM | SOCK_CLOEXEC, 0}) == allowed);
+        CHECK(says(SYS_socket, {family, SOCK_DGRAM | SOCK_NONBLOCK, IPPROTO_UDP}) == allowed);
+        for (const std::uint64_t type :
+             Words{SOCK_RAW, SOCK_RAW | SOCK_CLOEXEC, SOCK_RDM, SOCK_SEQPACKET, SOCK_PACKET})
+            CHECK(says(SYS_socket, {family, type, 0}) == errno_of(EPERM));
+        for (const std::uint64_t protocol : Words{IPPROTO_SCTP, IPPROTO_MPTCP, IPPROTO_RAW})
+            CHECK(says(SYS_socket, {family, SOCK_STREAM, protocol}) == errno_of(EPERM));
+    }
+    CHECK(says(SYS_socket, {AF_INET, SOCK_DGRAM, IPPROTO_ICMP}) == allowed);
+    CHECK(says(SYS_socket, {AF_INET6, SOCK_DGRAM, IPPROTO_ICMPV6}) == allowed);
+    CHECK(says(SYS_setsockopt, {3, IPPROTO_IP, IP_TTL}) == allowed);
+    CHECK(says(SYS_setsockopt, {3, IPPROTO_IP, IP_OPTIONS}) == errno_of(EPERM));
+    CHECK(answer(SYS_setsockopt, {3, IPPROTO_IP, IP_TTL}) == errno_of(EPERM));
+    for (const std::uint64_t family : Words{AF_NETLINK, AF_PACKET, AF_VSOCK, AF_ALG, AF_BLUETOOTH})
+        CHECK(says(SYS_socket, {family, SOCK_DGRAM, 0}) == errno_of(EPERM));
+    CHECK(says(SYS_socket, {AF_UNIX, SOCK_STREAM, 0}) == allowed);
+}
+
+TEST_CASE("io_uring is allowed to who asks for it", "[jail]") {
+    const auto filter = qemu_filter(exec_fd, Violation::Errno, {.io_uring = true});
+    for (const long call : {SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register}) {
+        CHECK(answer_of(filter, call) == allowed);
+        CHECK(answer(call) == errno_of(ENOSYS));
+    }
+    CHECK(answer_of(filter, SYS_socket, {AF_INET, SOCK_STREAM, 0}) == errno_of(EPERM));
+}
+
 TEST_CASE("ioctl, fcntl and prctl do what is listed", "[jail]") {
     for (const std::uint64_t request : Words{FIONREAD, TCGETS, 0xae80, 0xaf00, 0x800454d2})
         CHECK(answer(SYS_ioctl, {0, request}) == allowed);
@@ -304,6 +365,35 @@ TEST_CASE("the filter for any command refuses what reaches beyond a jail") {
         CHECK(says(SYS_personality, {persona}) == errno_of(EPERM));
 }
 
+TEST_CASE("swtpm may do what QEMU may, and keep files") {
+    const auto says = [](long call, std::array<std::uint64_t, 6> arguments = {}) {
+        return answer_of(swtpm_filter(exec_fd), call, arguments);
+    };
+    for (const long call : {SYS_read, SYS_poll, SYS_openat, SYS_rename, SYS_renameat2, SYS_fchmod, SYS_mkdir})
+        CHECK(says(call) == allowed);
+    for (const long call : {SYS_chmod, SYS_chown, SYS_link, SYS_mknod, SYS_mount, SYS_kill, SYS_execve})
+        CHECK(says(call) == errno_of(EPERM));
+    CHECK(says(SYS_socket, {AF_INET}) == errno_of(EPERM));
+    CHECK(says(SYS_execveat, {exec_fd, 0, 0, 0, AT_EMPTY_PATH}) == allowed);
+}
+
+TEST_CASE("virtiofsd may change the files it serves, and nothing else") {
+    const auto says = [](long call, std::array<std::uint64_t, 6> arguments = {}) {
+        return answer_of(virtiofsd_filter(exec_fd), call, arguments);
+    };
+    for (const long call : {SYS_openat2, SYS_renameat2, SYS_linkat, SYS_symlinkat, SYS_mkdirat, SYS_unlinkat,
+                            SYS_fchmodat, SYS_fchownat, SYS_utimensat, SYS_fsetxattr, SYS_fallocate})
+        CHECK(says(call) == allowed);
+    for (const long call : {SYS_mount, SYS_chroot, SYS_open_by_handle_at, SYS_name_to_handle_at, SYS_kill,
+                            SYS_ptrace, SYS_execve, SYS_setns, SYS_bpf})
+        CHECK(says(call) == errno_of(EPERM));
+    CHECK(says(SYS_unshare, {CLONE_FS}) == allowed);
+    CHECK(says(SYS_unshare, {CLONE_NEWUSER}) == errno_of(EPERM));
+    CHECK(says(SYS_unshare, {CLONE_FS | CLONE_NEWNS}) == errno_of(EPERM));
+    CHECK(says(SYS_prctl, {PR_CAPBSET_DROP}) == allowed);
+    CHECK(says(SYS_prctl, {PR_SET_SECCOMP}) == errno_of(EPERM));
+}
+
 TEST_CASE("what a filter says of itself is what it does") {
     for (const auto& rule : command_filter_rules()) {
         INFO(rule.call);
@@ -311,7 +401,7 @@ TEST_CASE("what a filter says of itself is what it does") {
         CHECK_FALSE(rule.reason.empty());
     }
     bool exec = false;
-    for (const auto& rule : qemu_filter_rules(exec_fd)) {
+    for (const auto& rule : qemu_filter_rules(exec_fd, {.internet = true, .io_uring = true})) {
         INFO(rule.call);
         CHECK_FALSE(rule.reason.empty());
         if (rule.call == "execveat") {

@@ -23,11 +23,15 @@ TEST_CASE("numbers have the kernel's names") {
           "getsockopt(level = SOL_SOCKET, optname = SO_ERROR)");
     CHECK(rule_text({"getsockopt", {{.index = 1, .value = 6}, {.index = 2, .value = 4}}, 0, ""}) ==
           "getsockopt(level = IPPROTO_TCP, optname = TCP_KEEPIDLE)");
+    CHECK(rule_text({"setsockopt", {{.index = 1, .value = 0}, {.index = 2, .value = 2}}, 0, ""}) ==
+          "setsockopt(level = IPPROTO_IP, optname = IP_TTL)");
+    CHECK(rule_text({"socket", {{.index = 1, .value = 1, .mask = 0xf}, {.index = 2, .value = 17}}, 0, ""}) ==
+          "socket(type & 0xf = SOCK_STREAM, protocol = IPPROTO_UDP)");
     CHECK(right_names(PathRights::read) == std::vector<std::string>{"read_file", "read_dir"});
 }
 
 TEST_CASE("every argument that a filter looks at has a name") {
-    auto rules = qemu_filter_rules(1000);
+    auto rules = qemu_filter_rules(1000, {.internet = true, .io_uring = true});
     for (const auto& rule : command_filter_rules()) rules.push_back(rule);
     for (const auto& rule : rules) {
         INFO(rule_text(rule));

@@ -16,7 +16,8 @@ namespace {
 
 /// The first line QEMU says on its monitor, which is socket number 3.
 std::string greeting(const Program& program, std::vector<std::string> more, Mode mode = Mode::Strict) {
-    auto spec = qemu_profile(program, false, qemu_filter(descriptor_ceiling(), Violation::Errno, mode));
+    auto spec =
+        qemu_profile(program, false, qemu_filter(descriptor_ceiling(), Violation::Errno, {.mode = mode}));
     spec.mode = mode;
     if (mode == Mode::Reduced) reduce(spec);
     spec.name = "greeting";
@@ -53,6 +54,32 @@ TEST_CASE("the installed QEMU greets from its jail, from a reduced one, and with
     CHECK_THAT(greeting(program, {}, Mode::Off), ContainsSubstring("\"QMP\""));
 }
 
+TEST_CASE("the installed QEMU greets from a jail of single files, its display modules among them",
+          "[jail][qemu]") {
+    const Program program{.binary = "/usr/bin/qemu-system-x86_64", .by_file = true};
+    if (!std::filesystem::exists(program.binary)) {
+        WARN("skipped: no " << program.binary);
+        return;
+    }
+    const auto spec = qemu_profile(program, false);
+    for (const auto& bind : spec.binds) {
+        INFO(bind.source);
+        CHECK(std::filesystem::is_regular_file(bind.source));
+    }
+    CHECK_THAT(greeting(program, {"-device", "virtio-vga", "-device", "qxl"}), ContainsSubstring("\"QMP\""));
+}
+
+TEST_CASE("the installed QEMU greets with a filter of its own below ours", "[jail][qemu]") {
+    const Program program{.binary = "/usr/bin/qemu-system-x86_64"};
+    if (!std::filesystem::exists(program.binary)) {
+        WARN("skipped: no " << program.binary);
+        return;
+    }
+    CHECK_THAT(greeting(program, {"-sandbox",
+                                  "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"}),
+               ContainsSubstring("\"QMP\""));
+}
+
 TEST_CASE("QEMUs that came with their own loader greet from their jails", "[jail][qemu]") {
     const char* root = std::getenv("QVM_TEST_QEMUS");
     if (root == nullptr) {
@@ -63,12 +90,16 @@ TEST_CASE("QEMUs that came with their own loader greet from their jails", "[jail
         const auto usr = version.path() / "root/usr";
         if (!version.is_directory() || !std::filesystem::exists(usr)) continue;
         const auto libraries = usr / "lib/x86_64-linux-gnu";
-        const Program program{.binary = usr / "bin/qemu-system-x86_64",
-                              .loader = usr / "lib64/ld-linux-x86-64.so.2",
-                              .library_path = {libraries, libraries / "sasl2", libraries / "rsocket"}};
         INFO(version.path());
-        CHECK_THAT(greeting(program, {"-L", usr / "share/qemu", "-L", usr / "share/seabios", "-L",
-                                      usr / "lib/ipxe/qemu"}),
-                   ContainsSubstring("\"QMP\""));
+        for (const bool by_file : {false, true}) {
+            const Program program{.binary = usr / "bin/qemu-system-x86_64",
+                                  .loader = usr / "lib64/ld-linux-x86-64.so.2",
+                                  .library_path = {libraries, libraries / "sasl2", libraries / "rsocket"},
+                                  .modules = libraries / "qemu",
+                                  .by_file = by_file};
+            CHECK_THAT(greeting(program, {"-L", usr / "share/qemu", "-L", usr / "share/seabios", "-L",
+                                          usr / "lib/ipxe/qemu", "-device", "virtio-vga"}),
+                       ContainsSubstring("\"QMP\""));
+        }
     }
 }

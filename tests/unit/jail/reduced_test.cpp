@@ -27,7 +27,7 @@ constexpr auto say_and_wait = "echo here >&5; read -u 5 line";
 Spec reduced_and_filtered(const std::string& script) {
     auto spec = reduced(shell(script));
     spec.may_execute = false;
-    spec.filter = qemu_filter(descriptor_ceiling(), Violation::Errno, Mode::Reduced);
+    spec.filter = qemu_filter(descriptor_ceiling(), Violation::Errno, {.mode = Mode::Reduced});
     return spec;
 }
 
@@ -61,6 +61,21 @@ TEST_CASE("a reduced jail is in the host's namespaces and has no rights there", 
     }
     std::error_code ignored;
     CHECK(fs::read_symlink(waiting.proc("cwd"), ignored) == "/");
+    waiting.go_on();
+}
+
+TEST_CASE("a reduced jail of root's has the group that it was given", "[jail]") {
+    if (!as_root()) return;
+    auto spec = reduced_and_filtered(say_and_wait);
+    spec.host_gid = jail_uid + 1;
+    const Waiting waiting(spec);
+    REQUIRE(waiting.hear() == "here\n");
+    for (const pid_t pid : {waiting.child.process_pid(), waiting.child.stub_pid()}) {
+        const auto status = read_facts(pid).status;
+        CHECK(status.at("Uid").starts_with(std::to_string(jail_uid) + ' '));
+        CHECK(status.at("Gid").starts_with(std::to_string(jail_uid + 1) + ' '));
+        CHECK(status.at("Groups").empty());
+    }
     waiting.go_on();
 }
 
@@ -156,6 +171,9 @@ TEST_CASE("a reduced jail's rules name one thing of the host after the other", "
     CHECK(spec.limits.size() == (as_root() ? 2 : 1));  // a user's other processes would count
     const auto scope = landlock_scope(spec);
     CHECK((scope.tcp && scope.signals && scope.abstract_sockets));
+    spec.internet = true;
+    const auto networked = landlock_scope(spec);
+    CHECK((!networked.tcp && networked.signals && networked.abstract_sockets));
 }
 
 TEST_CASE("whether namespaces can be made is found out without making any here", "[jail]") {

@@ -216,7 +216,7 @@ TEST_CASE("a reset makes the firmware see a boot order that came by QMP") {
                                R"({"driver":"virtio-net-pci","bus":"port0","bootindex":1})", {},
                                {{Kind::Device, "port0"}}));
     auto vm = vm_with(std::move(devices));
-    vm.lifecycle.on_reboot.value = config::OnReboot::Stop;
+    vm.lifecycle.on_reboot.value = config::OnReboot::Restart;  // as for Stop: QEMU ends
     vm.lifecycle.on_crash.value = config::OnCrash::Pause;
     const auto plan = compiled(vm);
     const auto steps = steps_of(plan);

@@ -74,9 +74,9 @@ TEST_CASE("root's devices are new ones in one mount") {
 
 TEST_CASE("a reduced jail's plan says what is the host's") {
     auto reduced = spec();
-    reduced.filter = jail::qemu_filter(1000, jail::Violation::Errno, jail::Mode::Reduced);
+    reduced.filter = jail::qemu_filter(1000, jail::Violation::Errno, {.mode = jail::Mode::Reduced});
     jail::reduce(reduced);
-    const JailPlan jail(plan(), reduced, jail::Violation::Errno, 4);
+    const JailPlan jail(plan(), reduced, jail::Violation::Errno, 4, {.mode = jail::Mode::Reduced});
     const auto json = jail.to_json();
     CHECK(json.at("mode") == "reduced");
     CHECK(json.at("root") == "the host's");
@@ -89,6 +89,22 @@ TEST_CASE("a reduced jail's plan says what is the host's") {
     CHECK(has(text, "none: it sees the host's processes"));
     CHECK(has(text, "what Landlock leaves of it"));
     CHECK(has(text, "tgkill(tgid = its own)"));
+    CHECK(has(text, "socketpair(domain = AF_UNIX, type & 0xf = SOCK_STREAM)"));
+    CHECK(json.at("landlock").at("tcp") == "refused");
+    CHECK_FALSE(has(text, "AF_INET"));
+}
+
+TEST_CASE("a reduced jail's plan tells of the host's network") {
+    const jail::FilterOptions options{.mode = jail::Mode::Reduced, .internet = true};
+    auto reduced = spec();
+    reduced.filter = jail::qemu_filter(1000, jail::Violation::Errno, options);
+    reduced.internet = true;
+    jail::reduce(reduced);
+    const JailPlan jail(plan(), reduced, jail::Violation::Errno, 4, options);
+    CHECK(jail.to_json().at("landlock").at("tcp") == "allowed");
+    const auto text = jail.to_text();
+    CHECK(has(text, "network interfaces, and may use the network"));
+    CHECK(has(text, "socket(domain = AF_INET, type & 0xf = SOCK_STREAM"));
 }
 
 TEST_CASE("a jail's plan for readers tells of Landlock and of calls that are in no list") {

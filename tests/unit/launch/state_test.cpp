@@ -297,13 +297,20 @@ TEST_CASE("as root every VM has a uid of its own, kept and freed with its state"
     }
     VmState db = place.vm("db");
     db.claim("/b.toml");
+    CHECK_FALSE(web.known_uid());
     const auto first = web.host_uid();
+    CHECK(web.known_uid() == first);
     CHECK(first >= JailUids::first);
     CHECK(db.host_uid() != first);
     CHECK(place.vm("web").host_uid() == first);
     web.remove();
     VmState again = place.vm("web");
     again.claim("/a.toml");
+    CHECK(again.host_uid() == first);
+    const auto elsewhere = again.host_uid({123000, 123009});
+    CHECK(elsewhere >= 123000U);
+    CHECK(elsewhere <= 123009U);
+    CHECK(again.host_uid({123000, 123009}) == elsewhere);
     CHECK(again.host_uid() == first);
 }
 

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "config/check_jail.hpp"
+
+#include <fmt/format.h>
+
+namespace qvm::config {
+namespace {
+
+/// With it QEMU's own network reaches nothing beyond QEMU anyway.
+bool is_restricted(const Table& netdev) {
+    const Value* value = netdev.find("restrict");
+    return value != nullptr && value->boolean() != nullptr && *value->boolean();
+}
+
+void check_slirp(const Resource& netdev, JailMode mode, Diagnostics& diagnostics) {
+    const Table* table = netdev.properties.table();
+    const Value* type = table == nullptr ? nullptr : table->find("type");
+    if (type == nullptr || type->string() == nullptr || *type->string() != "user" || is_restricted(*table))
+        return;
+    diagnostics.add(
+        {DiagnosticKind::Conflict,
+         type->origin,
+         fmt::format("netdev.{}: QEMU's own user network needs the host's, {}", netdev.id.id,
+                     mode == JailMode::Reduced ? "and the jail's filter refuses the sockets for it"
+                                               : "and the jail has none"),
+         {},
+         {fmt::format("[net.{}] with type = \"user\" does the same by passt, in a jail of its own",
+                      netdev.id.id),
+          "jail.net = \"host\" gives QEMU the host's network; restrict = true does without"}});
+}
+
+/// Of a node, and of those written inside it.
+void check_aio(const Value& value, const Resource& blockdev, Diagnostics& diagnostics) {
+    if (const Array* array = value.array())
+        for (const Value& item : *array) check_aio(item, blockdev, diagnostics);
+    const Table* table = value.table();
+    if (table == nullptr) return;
+    for (const auto& entry : table->entries()) {
+        check_aio(entry.value, blockdev, diagnostics);
+        if (entry.key != "aio" || entry.value.string() == nullptr || *entry.value.string() != "io_uring")
+            continue;
+        diagnostics.add({DiagnosticKind::Conflict,
+                         entry.value.origin,
+                         fmt::format("{}: the jail's filter refuses io_uring", blockdev.made_by),
+                         {},
+                         {"jail.io-uring = true allows it; qvm-jail(7) says what that gives up",
+                          "aio = \"native\" (with cache = \"none\") and aio = \"threads\" do without"}});
+    }
+}
+
+}  // namespace
+
+void check_jail(const Vm& vm, const qapi::Capabilities& qemu, Diagnostics& diagnostics) {
+    const auto& sandbox = vm.jail.qemu_sandbox;
+    if (sandbox.value && !qemu.options.empty() && !qemu.options.contains("sandbox"))
+        diagnostics.add({DiagnosticKind::NotInThisQemu,
+                         sandbox.origin,
+                         "this QEMU was built without -sandbox, which jail.qemu-sandbox needs",
+                         {},
+                         {qemu.to_string()}});
+    if (vm.jail_mode.value == JailMode::Off) return;
+    for (const Resource& resource : vm.resources) {
+        if (resource.id.kind == Kind::Netdev && vm.jail.net.value == JailNet::None)
+            check_slirp(resource, vm.jail_mode.value, diagnostics);
+        if (resource.id.kind == Kind::Blockdev && !vm.jail.io_uring.value)
+            check_aio(resource.properties, resource, diagnostics);
+    }
+}
+
+}  // namespace qvm::config

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The system calls of the programs that serve QEMU. They are event loops with threads over descriptors, as
+// QEMU is, and so have its list; what they need besides is measured.
+#include <linux/prctl.h>
+#include <linux/sched.h>
+
+#include "jail/filter.hpp"
+#include "jail/filter_rules.hpp"
+
+namespace qvm::jail {
+
+namespace {
+
+/// swtpm 0.7.1 to 0.10: it writes each state of the TPM to a new file, which takes the old one's name.
+void add_swtpm_rules(FilterBuilder& filter, int exec_fd) {
+    add_qemu_rules(filter, exec_fd);
+    filter.because("the TPM's state: files in the one directory it may write to");
+    for (const char* call : {"rename", "renameat", "renameat2", "fchmod", "mkdir", "mkdirat"})
+        filter.allow(call);
+}
+
+/// virtiofsd 1.13 (the one in Rust): what its guest does to the files of the one directory it serves, each
+/// named from a descriptor below it. Without capabilities whatever ids the guest asks for are refused by the
+/// kernel.
+void add_virtiofsd_rules(FilterBuilder& filter, int exec_fd) {
+    add_qemu_rules(filter, exec_fd);
+    filter.because("the files it serves");
+    for (const char* call :
+         {"openat2",     "renameat",  "renameat2",  "linkat",       "symlinkat", "mkdirat",   "mknodat",
+          "fchmod",      "fchmodat",  "fchmodat2",  "fchown",       "fchownat",  "utimensat", "truncate",
+          "fgetxattr",   "fsetxattr", "flistxattr", "fremovexattr", "getxattr",  "setxattr",  "listxattr",
+          "removexattr", "lgetxattr", "syncfs",     "setresuid",    "setresgid", "setgroups", "capset"})
+        filter.allow(call);
+    filter.because("its threads' own working directories, and a look at its capabilities");
+    filter.allow("unshare", {{.index = 0, .value = CLONE_FS}});
+    for (const std::uint32_t option : {PR_CAPBSET_DROP, PR_CAP_AMBIENT, PR_GET_SECUREBITS})
+        filter.allow("prctl", {{.index = 0, .value = option}});
+}
+
+}  // namespace
+
+Filter virtiofsd_filter(int exec_fd) {
+    FilterBuilder filter;
+    add_virtiofsd_rules(filter, exec_fd);
+    return {.program = filter.program(), .exec_fd = exec_fd};
+}
+
+Filter swtpm_filter(int exec_fd) {
+    FilterBuilder filter;
+    add_swtpm_rules(filter, exec_fd);
+    return {.program = filter.program(), .exec_fd = exec_fd};
+}
+
+}  // namespace qvm::jail
