@@ -3,12 +3,16 @@
 import json
 import os
 import pathlib
+import pwd
+import re
 import shutil
 import signal
+import socket
 import unittest
 import unittest.mock
 
 import harness
+import test_jail_keys
 import test_orphan
 from test_hosts import NO_NAMESPACES
 from test_jail import has_landlock, verdicts
@@ -196,6 +200,127 @@ class Reduced(harness.TestCase):
             self.assertEqual(verdicts(passt)[property_], "yes", property_)
         if not harness.as_user():  # who may look
             self.assertNotEqual(passt["namespaces"]["mnt"], os.readlink("/proc/self/ns/mnt"))
+        self.world.run("kill", "guest")
+        harness.wait_until(lambda: not self.world.processes(), lambda: f"no process left: {self.world.leftovers()}", 15)
+
+
+class Keys(harness.TestCase):
+    """[jail]'s other keys mean the same in a reduced jail."""
+
+    def guest(self, more):
+        return self.world.write("guest/vm.toml", self.world.guest_toml(REDUCED + more))
+
+    def plain(self, more):
+        return self.world.write("plain/vm.toml", PLAIN + more)
+
+    def ids(self):
+        status = proc(self.world.qemus()[0], "status")
+        return status["Uid"].split(), status["Gid"].split(), status["Groups"].split()
+
+    def expect_kept(self, name):
+        verdict = json.loads(self.world.run("status", "--jail", "--json", name).stdout)
+        self.assertTrue(verdict["as-promised"], verdict)
+        return verdict["processes"][0]
+
+    def test_single_files_are_no_root(self):
+        refused = self.world.run("up", self.plain('jail.root = "files"\n'), status=2).stderr
+        self.assertIn("vm.toml:4:13", refused)
+        self.assertIn('jail.mode = "reduced" has none', " ".join(refused.split()))
+
+    def test_slirp(self):
+        refused = self.world.run("check", self.guest(test_jail_keys.Keys.SLIRP), status=2).stderr
+        self.assertIn('jail.net = "host"', refused)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        slirp = test_jail_keys.Keys.SLIRP.replace('"user"', f'"user"\n        hostfwd = [{{ str = "tcp:127.0.0.1:{port}-:22" }}]')
+        file = self.guest('jail.net = "host"' + slirp)
+        warned = self.world.run("up", file).stderr
+        self.assertIn('jail.net = "host"', warned)
+        self.assertIn('jail.mode = "reduced"', warned)
+        socket.create_connection(("127.0.0.1", port), timeout=10).close()
+        self.assertEqual(self.world.report("guest").nics["eth0"]["address"], "10.0.2.15/24")
+        self.expect_kept("guest")
+        plan = json.loads(self.world.run("jail", "plan", "--json", file).stdout)
+        self.assertEqual(plan["landlock"]["tcp"], "allowed")
+        self.assertIn("/etc/resolv.conf", [entry["path"] for entry in plan["landlock"]["paths"]])
+        rules = {rule["text"] for rule in plan["seccomp"]["rules"] if rule["action"] == "allow"}
+        self.assertTrue(any("AF_INET6" in rule for rule in rules))
+        self.assertNotIn("socket(domain = AF_UNIX)", rules)
+
+    def test_the_hosts_network_is_asked_for(self):
+        plan = json.loads(self.world.run("jail", "plan", "--json", self.plain("")).stdout)
+        self.assertEqual(plan["landlock"]["tcp"], "refused")
+        self.assertFalse(any("AF_INET" in rule["text"] for rule in plan["seccomp"]["rules"]))
+
+    @unittest.skipIf(harness.as_user(), "root chooses")
+    def test_a_user_of_the_host(self):
+        nobody = pwd.getpwnam("nobody")
+        file = self.plain('jail.user = "nobody"\n')
+        self.world.run("up", file)
+        self.assertEqual(self.ids(), ([str(nobody.pw_uid)] * 4, [str(nobody.pw_gid)] * 4, []))
+        self.expect_kept("plain")
+        plan = json.loads(self.world.run("jail", "plan", "--json", file).stdout)
+        self.assertEqual((plan["uid"], plan["gid"]), ({"outside": nobody.pw_uid}, {"outside": nobody.pw_gid}))
+        self.assertIn("those of the user nobody", self.world.run("jail", "plan", file).stdout)
+        self.world.run("kill", "plain")
+        without = self.world.run("up", self.plain('jail.user = "nobody"\njail.landlock = "off"\n')).stderr
+        self.assertIn("its uid is that of the user nobody", " ".join(without.split()))
+
+    @unittest.skipIf(harness.as_user(), "root chooses")
+    def test_a_range_of_uids(self):
+        first, last = test_jail_keys.FIRST_UID, test_jail_keys.LAST_UID
+        self.world.run("up", self.plain(f'jail.uid-range = "{first}-{last}"\n'))
+        uids, gids, groups = self.ids()
+        self.assertTrue(first <= int(uids[0]) <= last, uids)
+        self.assertEqual((uids, groups), (gids, []))
+        self.expect_kept("plain")
+
+    @unittest.skipIf(harness.as_user(), "root chooses")
+    @unittest.skipUnless(shutil.which("passt"), "no passt")
+    def test_helpers_run_as_the_user_too(self):
+        self.world.run("up", self.plain('jail.user = "nobody"\nnet.lan.type = "user"\n'))
+        verdict = json.loads(self.world.run("status", "--jail", "--json", "plain").stdout)
+        rows = {process["process"]: {row["property"]: row["kernel"] for row in process["properties"]}
+                for process in verdict["processes"] if process["process"] != "supervisor"}
+        self.assertEqual(len(rows), 4)
+        self.assertEqual({row["uid"] for row in rows.values()}, {str(pwd.getpwnam("nobody").pw_uid)})
+
+    @unittest.skipUnless(harness.as_user(), "who is not root")
+    def test_a_user_is_only_oneself(self):
+        self.assertIn("only root may choose", self.world.run("up", self.plain('jail.user = "nobody"\n'), status=2).stderr)
+
+    def test_io_uring(self):
+        self.world.image("guest/data.raw")
+        disk = 'disk.data = { file = "data.raw", format = "raw", serial = "ring", aio = "io_uring" }\n'
+        self.assertIn("jail.io-uring = true", self.world.run("check", self.guest(disk), status=2).stderr)
+        disabled = pathlib.Path("/proc/sys/kernel/io_uring_disabled")
+        if disabled.exists() and disabled.read_text().strip() != "0":
+            self.skipTest("io_uring is disabled here")
+        for landlock, without in (("auto", not has_landlock()), ("off", True)):
+            with self.subTest(landlock=landlock):
+                result = self.world.run("up", self.guest(f'jail.io-uring = true\njail.landlock = "{landlock}"\n' + disk))
+                warned = " ".join(result.stderr.split())
+                self.assertIn("every Unix socket that its uid can", warned)
+                self.assertEqual("make, change and remove every file that its uid can" in warned, without, warned)
+                self.assertEqual(self.world.report("guest").serials(), {"ring": "virtio"})
+                self.assertIn("io_uring", " ".join(fd["target"] for fd in self.expect_kept("guest")["fds"]))
+                self.world.run("kill", "guest")
+
+    def test_qemus_own_filter_on_top(self):
+        self.world.run("up", self.guest("jail.qemu-sandbox = true\n"))
+        self.assertTrue(self.world.report("guest").complete)
+        seccomp = next(row["kernel"] for row in self.expect_kept("guest")["properties"] if row["property"] == "seccomp")
+        self.assertGreaterEqual(int(re.search(r"(\d+) filter", seccomp).group(1)), 2)
+        self.stop_by_button("guest")
+
+    def test_started_again_after_a_reset(self):
+        self.world.run("up", self.guest('lifecycle.on-reboot = "restart"\n'))
+        before = self.world.status("guest")["qemu-pid"]
+        self.world.run("reset", "guest")
+        harness.wait_until(lambda: self.world.status("guest").get("restarts") == 1 and
+                           self.world.status("guest")["state"] == "running", "the VM to run again")
+        self.assertNotEqual(self.world.status("guest")["qemu-pid"], before)
+        self.expect_kept("guest")
         self.world.run("kill", "guest")
         harness.wait_until(lambda: not self.world.processes(), lambda: f"no process left: {self.world.leftovers()}", 15)
 
