@@ -149,7 +149,8 @@ TEST_CASE("QEMU killed before each step of its start") {
                 if (index == victim) kill_qemu();
             };
             try {
-                launch::up_in_foreground(std::move(order), state, kill_at, [] { FAIL("it came up"); });
+                launch::up_in_foreground(std::move(order), state, kill_at,
+                                         [](unsigned) { FAIL("it came up"); });
                 FAIL("it did not fail");
             } catch (const launch::StartError& error) {
                 message = error.what();
