@@ -220,7 +220,7 @@ class Keys(harness.TestCase):
     def expect_kept(self, name):
         verdict = json.loads(self.world.run("status", "--jail", "--json", name).stdout)
         self.assertTrue(verdict["as-promised"], verdict)
-        return verdict["processes"][0]
+        return next(process for process in verdict["processes"] if process["process"] == "qemu")
 
     def test_single_files_are_no_root(self):
         refused = self.world.run("up", self.plain('jail.root = "files"\n'), status=2).stderr
