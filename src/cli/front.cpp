@@ -88,7 +88,7 @@ bool Front::report(bool json) {
 
 std::string Front::usable_accelerator() const {
     std::string notice;
-    auto accel = launch::choose_accelerator(vm.machine.accel.value, notice);
+    auto accel = launch::choose_accelerator(vm.machine.accel.value, vm.jail_mode.value, notice);
     if (!notice.empty()) print_warning(notice);
     return accel;
 }

@@ -10,7 +10,9 @@
 #include "cli/jail_verbs.hpp"
 #include "cli/reference.hpp"
 #include "cli/terminal.hpp"
+#include "config/resource.hpp"
 #include "jail/landlock.hpp"
+#include "jail/reduced.hpp"
 #include "jail/verdict.hpp"
 
 namespace qvm::cli {
@@ -33,6 +35,8 @@ class Audit {
         }
         network_ = applied.net == "host";
         promise_.no_groups = ::geteuid() == 0;
+        promise_.reduced = applied.jail == config::word_of(config::JailMode::Reduced);
+        if (promise_.reduced && applied.accel == "kvm") promise_.group = jail::group_of_kvm();
         const int abi = jail::landlock_abi();
         kernel_landlock_ = abi > 0 ? fmt::format("this kernel has ABI {}", abi) : "this kernel has none";
         landlock_ = fmt::format("jail.landlock = \"{}\"; {}", applied.landlock, kernel_landlock_);

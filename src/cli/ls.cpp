@@ -22,11 +22,12 @@ std::string shortened(const std::string& path) {
 ExitCode ls(bool json) {
     const auto directories = launch::Directories::from_environment();
     Json all = Json::array();
-    std::vector<std::vector<std::string>> rows{{"NAME", "STATE", "SINCE", "ACCEL", "FILE"}};
+    std::vector<std::vector<std::string>> rows{{"NAME", "STATE", "SINCE", "ACCEL", "JAIL", "FILE"}};
     for (const auto& name : launch::all_names(directories)) {
         const auto summary = summarize(launch::VmState(directories, name));
         all.push_back(summary.to_json());
-        rows.push_back({name, summary.state, summary.since, summary.accel, shortened(summary.file)});
+        rows.push_back({name, summary.state, summary.since, summary.accel,
+                        summary.applied ? summary.applied->jail : std::string(), shortened(summary.file)});
     }
     if (json)
         fmt::print("{}\n", all.dump(2, ' ', false, Json::error_handler_t::replace));

@@ -14,6 +14,7 @@
 #include "cli/terminal.hpp"
 #include "cli/verbs.hpp"
 #include "config/dump.hpp"
+#include "jail/landlock.hpp"
 #include "launch/contain.hpp"
 #include "launch/daemon.hpp"
 #include "launch/jail_host.hpp"
@@ -32,10 +33,6 @@ struct Arguments {
     bool foreground = false;
 };
 
-std::string_view jail_name(config::JailMode mode) {
-    return mode == config::JailMode::Strict ? "strict" : "off";
-}
-
 /// What will be true of the VM once it runs.
 launch::Applied intended_state(const Front& front, const launch::Plan& plan, std::uint64_t generation) {
     launch::Applied applied;
@@ -47,7 +44,7 @@ launch::Applied intended_state(const Front& front, const launch::Plan& plan, std
     applied.generation = generation;
     applied.qemu = front.probe->capabilities().to_string();
     applied.accel = plan.accel;
-    applied.jail = jail_name(front.vm.jail_mode.value);
+    applied.jail = config::word_of(front.vm.jail_mode.value);
     applied.landlock = config::word_of(front.vm.jail.landlock.value);
     applied.on_violation = config::word_of(front.vm.jail.on_violation.value);
     applied.net = front.vm.jail.net.value == config::JailNet::Host ? "host" : "none";
@@ -108,6 +105,30 @@ void print_running(const launch::VmState& vm, const launch::Applied& applied, Cl
     std::fflush(stdout);
 }
 
+std::string whose_uid(const config::JailOptions& jail) {
+    if (::geteuid() != 0) return "; its uid is yours";
+    return jail.user ? fmt::format("; its uid is that of the user {}", jail.user->value) : std::string();
+}
+
+void warn_of_reduced_jail(const config::JailOptions& jail) {
+    print_warning(
+        "jail.mode = \"reduced\": QEMU has no namespaces and no root of its own; it can see the names of the "
+        "host's files, its processes and its network interfaces (qvm-jail(7))");
+    const bool off = jail.landlock.value == config::JailLandlock::Off;
+    const bool landlock = !off && jail::landlock_abi() > 0;
+    if (!landlock)
+        print_warning(fmt::format(
+            "{}, and the jail has no root of its own: a guest that breaks out of QEMU can open every file "
+            "that its uid can, and execute programs{}",
+            off ? "jail.landlock = \"off\"" : "this kernel has no Landlock", whose_uid(jail)));
+    if (jail.io_uring.value)
+        print_warning(fmt::format(
+            "jail.io-uring = true: io_uring goes past the filter, and the jail has no network of its own: a "
+            "guest that breaks out of QEMU can reach the host's network, and every Unix socket that its uid "
+            "can{}",
+            landlock ? "" : "; without Landlock it can make, change and remove every file that its uid can"));
+}
+
 void print_running_again(const launch::VmState& vm) {
     fmt::print("{}: running again, after the guest's reboot\n", vm.name());
     std::fflush(stdout);
@@ -119,7 +140,8 @@ launch::Plan make_plan(const Front& front) {
         print_warning(
             "jail.mode = \"off\": QEMU runs with all your rights; a guest that breaks out of it has them "
             "too");
-    else if (front.vm.jail.net.value == config::JailNet::Host)
+    if (front.vm.jail_mode.value == config::JailMode::Reduced) warn_of_reduced_jail(front.vm.jail);
+    if (front.vm.jail_mode.value != config::JailMode::Off && front.vm.jail.net.value == config::JailNet::Host)
         print_warning(
             "jail.net = \"host\": QEMU has the host's network; a guest that breaks out of it reaches what "
             "the host reaches, and the host's services on 127.0.0.1");
@@ -140,7 +162,7 @@ ExitCode up(const Arguments& arguments) {
     order.inherited = open_descriptors(STDERR_FILENO + 1);
     Front front = Front::load(arguments.vm);
     // libseccomp takes as long for it as the checks below take, and other processors are idle.
-    auto filter = std::async(std::launch::async, launch::filter_for, front.vm.jail);
+    auto filter = std::async(std::launch::async, launch::filter_for, front.vm.jail, front.vm.jail_mode.value);
     front.check();
     front.check_host();
     if (front.report(false)) return ExitCode::Invalid;

@@ -12,7 +12,7 @@ bool is_restricted(const Table& netdev) {
     return value != nullptr && value->boolean() != nullptr && *value->boolean();
 }
 
-void check_slirp(const Resource& netdev, Diagnostics& diagnostics) {
+void check_slirp(const Resource& netdev, JailMode mode, Diagnostics& diagnostics) {
     const Table* table = netdev.properties.table();
     const Value* type = table == nullptr ? nullptr : table->find("type");
     if (type == nullptr || type->string() == nullptr || *type->string() != "user" || is_restricted(*table))
@@ -20,8 +20,9 @@ void check_slirp(const Resource& netdev, Diagnostics& diagnostics) {
     diagnostics.add(
         {DiagnosticKind::Conflict,
          type->origin,
-         fmt::format("netdev.{}: QEMU's own user network needs the host's, and the jail has none",
-                     netdev.id.id),
+         fmt::format("netdev.{}: QEMU's own user network needs the host's, {}", netdev.id.id,
+                     mode == JailMode::Reduced ? "and the jail's filter refuses the sockets for it"
+                                               : "and the jail has none"),
          {},
          {fmt::format("[net.{}] with type = \"user\" does the same by passt, in a jail of its own",
                       netdev.id.id),
@@ -60,7 +61,7 @@ void check_jail(const Vm& vm, const qapi::Capabilities& qemu, Diagnostics& diagn
     if (vm.jail_mode.value == JailMode::Off) return;
     for (const Resource& resource : vm.resources) {
         if (resource.id.kind == Kind::Netdev && vm.jail.net.value == JailNet::None)
-            check_slirp(resource, diagnostics);
+            check_slirp(resource, vm.jail_mode.value, diagnostics);
         if (resource.id.kind == Kind::Blockdev && !vm.jail.io_uring.value)
             check_aio(resource.properties, resource, diagnostics);
     }

@@ -71,7 +71,7 @@ std::string jail_more_text(const JailOptions& jail) {
 }
 
 std::string jail_text(const Vm& vm) {
-    std::string text = fmt::format("mode = \"{}\"", vm.jail_mode.value == JailMode::Off ? "off" : "strict");
+    std::string text = fmt::format("mode = \"{}\"", word_of(vm.jail_mode.value));
     if (vm.jail.landlock.value != JailLandlock::Auto)
         text += fmt::format(", landlock = \"{}\"", word_of(vm.jail.landlock.value));
     if (vm.jail.on_violation.value != JailViolation::Errno)

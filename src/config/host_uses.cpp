@@ -185,6 +185,7 @@ class Finder {
   public:
     Finder(const Vm& vm, const Document& document, Diagnostics& diagnostics)
         : jailed_(vm.jail_mode.value != JailMode::Off),
+          reduced_(vm.jail_mode.value == JailMode::Reduced),
           binds_(vm.jail.binds_ro),
           document_(document),
           diagnostics_(diagnostics) {
@@ -366,7 +367,8 @@ class Finder {
         notes.emplace_back(
             "jail.mode = \"off\" runs QEMU where host paths exist, without the jail's protection");
         report(DiagnosticKind::PathInJail, origin,
-               fmt::format("{}: '{}' is a path of this host, and in the jail there is none", title(), path),
+               fmt::format("{}: '{}' is a path of this host, {}", title(), path,
+                           reduced_ ? "and the jail keeps these from QEMU" : "and in the jail there is none"),
                std::move(notes));
     }
 
@@ -388,6 +390,7 @@ class Finder {
     std::string title() const { return fmt::format("{}.{}", where_, joined(path_)); }
 
     const bool jailed_;
+    const bool reduced_;
     const std::vector<Setting<fs::path>>& binds_;
     std::map<std::string, const Resource*, std::less<>> hosts_;
     const Document& document_;

@@ -130,7 +130,8 @@ struct Lifecycle {
     Setting<OnCrash> on_crash{OnCrash::Stop, {}};
 };
 
-enum class JailMode { Strict, Off };
+/// Reduced: without namespaces and a root of its own, for where these cannot be had.
+enum class JailMode { Strict, Reduced, Off };
 enum class JailLandlock { Auto, Require, Off };
 enum class JailViolation { Errno, Kill, Log };
 /// Auto: what cannot be had is told. Require: it is an error. Off: none is made.
@@ -143,6 +144,10 @@ struct UidRange {
     std::uint32_t first = 0, last = 0;
 };
 /// As the file says them.
+constexpr std::string_view word_of(JailMode mode) {
+    constexpr std::string_view words[] = {"strict", "reduced", "off"};
+    return words[static_cast<int>(mode)];
+}
 constexpr std::string_view word_of(JailLandlock landlock) {
     constexpr std::string_view words[] = {"auto", "require", "off"};
     return words[static_cast<int>(landlock)];

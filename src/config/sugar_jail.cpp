@@ -67,12 +67,24 @@ void expect_jail(Lowering& lowering, const Item& jail) {
                 {fmt::format("said at {}", lowering.vm().jail_mode.origin.to_string())});
 }
 
+/// What a jail without a root of its own cannot be made of.
+void expect_root(Lowering& lowering, const Item& jail) {
+    const auto& vm = lowering.vm();
+    if (vm.jail_mode.value != JailMode::Reduced || vm.jail.root.value != JailRoot::Files) return;
+    lowering.report(DiagnosticKind::Conflict, jail.origin_of("root"),
+                    "jail.root = \"files\" says what the jail's root is made of, but a jail with jail.mode = "
+                    "\"reduced\" has none: QEMU is in the host's",
+                    {fmt::format("said at {}", vm.jail_mode.origin.to_string()),
+                     "leave it out: Landlock names what QEMU may open there"});
+}
+
 }  // namespace
 
 void lower_jail_more(Lowering& lowering, const Item& jail) {
     JailOptions& options = lowering.vm().jail;
     if (const auto word = jail.text("root"))
         options.root = {*word == "files" ? JailRoot::Files : JailRoot::Dirs, jail.origin_of("root")};
+    expect_root(lowering, jail);
     if (const auto word = jail.text("net"))
         options.net = {*word == "host" ? JailNet::Host : JailNet::None, jail.origin_of("net")};
     if (const auto name = jail.text("user")) options.user = {*name, jail.origin_of("user")};

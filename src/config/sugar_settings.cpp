@@ -201,7 +201,10 @@ void lower_jail(Lowering& lowering) {
     const auto jail = lowering.single("jail");
     if (!jail) return;
     if (const auto mode = jail->text("mode"))
-        vm.jail_mode = {*mode == "off" ? JailMode::Off : JailMode::Strict, jail->origin_of("mode")};
+        vm.jail_mode = {*mode == "off"       ? JailMode::Off
+                        : *mode == "reduced" ? JailMode::Reduced
+                                             : JailMode::Strict,
+                        jail->origin_of("mode")};
     if (const auto word = jail->text("landlock"))
         vm.jail.landlock = {*word == "off"       ? JailLandlock::Off
                             : *word == "require" ? JailLandlock::Require

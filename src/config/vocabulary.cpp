@@ -20,7 +20,7 @@ constexpr std::array<Words, 2> net_types{"user", "none"};
 constexpr std::array<Words, 3> console_types{"serial", "virtio", "none"};
 constexpr std::array<Words, 3> on_reboot_words{"reset", "restart", "stop"};
 constexpr std::array<Words, 3> on_crash_words{"stop", "pause", "restart"};
-constexpr std::array<Words, 2> jail_modes{"strict", "off"};
+constexpr std::array<Words, 3> jail_modes{"strict", "reduced", "off"};
 constexpr std::array<Words, 3> attach_words{"observe", "operate", "all"};
 constexpr std::array<Words, 3> jail_landlock{"auto", "require", "off"};
 constexpr std::array<Words, 3> jail_violations{"errno", "kill", "log"};

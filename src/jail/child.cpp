@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Pid 1 of the jail: builds it around itself.
+// The jail's first process: builds it around itself.
 #include "jail/child.hpp"
 
 #include <linux/capability.h>
@@ -21,9 +21,21 @@ int wait_for_go(Order& order, int&) {
 
 int take_ids(Order& order, int&) {
     if (order.drop_groups)
-        if (const int result = sys::setgroups_none(); result < 0) return -result;
+        if (const int result = sys::setgroups(0, nullptr); result < 0) return -result;
     if (const int result = sys::setresgid(uid_inside); result < 0) return -result;
     return -sys::setresuid(uid_inside);
+}
+
+/// Without a user namespace. The capabilities stay until they are dropped for good below, which needs one of
+/// them.
+int take_ids_of_host(Order& order, int&) {
+    if (!order.drop_groups) return 0;
+    const uid_t uid = *order.spec.host_uid;
+    if (const int result = sys::prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP); result < 0) return -result;
+    const gid_t group = order.only_group.value_or(0);
+    if (const int result = sys::setgroups(order.only_group ? 1 : 0, &group); result < 0) return -result;
+    if (const int result = sys::setresgid(order.spec.host_gid.value_or(uid)); result < 0) return -result;
+    return -sys::setresuid(uid);
 }
 
 int tie_to_parent(Order& order, int&) {
@@ -179,14 +191,25 @@ int start_session(Order& order, int&) {
     return ::setsid() < 0 ? errno : 0;
 }
 
-int drop_capabilities(Order&, int&) {
+/// What a namespace does by itself: nothing of the caller's directory is left, and whatever the process
+/// leaves behind when it ends is the stub's.
+int leave_caller(Order&, int&) {
+    if (const int result = sys::chdir("/"); result < 0) return -result;
+    return -sys::prctl(PR_SET_CHILD_SUBREAPER, 1);
+}
+
+int drop_capabilities(Order& order, int&) {
     // The bits and the bounding set need CAP_SETPCAP, so they come before the sets.
     constexpr unsigned long bits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
                                    SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
                                    SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
     if (const int result = sys::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL); result < 0) return -result;
-    if (const int result = sys::prctl(PR_SET_SECUREBITS, bits); result < 0) return -result;
-    for (unsigned long capability = 0; capability < 64; ++capability) {
+    // An ordinary user has that capability in a namespace of his own only; and without members in the other
+    // sets, and no way to get any, the bounding set bounds nothing.
+    const bool may_lock = order.spec.mode == Mode::Strict || order.drop_groups;
+    if (may_lock)
+        if (const int result = sys::prctl(PR_SET_SECUREBITS, bits); result < 0) return -result;
+    for (unsigned long capability = 0; may_lock && capability < 64; ++capability) {
         const int result = sys::prctl(PR_CAPBSET_DROP, capability);
         if (result == -EINVAL) break;  // above the last one this kernel knows
         if (result < 0) return -result;
@@ -231,6 +254,17 @@ constexpr Step jail_steps[] = {
     {Stage::NoNewPrivileges, forbid_privileges},
 };
 
+constexpr Step reduced_steps[] = {
+    {Stage::Go, wait_for_go},
+    {Stage::Ids, take_ids_of_host},
+    // As above: after the last change of uid.
+    {Stage::DeathSignal, tie_to_parent},
+    {Stage::Session, start_session},
+    {Stage::LeaveCaller, leave_caller},
+    {Stage::Capabilities, drop_capabilities},
+    {Stage::NoNewPrivileges, forbid_privileges},
+};
+
 constexpr Step bare_steps[] = {
     {Stage::Go, wait_for_go},
     {Stage::DeathSignal, tie_to_parent},
@@ -264,10 +298,17 @@ void run_steps(Order& order, const Step* steps, std::size_t count) {
 
 void run_child(Order& order) {
     sys::close(order.parents_sync);
-    if (order.spec.contained)
-        run_all(order, jail_steps);
-    else
-        run_all(order, bare_steps);
+    switch (order.spec.mode) {
+        case Mode::Strict:
+            run_all(order, jail_steps);
+            break;
+        case Mode::Reduced:
+            run_all(order, reduced_steps);
+            break;
+        case Mode::Off:
+            run_all(order, bare_steps);
+            break;
+    }
 
     const pid_t stub = ::getpid();
     clone_args arguments{};

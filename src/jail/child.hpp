@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The two processes after the clone: pid 1 of the jail, which builds it and stays as the stub, and the
-// process that it is all about. They only make system calls: no allocation, no locks, no exceptions.
-// Everything they need is prepared in an Order.
+// The two processes after the clone: the jail's first, which builds it and stays as the stub (pid 1 where
+// there is a pid namespace), and the process that it is all about. They only make system calls: no
+// allocation, no locks, no exceptions. Everything they need is prepared in an Order.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -33,11 +33,14 @@ struct Order {
     int sync = -1;                  ///< "go" comes from here; the process id and the end are told here
     int parents_sync = -1;  ///< the parent's end, which the clone must not hold: its close tells of his death
     bool drop_groups = false;            ///< only the privileged may
+    std::optional<gid_t> only_group;     ///< then kept all the same
+    std::vector<KeptFd> fds;             ///< those of the Spec, and copies of a reduced jail
+    std::vector<std::byte> filter;       ///< the Spec's program, to be completed in the process
     std::vector<rlimit> limits;          ///< for spec.limits, already within what we may set
     std::vector<PathRule> path_rules;    ///< of Landlock
     std::vector<std::byte> stub_filter;  ///< what the stub lives under
     std::vector<int> stub_keeps;         ///< ascending
-    std::vector<int> moved;              ///< room for one number for each of spec.fds
+    std::vector<int> moved;              ///< room for one number for each of fds
     std::optional<Failure> fault;        ///< tests: this stage fails so, once
 };
 

@@ -3,6 +3,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
+#include <linux/bpf_common.h>
+#include <linux/filter.h>
 #include <mutex>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -16,6 +19,9 @@
 namespace qvm::jail {
 
 namespace {
+
+static_assert(sizeof(sock_filter) == Filter::instruction_size);
+static_assert(offsetof(sock_filter, k) == Filter::operand_offset);
 
 constexpr int wanted_ceiling = 4096;  ///< a hundred disks with spare ports need a tenth of it
 
@@ -92,6 +98,18 @@ std::vector<std::byte> FilterBuilder::program() const {
     if (::pread(file.get(), bytes.data(), bytes.size(), 0) != status.st_size)
         throw_errno("read a memory file");
     return bytes;
+}
+
+Filter FilterBuilder::filter() const {
+    Filter filter{.program = program()};
+    for (std::size_t i = 0; i * Filter::instruction_size < filter.program.size(); ++i) {
+        sock_filter instruction{};
+        std::memcpy(&instruction, &filter.program[i * Filter::instruction_size], sizeof instruction);
+        if (instruction.k != own_pid) continue;
+        if (instruction.code != (BPF_JMP | BPF_JEQ | BPF_K)) require(-EINVAL, "compare with its own pid");
+        filter.own_pid.push_back(i);
+    }
+    return filter;
 }
 
 int descriptor_ceiling() {

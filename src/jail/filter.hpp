@@ -58,6 +58,8 @@ class FilterBuilder {
     /// Why the rules that follow are there: for readers of rules().
     void because(std::string reason) { reason_ = std::move(reason); }
     std::vector<std::byte> program() const;
+    /// program() as a Filter that knows where in it `own_pid` stands.
+    Filter filter() const;
     /// In the order they were added.
     const std::vector<Rule>& rules() const { return rules_; }
 
@@ -70,18 +72,24 @@ class FilterBuilder {
 
 /// With a pid namespace the process is the stub's only child, so it has this pid there.
 inline constexpr std::uint32_t process_pid_inside = 2;
+/// Stands in an ArgumentTest for the process's own id where that is not known yet (Filter::own_pid). It is
+/// above all process ids and the value of nothing else.
+inline constexpr std::uint32_t own_pid = 0x6f776e21;
 
-/// What a QEMU may be let have beyond what it needs.
-struct FilterExtras {
+/// What depends on the jail around a QEMU, and what it is let have beyond what it needs.
+struct FilterOptions {
+    /// Reduced: without what only namespaces make harmless: making and connecting sockets, making and
+    /// removing files, and whatever else takes the number of another process.
+    Mode mode = Mode::Strict;
     bool internet = false;  ///< sockets of TCP and UDP, as its own user network (slirp) needs them
     bool io_uring = false;  ///< whose operations no filter sees
 };
 
 /// What a QEMU system emulator needs, 7.2 to 11.1, with the one exec that starts it from descriptor
 /// `exec_fd`.
-Filter qemu_filter(int exec_fd, Violation violation = Violation::Errno, const FilterExtras& extras = {});
+Filter qemu_filter(int exec_fd, Violation violation = Violation::Errno, const FilterOptions& options = {});
 /// Its rules, for people.
-std::vector<Rule> qemu_filter_rules(int exec_fd, const FilterExtras& extras = {});
+std::vector<Rule> qemu_filter_rules(int exec_fd, const FilterOptions& options = {});
 
 /// What swtpm needs besides: its state's files.
 Filter swtpm_filter(int exec_fd);
@@ -93,8 +101,9 @@ Filter virtiofsd_filter(int exec_fd);
 Filter command_filter();
 std::vector<Rule> command_filter_rules();
 
-/// What the stub needs while its process runs: to wait, to keep the log, to tell the end.
-std::vector<std::byte> stub_filter();
+/// What the stub needs while its process runs: to wait, to keep the log, to tell the end; in a reduced jail
+/// also to end what the process left behind.
+std::vector<std::byte> stub_filter(Mode mode = Mode::Strict);
 
 /// The number for Filter::exec_fd: the process can have descriptors below it. 4096, or as much as the hard
 /// limit of open files allows.

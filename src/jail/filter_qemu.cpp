@@ -42,10 +42,9 @@ const std::vector<Group>& harmless_calls() {
           "ftruncate", "ftruncate64", "fallocate", "fadvise64",   "copy_file_range",
           "sendfile",  "flock"}},
         {"files of the jail: libraries, modules, firmware",
-         {"open",    "openat",   "access",     "faccessat", "faccessat2", "stat",
-          "lstat",   "fstat",    "newfstatat", "fstatat64", "statx",      "statfs",
-          "fstatfs", "statfs64", "fstatfs64",  "readlink",  "readlinkat", "getdents64",
-          "getcwd",  "fchdir",   "chdir",      "unlink",    "unlinkat",   "umask"}},
+         {"access",     "faccessat",  "faccessat2", "stat",    "lstat",    "fstat",     "newfstatat",
+          "fstatat64",  "statx",      "statfs",     "fstatfs", "statfs64", "fstatfs64", "readlink",
+          "readlinkat", "getdents64", "getcwd",     "fchdir",  "chdir",    "umask"}},
         {"waiting",
          {"poll", "ppoll", "select", "pselect6", "epoll_create", "epoll_create1", "epoll_ctl", "epoll_wait",
           "epoll_pwait", "epoll_pwait2", "eventfd", "eventfd2", "pipe", "pipe2", "futex", "restart_syscall",
@@ -61,17 +60,27 @@ const std::vector<Group>& harmless_calls() {
          {"rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigreturn", "rt_sigpending", "rt_sigtimedwait",
           "rt_sigsuspend", "sigaltstack", "signalfd", "signalfd4"}},
         {"what threads do to themselves",
-         {"exit", "exit_group", "gettid", "set_tid_address", "set_robust_list", "get_robust_list", "rseq",
-          "arch_prctl", "sched_getaffinity", "sched_getparam", "sched_getscheduler", "sched_get_priority_max",
+         {"exit", "exit_group", "gettid", "set_tid_address", "set_robust_list", "rseq", "arch_prctl",
+          "sched_getaffinity", "sched_getparam", "sched_getscheduler", "sched_get_priority_max",
           "sched_get_priority_min", "getcpu"}},
         {"questions about itself",
          {"getpid",  "getppid",   "getpgrp",   "getpgid",    "getsid",    "getuid",     "geteuid",
           "getgid",  "getegid",   "getresuid", "getresgid",  "getgroups", "capget",     "uname",
           "sysinfo", "getrandom", "getrlimit", "ugetrlimit", "getrusage", "getpriority"}},
         {"more filters of its own (-sandbox): they only add up", {"seccomp"}},
-        {"sockets it was given, and Unix sockets within the jail",
-         {"bind", "listen", "accept", "accept4", "connect", "shutdown", "getsockname", "getpeername",
-          "sendto", "sendmsg", "sendmmsg", "recvfrom", "recvmsg", "recvmmsg"}},
+        {"sockets it was given",
+         {"listen", "accept", "accept4", "shutdown", "getsockname", "getpeername", "sendto", "sendmsg",
+          "sendmmsg", "recvfrom", "recvmsg", "recvmmsg"}},
+    };
+    return groups;
+}
+
+/// These reach no further in a root and in namespaces of its own.
+const std::vector<Group>& calls_in_own_namespaces() {
+    static const std::vector<Group> groups = {
+        {"files of the jail: its root is read-only", {"open", "openat", "unlink", "unlinkat"}},
+        {"Unix sockets within the jail", {"bind", "connect"}},
+        {"the jail's processes", {"get_robust_list"}},
     };
     return groups;
 }
@@ -85,8 +94,6 @@ struct Choice {
 
 const std::vector<Choice>& limited_calls() {
     static const std::vector<Choice> choices = {
-        {"socket", 0, {AF_UNIX}},
-        {"socketpair", 0, {AF_UNIX}},
         {"prctl",
          0,
          {PR_SET_NAME, PR_GET_NAME, PR_SET_TIMERSLACK, PR_GET_TIMERSLACK, PR_MCE_KILL, PR_CAPBSET_READ,
@@ -183,23 +190,74 @@ void allow_internet(FilterBuilder& filter) {
 
 constexpr const char* io_uring_calls[] = {"io_uring_setup", "io_uring_enter", "io_uring_register"};
 
-void add_extras(FilterBuilder& filter, const FilterExtras& extras) {
-    if (extras.internet) {
+void add_extras(FilterBuilder& filter, const FilterOptions& options) {
+    if (options.internet) {
         filter.because("the host's network: TCP, UDP and echo requests");
         allow_internet(filter);
+        // A strict jail has these anyway. There is no socket but these and connected ones to use them on.
+        if (options.mode == Mode::Reduced)
+            for (const char* call : {"bind", "connect"}) filter.allow(call);
     }
-    if (!extras.io_uring) return;
+    if (!options.io_uring) return;
     filter.because("io_uring, past this filter: what it opens, connects and sends is not seen here");
     for (const char* call : io_uring_calls) filter.allow(call);
 }
 
-}  // namespace
-
-void add_qemu_rules(FilterBuilder& filter, int exec_fd, const FilterExtras& extras) {
-    for (const auto& group : harmless_calls()) {
+void add_groups(FilterBuilder& filter, const std::vector<Group>& groups) {
+    for (const auto& group : groups) {
         filter.because(group.reason);
         for (const char* call : group.calls) filter.allow(call);
     }
+}
+
+void add_strict_rules(FilterBuilder& filter) {
+    add_groups(filter, calls_in_own_namespaces());
+    filter.because("Unix sockets within the jail");
+    for (const char* call : {"socket", "socketpair"}) filter.allow(call, {{.index = 0, .value = AF_UNIX}});
+    filter.because("signals to itself");
+    filter.allow("tgkill", {{.index = 0, .value = process_pid_inside}});
+    filter.because("its own processors, not the stub's");
+    // Any thread but the stub, which is 1: bit 0 of its number is clear, or another one is set.
+    filter.allow("sched_setaffinity", {{.index = 0, .value = 0, .mask = 1}});
+    for (unsigned bit = 1; bit < 32; ++bit)
+        filter.allow("sched_setaffinity", {{.index = 0, .value = 1U << bit, .mask = 1U << bit}});
+}
+
+constexpr std::uint32_t tmpfile_flag = O_TMPFILE & ~O_DIRECTORY;
+constexpr std::uint32_t changes_of_open = O_CREAT | O_TRUNC | tmpfile_flag;
+
+/// What the host's root and namespaces would let it reach is not there to be called. Where Landlock is, it
+/// says the same of files once more.
+void add_reduced_rules(FilterBuilder& filter, const FilterOptions& options) {
+    filter.because("files that are there: nothing is made or emptied");
+    filter.allow("open", {{.index = 1, .value = 0, .mask = changes_of_open}});
+    filter.allow("openat", {{.index = 2, .value = 0, .mask = changes_of_open}});
+    filter.because("pairs of sockets that are connected for good: none of them can send elsewhere");
+    filter.allow("socketpair", {{.index = 0, .value = AF_UNIX},
+                                {.index = 1, .value = SOCK_STREAM, .mask = socket_type_mask}});
+    filter.because("signals to itself");
+    filter.allow("tgkill", {{.index = 0, .value = own_pid}});
+    filter.because("its own processors, of the calling thread");
+    for (const std::uint32_t pid : {std::uint32_t{0}, own_pid})
+        filter.allow("sched_setaffinity", {{.index = 0, .value = pid}});
+    // Whatever becomes of a violation: these are tried by libraries, and at QEMU's own end.
+    filter.because("Unix sockets come as descriptors, and are removed by who made them");
+    filter.refuse("socket", EACCES, {{.index = 0, .value = AF_UNIX}});
+    for (const char* call : {"unlink", "unlinkat"}) filter.refuse(call, EACCES);
+    if (!options.internet)
+        for (const char* call : {"bind", "connect"}) filter.refuse(call, EACCES);
+    filter.because("making and emptying files");
+    for (const std::uint32_t flag :
+         {static_cast<std::uint32_t>(O_CREAT), static_cast<std::uint32_t>(O_TRUNC), tmpfile_flag}) {
+        filter.refuse("open", EACCES, {{.index = 1, .value = flag, .mask = flag}});
+        filter.refuse("openat", EACCES, {{.index = 2, .value = flag, .mask = flag}});
+    }
+}
+
+}  // namespace
+
+void add_qemu_rules(FilterBuilder& filter, int exec_fd, const FilterOptions& options) {
+    add_groups(filter, harmless_calls());
     filter.because("only with these arguments");
     for (const auto& [call, index, values] : limited_calls())
         for (const auto value : values) filter.allow(call, {{.index = index, .value = value}});
@@ -209,16 +267,14 @@ void add_qemu_rules(FilterBuilder& filter, int exec_fd, const FilterExtras& extr
     allow_socket_options(filter);
     filter.because("threads, never processes");
     filter.allow("clone", {{.index = 0, .value = thread_flags, .mask = ~thread_options}});
-    filter.because("signals to itself");
-    filter.allow("tgkill", {{.index = 0, .value = process_pid_inside}});
-    filter.because("its own limits and processors, not the stub's");
+    filter.because("its own limits, not the stub's");
     // Its own limits: with RLIMIT_FSIZE on the stub, which has our uid, there would be no log.
     filter.allow("prlimit64", {{.index = 0, .value = 0}});
-    // Any thread but the stub, which is 1: bit 0 of its number is clear, or another one is set.
-    filter.allow("sched_setaffinity", {{.index = 0, .value = 0, .mask = 1}});
-    for (unsigned bit = 1; bit < 32; ++bit)
-        filter.allow("sched_setaffinity", {{.index = 0, .value = 1U << bit, .mask = 1U << bit}});
-    add_extras(filter, extras);
+    if (options.mode == Mode::Reduced)
+        add_reduced_rules(filter, options);
+    else
+        add_strict_rules(filter);
+    add_extras(filter, options);
     filter.because("the one exec that starts it");
     filter.allow("execveat", {{.index = 0, .value = static_cast<std::uint32_t>(exec_fd)},
                               {.index = 4, .value = AT_EMPTY_PATH}});
@@ -226,19 +282,22 @@ void add_qemu_rules(FilterBuilder& filter, int exec_fd, const FilterExtras& extr
     filter.because("done without: the program goes on with something older");
     filter.refuse("clone3", ENOSYS);
     // It opens and connects past every filter; QEMU goes on without.
-    if (!extras.io_uring)
+    if (!options.io_uring)
         for (const char* call : io_uring_calls) filter.refuse(call, ENOSYS);
 }
 
-Filter qemu_filter(int exec_fd, Violation violation, const FilterExtras& extras) {
-    FilterBuilder filter(FilterBuilder::Otherwise::Refuse, violation);
-    add_qemu_rules(filter, exec_fd, extras);
-    return {filter.program(), exec_fd, violation == Violation::Log};
+Filter qemu_filter(int exec_fd, Violation violation, const FilterOptions& options) {
+    FilterBuilder builder(FilterBuilder::Otherwise::Refuse, violation);
+    add_qemu_rules(builder, exec_fd, options);
+    Filter filter = builder.filter();
+    filter.exec_fd = exec_fd;
+    filter.log = violation == Violation::Log;
+    return filter;
 }
 
-std::vector<Rule> qemu_filter_rules(int exec_fd, const FilterExtras& extras) {
+std::vector<Rule> qemu_filter_rules(int exec_fd, const FilterOptions& options) {
     FilterBuilder filter;
-    add_qemu_rules(filter, exec_fd, extras);
+    add_qemu_rules(filter, exec_fd, options);
     return filter.rules();
 }
 

@@ -6,6 +6,6 @@
 namespace qvm::jail {
 
 /// All of qemu_filter().
-void add_qemu_rules(FilterBuilder& filter, int exec_fd, const FilterExtras& extras = {});
+void add_qemu_rules(FilterBuilder& filter, int exec_fd, const FilterOptions& options = {});
 
 }  // namespace qvm::jail

@@ -156,6 +156,9 @@ constexpr Argument arguments[] = {
     {"ioctl", 1, "request", std::begin(ioctls), std::end(ioctls)},
     {"getsockopt", 1, "level", std::begin(levels), std::end(levels)},
     {"setsockopt", 1, "level", std::begin(levels), std::end(levels)},
+    {"socketpair", 1, "type", std::begin(socket_types), std::end(socket_types)},
+    {"open", 1, "flags", nullptr, nullptr},
+    {"openat", 2, "flags", nullptr, nullptr},
     {"clone", 0, "flags", nullptr, nullptr},
     {"tgkill", 0, "tgid", nullptr, nullptr},
     {"prlimit64", 0, "pid", nullptr, nullptr},
@@ -166,6 +169,7 @@ constexpr Argument arguments[] = {
 };
 
 std::string value_text(std::uint32_t value) {
+    if (value == own_pid) return "its own";
     constexpr std::uint32_t small = 10000;
     return value < small ? std::to_string(value) : fmt::format("{:#x}", value);
 }

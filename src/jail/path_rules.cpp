@@ -9,11 +9,15 @@ namespace qvm::jail {
 std::vector<PathRule> path_rules(const Spec& spec, int executable) {
     using R = PathRights;
     constexpr auto writable = R::read | R::change | R::make_symlink | R::make_fifo;
-    std::vector<PathRule> rules{{"/", spec.may_execute ? R::read | R::execute : R::read}};
+    const auto readable = spec.may_execute ? R::read | R::execute : R::read;
+    const bool reduced = spec.mode == Mode::Reduced;
+    std::vector<PathRule> rules;
+    // The jail's own root has nothing else in it; of the host's, one thing after the other is named.
+    if (!reduced) rules.push_back({"/", readable});
     const auto interpreter = spec.may_execute || executable < 0 ? std::string() : elf_interpreter(executable);
     if (!interpreter.empty()) rules.push_back({interpreter, R::read_file | R::execute});
     for (const auto& bind : spec.binds)
-        if (bind.writable) rules.push_back({bind.target, writable});
+        if (bind.writable || reduced) rules.push_back({bind.target, bind.writable ? writable : readable});
     for (const auto& path : spec.tmpfs) rules.push_back({path, writable});
     for (const auto device : spec.devices)
         rules.push_back({device_path(device), R::read_file | R::write_file | R::truncate | R::ioctl_device});
@@ -21,7 +25,10 @@ std::vector<PathRule> path_rules(const Spec& spec, int executable) {
 }
 
 LandlockScope landlock_scope(const Spec& spec) noexcept {
-    return {.tcp = spec.namespaces.net, .abstract_sockets = true, .signals = spec.namespaces.pid};
+    const bool reduced = spec.mode == Mode::Reduced;
+    return {.tcp = reduced ? !spec.internet : spec.namespaces.net,
+            .abstract_sockets = true,
+            .signals = reduced || spec.namespaces.pid};
 }
 
 }  // namespace qvm::jail

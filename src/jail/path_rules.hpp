@@ -8,8 +8,9 @@
 
 namespace qvm::jail {
 
-/// Paths are as seen in the jail. `executable`: what is executed, open (borrowed), or -1; its ELF interpreter
-/// is named, too. The executable itself is no path: restrict_paths() gets it as a descriptor.
+/// Paths are as seen in the jail; a reduced one has an entry for each thing of the host that it may use.
+/// `executable`: what is executed, open (borrowed), or -1; its ELF interpreter is named, too. The executable
+/// itself is no path: restrict_paths() gets it as a descriptor.
 std::vector<PathRule> path_rules(const Spec& spec, int executable);
 
 /// What is forbidden beside paths.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The process itself, from the fork to exec.
+#include <cstring>
 #include <linux/close_range.h>
 #include <sys/prctl.h>
 
@@ -14,14 +15,14 @@ namespace {
 /// Whoever kills the stub means the process, too. A pid namespace sees to that; without one, the kernel is
 /// asked to.
 int tie_to_stub(const Order& order, pid_t stub) {
-    if (order.spec.contained && order.spec.namespaces.pid) return 0;
+    if (order.spec.mode != Mode::Off && order.spec.namespaces.pid) return 0;
     if (const int result = sys::prctl(PR_SET_PDEATHSIG, SIGKILL); result < 0) return -result;
     return ::getppid() == stub ? 0 : ESRCH;
 }
 
 /// The number that the program must be executed from, or -1.
 int only_number(const Order& order) {
-    return order.spec.contained ? order.spec.filter.exec_fd : -1;
+    return order.spec.mode != Mode::Off ? order.spec.filter.exec_fd : -1;
 }
 
 /// The kernel adds our process id, as the parent numbers it.
@@ -48,10 +49,10 @@ int arrange_descriptors(Order& order, int& index) {
     if (const int result = sys::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); result < 0) return -result;
 
     int above = 3;
-    for (const auto& kept : order.spec.fds)
+    for (const auto& kept : order.fds)
         if (kept.number >= above) above = kept.number + 1;
     for (std::size_t i = 0; i < order.moved.size(); ++i, ++index) {
-        order.moved[i] = sys::duplicate_from(order.spec.fds[i].fd, above);
+        order.moved[i] = sys::duplicate_from(order.fds[i].fd, above);
         if (order.moved[i] < 0) return -order.moved[i];
     }
     for (int* fd : {&order.error_pipe, &order.null, &order.output, &order.executable}) {
@@ -61,7 +62,7 @@ int arrange_descriptors(Order& order, int& index) {
     }
     index = 0;
     for (std::size_t i = 0; i < order.moved.size(); ++i, ++index)
-        if (const int result = place(order.moved[i], order.spec.fds[i].number); result < 0) return -result;
+        if (const int result = place(order.moved[i], order.fds[i].number); result < 0) return -result;
     if (!order.spec.inherit_streams) {
         if (const int result = place(order.null, 0); result < 0) return -result;
         if (const int result = place(order.output, 1); result < 0) return -result;
@@ -108,8 +109,13 @@ int restrict_by_landlock(Order& order, int& index) {
 }
 
 int install_filter(Order& order, int&) {
-    const auto& program = order.spec.filter.program;
+    auto& program = order.filter;
     if (program.empty()) return 0;
+    for (const auto instruction : order.spec.filter.own_pid) {
+        const auto pid = static_cast<std::uint32_t>(::getpid());
+        std::memcpy(&program[instruction * Filter::instruction_size + Filter::operand_offset], &pid,
+                    sizeof pid);
+    }
     return -sys::seccomp_install(program.data(), program.size(), order.spec.filter.log);
 }
 
@@ -143,7 +149,7 @@ constexpr Step bare_steps[] = {
 
 void run_process(Order& order, pid_t stub) {
     if (const int error = tie_to_stub(order, stub); error != 0) fail(order, Stage::DeathSignal, 0, error);
-    if (order.spec.contained)
+    if (order.spec.mode != Mode::Off)
         run_steps(order, steps_in_jail, sizeof steps_in_jail / sizeof *steps_in_jail);
     else
         run_steps(order, bare_steps, sizeof bare_steps / sizeof *bare_steps);

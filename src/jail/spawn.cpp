@@ -15,6 +15,7 @@
 #include "jail/filter.hpp"
 #include "jail/layout.hpp"
 #include "jail/path_rules.hpp"
+#include "jail/reduced.hpp"
 #include "jail/sources.hpp"
 #include "jail/spec_check.hpp"
 #include "jail/sys.hpp"
@@ -53,7 +54,7 @@ std::string subject_of(const Failure& failure, const Spec& spec, const Layout& l
         case Stage::Tmpfs:
             return fmt::format("'/{}'", at(layout.tmpfs, index));
         case Stage::Descriptors:
-            return spec.fds.empty() ? "1" : std::to_string(at(spec.fds, index).number);
+            return index < spec.fds.size() ? std::to_string(spec.fds[index].number) : "of a copy";
         case Stage::Limits:
             return failure.index < 0 || spec.limits.empty() ? "of open files"
                                                             : std::to_string(at(spec.limits, index).resource);
@@ -116,8 +117,9 @@ class Spawner {
   public:
     Spawner(const Spec& spec, std::optional<Failure> fault)
         : spec_(spec),
-          layout_(spec.contained ? lay_out(spec) : Layout{}),
-          privileged_(spec.contained && ::geteuid() == 0),
+          strict_(spec.mode == Mode::Strict),
+          layout_(strict_ ? lay_out(spec) : Layout{}),
+          privileged_(spec.mode != Mode::Off && ::geteuid() == 0),
           sync_(SOCK_SEQPACKET) {
         order_.fault = fault;
     }
@@ -128,7 +130,7 @@ class Spawner {
 
     Child run(const Announce& announce) {
         open_program();
-        if (privileged_)
+        if (strict_ && privileged_)
             if (const auto failure = open_sources(layout_, spec_.devices, *spec_.host_uid, trees_))
                 refuse(*failure, spec_, layout_);
         prepare_order();
@@ -142,7 +144,7 @@ class Spawner {
   private:
     void open_program() {
         null_ = open_or_throw("/dev/null", O_RDWR);
-        if (!spec_.contained) return;
+        if (spec_.mode == Mode::Off) return;
         executable_ = Fd(::open(spec_.executable.c_str(), O_RDONLY | O_CLOEXEC));
         if (!executable_) refuse({Stage::OpenExecutable, 0, errno}, spec_, layout_);
     }
@@ -163,9 +165,12 @@ class Spawner {
         order_.parents_sync = sync_.first.get();
         order_.drop_groups = privileged_;
         for (const auto& limit : spec_.limits) order_.limits.push_back(within_reach(limit));
-        order_.moved.assign(spec_.fds.size(), -1);
+        order_.fds = spec_.fds;
+        if (spec_.mode == Mode::Reduced) reduce_further();
+        order_.moved.assign(order_.fds.size(), -1);
+        order_.filter = spec_.filter.program;
         order_.path_rules = path_rules(spec_, executable_.get());
-        if (spec_.contained) order_.stub_filter = stub_filter();
+        if (spec_.mode != Mode::Off) order_.stub_filter = stub_filter(spec_.mode);
 
         auto& keeps = order_.stub_keeps;
         keeps = spec_.stub.held;
@@ -180,8 +185,17 @@ class Spawner {
             throw_errno("ask for the credentials of the jail");
     }
 
+    /// What a reduced jail has in place of a root of its own.
+    void reduce_further() {
+        copies_ = copies_in_memory(spec_);
+        for (std::size_t i = 0; i < copies_.size(); ++i)
+            order_.fds.push_back({copies_[i].get(), spec_.copies[i].number});
+        const bool kvm = std::ranges::find(spec_.devices, Device::Kvm) != spec_.devices.end();
+        if (kvm && privileged_) order_.only_group = group_of_kvm();
+    }
+
     std::uint64_t namespaces() const {
-        if (!spec_.contained) return 0;
+        if (!strict_) return 0;
         std::uint64_t flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
         if (spec_.namespaces.pid) flags |= CLONE_NEWPID;
         if (spec_.namespaces.net) flags |= CLONE_NEWNET;
@@ -204,6 +218,7 @@ class Spawner {
         errors_.write.reset();
         log_.write.reset();
         trees_.clear();
+        copies_.clear();
     }
 
     void write_proc(const char* file, const std::string& text) {
@@ -215,7 +230,7 @@ class Spawner {
         if (::poll(&said, 1, 0) <= 0) refuse({Stage::IdMap, 0, error}, spec_, layout_);
     }
     void map_ids() {
-        if (!spec_.contained) return;
+        if (!strict_) return;
         const auto uid = privileged_ ? *spec_.host_uid : ::geteuid();
         const auto gid = privileged_ ? spec_.host_gid.value_or(*spec_.host_uid) : ::getegid();
         // Who is not privileged may only map a group after giving setgroups(2) up, which could take a group
@@ -271,11 +286,13 @@ class Spawner {
     }
 
     const Spec& spec_;
+    const bool strict_;
     Layout layout_;
     const bool privileged_;
     Fd executable_;
     Fd null_;
     std::vector<Fd> trees_;
+    std::vector<Fd> copies_;
     Pipe log_;
     Pipe errors_;
     SocketPair sync_;

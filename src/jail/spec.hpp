@@ -32,6 +32,9 @@ struct Copy {
     int fd = -1;
     std::string path;     ///< absolute, in the jail
     std::string subject;  ///< what messages call it
+    /// In a reduced jail, which has no root of its own: the copy is a file in memory, a descriptor of this
+    /// number, and `path` leads to it (/proc/self/fd/NUMBER).
+    int number = -1;
 };
 
 /// A descriptor the process starts with: ours, borrowed, and its number there (3 and up).
@@ -47,7 +50,17 @@ struct Limit {
     std::uint64_t value = 0;  ///< soft and hard
 };
 
-/// Which of the namespaces that can be left out are new; user, mount, ipc, uts and cgroup always are.
+/// How much of a jail there is.
+enum class Mode {
+    Strict,
+    /// In the namespaces and the root of the host, for where others cannot be had (see reduced.hpp). No
+    /// privilege, the filter, Landlock, limits and descriptors are as in a strict one.
+    Reduced,
+    Off,  ///< none at all: only descriptors, stub and exec
+};
+
+/// Which of the namespaces that can be left out are new; user, mount, ipc, uts and cgroup always are in a
+/// strict jail. In a reduced one none is.
 struct Namespaces {
     bool net = true;
     bool pid = true;
@@ -66,12 +79,16 @@ struct Stub {
 /// A finished seccomp program (see filter.hpp); empty: no filter.
 struct Filter {
     static constexpr std::size_t instruction_size = 8;
-    std::vector<std::byte> program;  ///< struct sock_filter[]
+    static constexpr std::size_t operand_offset = 4;  ///< in an instruction
+    std::vector<std::byte> program;                   ///< struct sock_filter[]
     /// The number of the only descriptor `program` lets be executed. The executable is put there, and from
     /// then on the process can have no descriptor of that number or above. -1: exec is not restricted.
     int exec_fd = -1;
     bool log = false;  ///< the kernel's log tells of every call that is refused, where it can; QEMU's threads
                        ///< cost a line each then
+    /// The instructions of `program` that compare with the process's own id: it writes it there itself, being
+    /// the only one who knows it. None where a pid namespace makes that number known before.
+    std::vector<std::size_t> own_pid;
 };
 
 /// Landlock on top: nothing can be executed but the program and its ELF interpreter, nothing be written but
@@ -105,9 +122,10 @@ struct Spec {
     std::optional<std::uint32_t> host_uid;
     std::optional<std::uint32_t> host_gid;  ///< nothing: the same number
     bool may_execute = false;  ///< false: exec works once, for `executable`, and never again (needs a filter)
+    bool internet = false;     ///< in a reduced jail: Landlock leaves it TCP
     bool end_with_parent = false;  ///< SIGKILL when we die
     bool inherit_streams = false;  ///< stdin, stdout, stderr, umask and the terminal are ours; needs no log
-    bool contained = true;         ///< false: no jail at all (mode = "off"): only descriptors, stub and exec
+    Mode mode = Mode::Strict;
     Stub stub;
 };
 

@@ -16,6 +16,7 @@
 
 #include "base/text.hpp"
 #include "jail/layout.hpp"
+#include "jail/reduced.hpp"
 #include "jail/spawn.hpp"
 
 namespace qvm::jail {
@@ -33,7 +34,7 @@ class Checker {
         executable();
         descriptors();
         stub();
-        if (!spec_.contained) {
+        if (spec_.mode == Mode::Off) {
             bare();
             return;
         }
@@ -41,6 +42,7 @@ class Checker {
         paths();
         copies();
         devices();
+        if (spec_.mode == Mode::Reduced) reduced();
         limits();
         filter();
     }
@@ -74,7 +76,7 @@ class Checker {
         if (!S_ISREG(status.st_mode)) refuse(fmt::format("the program '{}' is not a file", path), EACCES);
         if (::access(path.c_str(), X_OK) < 0)
             refuse(fmt::format("the program '{}' is not executable", path), errno);
-        if (!spec_.contained) return;
+        if (spec_.mode == Mode::Off) return;
         const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
         std::array<char, 4> magic{};
         if (!file || ::read(file.get(), magic.data(), magic.size()) != static_cast<ssize_t>(magic.size()))
@@ -95,15 +97,19 @@ class Checker {
         std::set<int> numbers;
         for (const auto& [fd, number] : spec_.fds) {
             open_descriptor(fd, fmt::format("what shall be descriptor {}", number));
-            if (number < first_free_number)
-                refuse(
-                    fmt::format("descriptor {} is taken: 0, 1 and 2 are stdin, stdout and stderr", number));
-            if (!numbers.insert(number).second) refuse(fmt::format("descriptor {} is given twice", number));
-            if (spec_.contained && spec_.filter.exec_fd >= 0 && number >= spec_.filter.exec_fd)
-                refuse(fmt::format("descriptor {} is too high: the program can have {}", number,
-                                   spec_.filter.exec_fd),
-                       EMFILE, "raise the hard limit of open files (ulimit -Hn), up to 4097 of it are used");
+            free_number(number, numbers);
         }
+        if (spec_.mode == Mode::Reduced)
+            for (const auto& copy : spec_.copies) free_number(copy.number, numbers);
+    }
+    void free_number(int number, std::set<int>& taken) const {
+        if (number < first_free_number)
+            refuse(fmt::format("descriptor {} is taken: 0, 1 and 2 are stdin, stdout and stderr", number));
+        if (!taken.insert(number).second) refuse(fmt::format("descriptor {} is given twice", number));
+        if (spec_.mode != Mode::Off && spec_.filter.exec_fd >= 0 && number >= spec_.filter.exec_fd)
+            refuse(fmt::format("descriptor {} is too high: the program can have {}", number,
+                               spec_.filter.exec_fd),
+                   EMFILE, "raise the hard limit of open files (ulimit -Hn), up to 4097 of it are used");
     }
 
     /// `mode` is O_RDWR or O_WRONLY; O_RDWR serves for both.
@@ -193,6 +199,28 @@ class Checker {
                 refuse(fmt::format("cannot use {}: {}", path, errno_text(errno)), errno,
                        "add the user to the group that owns it (often 'kvm'), or use accel = \"tcg\"");
         }
+    }
+
+    /// Nothing can be put elsewhere, or made, in the host's root and namespaces.
+    void reduced() const {
+        if (spec_.namespaces.net || spec_.namespaces.pid)
+            refuse("a reduced jail has no namespace of its own");
+        if (spec_.proc || !spec_.tmpfs.empty() || !spec_.symlinks.empty() || !spec_.directories.empty())
+            refuse("a reduced jail has no root of its own to make something in");
+        for (const auto& bind : spec_.binds) {
+            if (bind.source != bind.target)
+                refuse(fmt::format("'{}' cannot appear at '{}' in a reduced jail, only where it is",
+                                   bind.source, bind.target));
+            if (!bind.optional && ::access(bind.source.c_str(), F_OK) < 0)
+                refuse(fmt::format("cannot get to '{}': {}", bind.source, errno_text(errno)), errno);
+        }
+        if (!spec_.may_execute && spec_.filter.own_pid.empty())
+            refuse("the filter is not one for a reduced jail");
+        const bool kvm = std::ranges::find(spec_.devices, Device::Kvm) != spec_.devices.end();
+        if (kvm && is_kvm_roots_alone())
+            refuse("cannot let it use /dev/kvm: only root may open that", EACCES,
+                   "`chgrp kvm /dev/kvm && chmod 660 /dev/kvm` lets a jail of root's have that group; a "
+                   "strict jail has a device of its own");
     }
 
     void limits() const {

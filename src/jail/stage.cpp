@@ -35,6 +35,7 @@ constexpr std::array<StageText, stage_count> texts = {{
     {Stage::SealRoot, "seal-root", "make the root of the jail read-only"},
     {Stage::HostName, "host-name", "set the host name of the jail"},
     {Stage::Session, "session", "start a session of its own"},
+    {Stage::LeaveCaller, "leave-caller", "leave the caller's directory and adopt what the process starts"},
     {Stage::Capabilities, "capabilities", "drop all capabilities"},
     {Stage::NoNewPrivileges, "no-new-privileges", "forbid new privileges"},
     {Stage::Fork, "fork", "make the process"},
@@ -58,7 +59,13 @@ const StageText& text_of(Stage stage) {
     return texts.at(static_cast<std::size_t>(stage));
 }
 
-std::string clone_advice(int error) {
+/// For whoever cannot change the host.
+constexpr std::string_view without_namespaces =
+    "; or, for a VM, jail.mode = \"reduced\" needs none of this: it gives up QEMU's own root, process table "
+    "and "
+    "network, and keeps its uid, the system call filter, Landlock, limits and descriptors";
+
+std::string namespace_advice(int error) {
     switch (error) {
         case ENOSPC:
         case EUSERS:
@@ -71,14 +78,21 @@ std::string clone_advice(int error) {
                    "sysctl kernel.unprivileged_userns_clone=1 or "
                    "kernel.apparmor_restrict_unprivileged_userns=0; "
                    "in a container, allow clone3 and CLONE_NEWUSER in its seccomp profile";
-        case ENOSYS:
-            return "clone3 is missing: the kernel is older than 5.12, or a container's seccomp profile hides "
-                   "it";
         case EINVAL:
             return "the kernel was built without one of the namespaces: user, mnt, pid, net, ipc, uts, "
                    "cgroup";
+        default:
+            return {};
+    }
+}
+
+std::string process_advice(int error) {
+    switch (error) {
         case EAGAIN:
             return "too many processes: raise the limit (ulimit -u) or end some";
+        case ENOSYS:
+            return "clone3 is missing: the kernel is older than 5.12, or a container's seccomp profile hides "
+                   "it";
         default:
             return {};
     }
@@ -91,7 +105,8 @@ std::string mount_advice(int error) {
             return "the system forbids mounts in a user namespace: look for "
                    "kernel.apparmor_restrict_unprivileged_userns=1 (set it to 0, or give qvm an AppArmor "
                    "profile "
-                   "with userns), an SELinux denial, or a container without nested mounts";
+                   "with userns), an SELinux denial, or a container without nested mounts" +
+                   std::string(without_namespaces);
         case ENOSYS:
             return "the new mount system calls are missing: the kernel is older than 5.12, or a container's "
                    "seccomp profile hides them";
@@ -111,7 +126,8 @@ std::string source_advice(int error) {
         case EPERM:
             return "root without CAP_SYS_ADMIN (a container?) cannot build a jail: grant it, or run qvm as "
                    "an "
-                   "ordinary user";
+                   "ordinary user" +
+                   std::string(without_namespaces);
         default:
             return mount_advice(error);
     }
@@ -144,12 +160,15 @@ std::string_view stage_action(Stage stage) {
 std::string stage_advice(Stage stage, int error) {
     switch (stage) {
         case Stage::Clone:
-            return clone_advice(error);
+            if (auto advice = namespace_advice(error); !advice.empty())
+                return advice.append(without_namespaces);
+            return process_advice(error);
         case Stage::IdMap:
             if (error == EPERM || error == EINVAL || error == EACCES)
                 return "inside a container, the uid of the jail must be mapped there and CAP_SETUID, "
                        "CAP_SETGID "
-                       "granted; as a user, the process must be dumpable";
+                       "granted; as a user, the process must be dumpable" +
+                       std::string(without_namespaces);
             return {};
         case Stage::OpenExecutable:
         case Stage::OpenSource:
@@ -174,12 +193,21 @@ std::string stage_advice(Stage stage, int error) {
                        ? "too many descriptors: raise the hard limit of open files (ulimit -Hn)"
                        : "";
         case Stage::Fork:
-            return error == EAGAIN ? clone_advice(error) : "";
+            return process_advice(error);
         case Stage::Landlock:
+            if (error == EACCES)
+                return "the jail's user must be allowed to reach what jail.binds-ro and [qemu] name: look "
+                       "at every directory of their paths";
             return error == ENOSYS || error == EOPNOTSUPP
                        ? "the kernel (5.13 or newer) must have CONFIG_SECURITY_LANDLOCK, and its `lsm=` "
                          "parameter "
                          "must name landlock; jail.landlock = \"auto\" starts without"
+                       : "";
+        case Stage::Ids:
+        case Stage::Capabilities:
+            return error == EPERM
+                       ? "root without CAP_SETUID, CAP_SETGID and CAP_SETPCAP (a container?) cannot "
+                         "leave its rights: grant them, or run qvm as an ordinary user"
                        : "";
         case Stage::Filter:
             return error == EINVAL || error == ENOSYS ? "the kernel was built without CONFIG_SECCOMP_FILTER"
@@ -189,13 +217,12 @@ std::string stage_advice(Stage stage, int error) {
         case Stage::MakeDevices:
         case Stage::Check:
         case Stage::Go:
-        case Stage::Ids:
         case Stage::DeathSignal:
         case Stage::Directory:
         case Stage::Symlink:
         case Stage::HostName:
         case Stage::Session:
-        case Stage::Capabilities:
+        case Stage::LeaveCaller:
         case Stage::NoNewPrivileges:
         case Stage::Announce:
         case Stage::Limits:

@@ -32,6 +32,7 @@ enum class Stage : std::uint8_t {
     SealRoot,
     HostName,
     Session,
+    LeaveCaller,
     Capabilities,
     NoNewPrivileges,
     Fork,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Pid 1 of the jail while the process runs: reaps, keeps the log, tells the end.
+// The jail's first process while the other one runs: reaps, keeps the log, tells the end.
 #include <linux/close_range.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -115,6 +115,28 @@ bool reap(pid_t process, siginfo_t& end) {
     }
 }
 
+/// What the process has left behind became ours, as nothing else is: it ends with it. `children` is the
+/// kernel's list of them, or -1.
+void end_the_rest(int children) {
+    char list[4096];
+    for (;;) {
+        if (::lseek(children, 0, SEEK_SET) < 0) return;
+        const auto size = sys::read(children, list, sizeof list);
+        if (size <= 0) return;
+        pid_t pid = 0;
+        for (const char* at = list; at != list + size; ++at) {
+            if (*at != ' ') {
+                pid = pid * 10 + (*at - '0');
+                continue;
+            }
+            // Nobody else can have got its number: it is not reaped yet.
+            if (::kill(pid, SIGKILL) < 0) return;
+            ::waitid(P_PID, static_cast<id_t>(pid), nullptr, WEXITED);
+            pid = 0;
+        }
+    }
+}
+
 }  // namespace
 
 void run_stub(const Order& order, pid_t process) {
@@ -132,6 +154,9 @@ void run_stub(const Order& order, pid_t process) {
     ::sigfillset(&all_but_child_ended);
     ::sigdelset(&all_but_child_ended, SIGCHLD);
 
+    // With a pid namespace the kernel ends the rest with us.
+    const bool adopts = order.spec.mode == Mode::Reduced;
+    const int children = adopts ? ::open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC) : -1;
     Log log(order);
     const auto& filter = order.stub_filter;
     if (!filter.empty() && sys::seccomp_install(filter.data(), filter.size()) < 0) ::_exit(setup_failed);
@@ -146,6 +171,7 @@ void run_stub(const Order& order, pid_t process) {
     const int status[] = {signaled ? 1 : 0, end.si_status};
     write_report(order.spec.stub.exit_report, signaled, end.si_status);
     ::send(order.sync, status, sizeof status, MSG_NOSIGNAL | MSG_DONTWAIT);
+    end_the_rest(children);
     ::_exit(signaled ? signal_base + end.si_status : end.si_status);
 }
 

@@ -29,8 +29,8 @@ inline int checked(long result) {
 inline int clone3(clone_args& arguments) {
     return checked(::syscall(SYS_clone3, &arguments, sizeof arguments));
 }
-inline int setgroups_none() {
-    return checked(::syscall(SYS_setgroups, 0L, nullptr));
+inline int setgroups(std::size_t count, const gid_t* groups) {
+    return checked(::syscall(SYS_setgroups, count, groups));
 }
 inline int setresgid(gid_t id) {
     return checked(

@@ -106,8 +106,10 @@ class Judge {
     }
     void groups() {
         const auto says = field("Groups");
+        const auto only = promise_.group ? std::to_string(*promise_.group) : std::string();
         if (promise_.no_groups)
-            require("groups", says.empty() ? "none" : says, says.empty(), "no supplementary groups");
+            require("groups", says.empty() ? "none" : says, says.empty() || says == only,
+                    only.empty() ? "no supplementary groups" : "none but that of /dev/kvm, " + only);
         else
             tell("groups", (says.empty() ? std::string("none") : says) + " (a user's own cannot be dropped)");
     }
@@ -115,7 +117,9 @@ class Judge {
         require(property, field(name), field(name) == wanted, wanted);
     }
     void capabilities() {
-        const bool locked = promise_.role == Role::Contained || promise_.role == Role::Stub;
+        // In the host's user namespace only root can empty the bounding set.
+        const bool locked = (promise_.role == Role::Contained || promise_.role == Role::Stub) &&
+                            !(promise_.reduced && !promise_.no_groups);
         const std::uint64_t kept = promise_.signals ? std::uint64_t{1} << kill_capability : 0;
         std::string has;
         bool more = false;
@@ -146,10 +150,12 @@ class Judge {
         const std::string allowed = promise_.network ? "net" : "";
         auto says = "its own: " + (apart.empty() ? "none" : apart);
         if (!shared.empty()) says += "; ours: " + shared;
+        if (promise_.reduced) return given_up("namespaces", says);
         require("namespaces", says, shared == allowed,
                 promise_.network ? "all its own but net" : "all its own");
     }
     void mounts() {
+        if (promise_.reduced && promise_.role != Role::Sandboxing) return given_up("root", "the host's");
         std::string writable;
         bool kept = !facts_.mounts.empty();
         for (const auto& mount : facts_.mounts)
@@ -181,6 +187,9 @@ class Judge {
             "descriptors",
             fmt::format("{}; directories: {}", facts_.fds.size(), directories.empty() ? "none" : directories),
             directories.empty(), "no directory: from one, files could be opened");
+    }
+    void given_up(const std::string& property, const std::string& says) {
+        tell(property, says + " (a reduced jail gives that up)");
     }
     /// Those that are not the root's: with cgroup v1 there is a line for each controller.
     std::string cgroups() const {

@@ -22,12 +22,14 @@ enum class Role {
 
 struct Promise {
     Role role = Role::Contained;
-    std::uint32_t uid = 0;              ///< on the host
-    std::optional<std::uint32_t> gid;   ///< nothing: the same number
-    bool no_groups = true;              ///< an ordinary user cannot drop his
-    bool network = false;               ///< it has the host's
-    std::vector<std::string> writable;  ///< mounts that may be
-    bool signals = false;               ///< Supervisor: it keeps CAP_KILL
+    std::uint32_t uid = 0;               ///< on the host
+    std::optional<std::uint32_t> gid;    ///< nothing: the same number
+    bool no_groups = true;               ///< an ordinary user cannot drop his
+    bool network = false;                ///< it has the host's
+    bool reduced = false;                ///< its jail is: namespaces and root are the host's
+    std::optional<std::uint32_t> group;  ///< of /dev/kvm, which a reduced jail of root's may have
+    std::vector<std::string> writable;   ///< mounts that may be
+    bool signals = false;                ///< Supervisor: it keeps CAP_KILL
     /// What the kernel does not show of a process, to be told: "landlock" -> "auto; ..".
     std::vector<std::pair<std::string, std::string>> unseen;
 };

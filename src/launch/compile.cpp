@@ -194,6 +194,9 @@ class Compiler {
     void copy_in(const std::string& option, const std::string& name,
                  const config::Setting<std::filesystem::path>& path);
     bool contained() const { return vm_.jail_mode.value != config::JailMode::Off; }
+    /// Where QEMU finds the copy of `host`.
+    std::string copy(const std::string& host, const std::string& inside, const ResourceId& resource,
+                     const Origin& origin);
 
     const config::Vm& vm_;
     const qapi::Capabilities& qemu_;
@@ -254,11 +257,9 @@ void Compiler::copy_in(const std::string& option, const std::string& name,
         return;
     }
     const auto host_name = "kernel." + name;
-    const auto inside = "/vm/" + name;
     host_.push_back(
         {HostStep{host_name, OpenFile{path.value, config::Access::ReadOnly, false}}, {}, path.origin});
-    jail_.push_back({CopyStep{host_name, inside}, {}, path.origin});
-    argv({option, inside}, path.origin);
+    argv({option, copy(host_name, name, {}, path.origin)}, path.origin);
 }
 
 void Compiler::kernel() {
@@ -295,8 +296,7 @@ Json Compiler::with_copies(const Json& properties, const std::vector<HostUse>& u
         std::string name = of;
         for (const auto& part : use.member) name += '.' + part;
         host_.push_back({HostStep{name, OpenFile{use.path, use.access, false}}, {}, use.origin});
-        jail_.push_back({CopyStep{name, "/vm/" + name}, {}, use.origin});
-        at(inside, use.member) = "/vm/" + name;
+        at(inside, use.member) = copy(name, name, {}, use.origin);
     }
     return inside;
 }
@@ -304,6 +304,18 @@ Json Compiler::with_copies(const Json& properties, const std::vector<HostUse>& u
 int Compiler::inherit(const std::string& host, const ResourceId& resource, const Origin& origin) {
     jail_.push_back({InheritStep{host, next_number_}, resource, origin});
     return next_number_++;
+}
+
+std::string Compiler::copy(const std::string& host, const std::string& inside, const ResourceId& resource,
+                           const Origin& origin) {
+    CopyStep step{host, "/vm/" + inside};
+    if (vm_.jail_mode.value == config::JailMode::Reduced) {
+        step.number = next_number_++;
+        step.jail_path = fmt::format("/proc/self/fd/{}", step.number);
+    }
+    auto path = step.jail_path;
+    jail_.push_back({std::move(step), resource, origin});
+    return path;
 }
 
 std::string Compiler::host_step(const Resource& resource, const HostUse& use) {
@@ -354,8 +366,7 @@ void Compiler::bring_in(const Resource& resource, const HostUse& use, Placement 
         case Entrance::Keep:
             break;
         case Entrance::Copy:
-            jail_.push_back({CopyStep{name, "/vm/" + name}, resource.id, use.origin});
-            member = "/vm/" + name;
+            member = copy(name, name, resource.id, use.origin);
             break;
         case Entrance::Getfd:
             if (early) {

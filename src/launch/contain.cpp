@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "jail/profile.hpp"
+#include "jail/reduced.hpp"
 
 namespace qvm::launch {
 namespace {
@@ -23,13 +24,28 @@ jail::Landlock landlock_of(const config::JailOptions& jail) {
 /// The host's, with its name servers, which slirp tells the guest.
 void give_network(jail::Spec& spec) {
     spec.namespaces.net = false;
+    spec.internet = true;
     spec.binds.push_back({.source = "/etc/resolv.conf", .target = "/etc/resolv.conf", .optional = true});
 }
 
 }  // namespace
 
-jail::FilterExtras extras_of(const config::JailOptions& options) {
-    return {.internet = options.net.value == config::JailNet::Host, .io_uring = options.io_uring.value};
+jail::Mode mode_of(config::JailMode mode) {
+    switch (mode) {
+        case config::JailMode::Strict:
+            return jail::Mode::Strict;
+        case config::JailMode::Reduced:
+            return jail::Mode::Reduced;
+        case config::JailMode::Off:
+            return jail::Mode::Off;
+    }
+    return jail::Mode::Strict;
+}
+
+jail::FilterOptions filter_options(const config::JailOptions& options, config::JailMode mode) {
+    return {.mode = mode_of(mode),
+            .internet = options.net.value == config::JailNet::Host,
+            .io_uring = options.io_uring.value};
 }
 
 void set_ids(jail::Spec& spec, const std::optional<HostIds>& ids) {
@@ -50,8 +66,9 @@ jail::Violation violation_of(const config::JailOptions& options) {
     return jail::Violation::Errno;
 }
 
-jail::Filter filter_for(const config::JailOptions& options) {
-    return jail::qemu_filter(jail::descriptor_ceiling(), violation_of(options), extras_of(options));
+jail::Filter filter_for(const config::JailOptions& options, config::JailMode mode) {
+    return jail::qemu_filter(jail::descriptor_ceiling(), violation_of(options),
+                             filter_options(options, mode));
 }
 
 jail::Spec contain(const config::Vm& vm, const Plan& plan, const FdOf& fd_of,
@@ -69,14 +86,15 @@ jail::Spec contain(const config::Vm& vm, const Plan& plan, const FdOf& fd_of,
     spec.name = vm.name.value;
     set_ids(spec, ids);
     if (vm.jail.net.value == config::JailNet::Host) give_network(spec);
-    spec.contained = vm.jail_mode.value != config::JailMode::Off;
+    spec.mode = mode_of(vm.jail_mode.value);
     for (const auto& word : plan.argv()) spec.argv.push_back(word);
     for (const auto& step : plan.steps) {
         if (const auto* inherit = std::get_if<InheritStep>(&step.action))
             spec.fds.push_back({fd_of(inherit->host), inherit->number});
         else if (const auto* copy = std::get_if<CopyStep>(&step.action))
-            spec.copies.push_back({fd_of(copy->host), copy->jail_path, copy->host});
+            spec.copies.push_back({fd_of(copy->host), copy->jail_path, copy->host, copy->number});
     }
+    if (spec.mode == jail::Mode::Reduced) jail::reduce(spec);
     return spec;
 }
 

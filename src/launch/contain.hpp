@@ -15,8 +15,11 @@
 
 namespace qvm::launch {
 
-/// What a file's [jail] lets QEMU have.
-jail::FilterExtras extras_of(const config::JailOptions& options);
+/// What a file's jail.mode means.
+jail::Mode mode_of(config::JailMode mode);
+
+/// What a file's [jail] lets QEMU have, and where.
+jail::FilterOptions filter_options(const config::JailOptions& options, config::JailMode mode);
 
 /// Whom a contained process of root's runs as.
 void set_ids(jail::Spec& spec, const std::optional<HostIds>& ids);
@@ -26,7 +29,7 @@ jail::Violation violation_of(const config::JailOptions& options);
 
 /// QEMU's system call filter, as its file's [jail] says. It takes libseccomp some milliseconds and
 /// needs nothing else, so a caller may run it beside other work.
-jail::Filter filter_for(const config::JailOptions& options);
+jail::Filter filter_for(const config::JailOptions& options, config::JailMode mode);
 
 /// The descriptor of a HostStep, by its name.
 using FdOf = std::function<int(const std::string&)>;

@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 
 #include "jail/profile.hpp"
+#include "jail/reduced.hpp"
 #include "launch/contain.hpp"
 #include "launch/find_program.hpp"
 #include "launch/last_words.hpp"
@@ -98,8 +99,9 @@ Fd open_tap(const OpenTap& tap) {
 
 }  // namespace
 
-HostResources::HostResources(const VmState& state, jail::Cgroup* cgroup, std::optional<HostIds> ids)
-    : state_(state), cgroup_(cgroup), ids_(ids) {}
+HostResources::HostResources(const VmState& state, jail::Cgroup* cgroup, std::optional<HostIds> ids,
+                             jail::Mode mode)
+    : state_(state), cgroup_(cgroup), ids_(ids), reduced_(mode == jail::Mode::Reduced) {}
 
 HostResources::~HostResources() {
     if (released_) return;
@@ -127,8 +129,19 @@ void HostResources::make(const HostStep& step) {
 Fd HostResources::start_process(const std::string& name, const StartProcess& process) {
     if (process.argv.empty()) throw Error(ExitCode::Usage, fmt::format("{} has no command", name));
     const auto binary = find_program(process.argv.front(), process.profile);
+    const auto uid = ids_ ? ids_->uid : ::geteuid();
+    if (reduced_ && !jail::may_make_namespaces(uid))
+        throw Error(
+            ExitCode::HostCannot,
+            fmt::format("{}: passt builds its sandbox of user namespaces, and this host lets uid {} make "
+                        "none: it would end at once",
+                        name, uid),
+            "a tap interface needs none: [host.X] with kind = \"tap\", and a netdev with its descriptor; "
+            "or have them allowed: sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone, "
+            "kernel.apparmor_restrict_unprivileged_userns");
     SocketPair pair(SOCK_STREAM);
     jail::Spec spec = jail::passt_profile({.binary = binary, .loader = {}, .library_path = {}, .data = {}});
+    if (reduced_) jail::reduce(spec);
     spec.name = name;
     for (std::size_t i = 1; i < process.argv.size(); ++i)
         spec.argv.push_back(process.argv[i] == "{fd}" ? std::to_string(helper_number) : process.argv[i]);

@@ -25,9 +25,9 @@ class HostResources {
   public:
     /// Sockets of the VM go to the runtime directory of `state`, helpers' output to its state directory.
     /// Helpers become members of `cgroup` (null: of none), which is borrowed.
-    /// `ids`: whom helpers run as, when root starts them.
+    /// `ids`: whom helpers run as, when root starts them. `mode`: QEMU's; reduced, theirs are, too.
     explicit HostResources(const VmState& state, jail::Cgroup* cgroup = nullptr,
-                           std::optional<HostIds> ids = std::nullopt);
+                           std::optional<HostIds> ids = std::nullopt, jail::Mode mode = jail::Mode::Strict);
     HostResources(const HostResources&) = delete;
     HostResources& operator=(const HostResources&) = delete;
     ~HostResources();
@@ -56,6 +56,7 @@ class HostResources {
     VmState state_;
     jail::Cgroup* cgroup_;
     std::optional<HostIds> ids_;
+    bool reduced_;
     std::map<std::string, Fd> fds_;
     std::vector<std::pair<std::string, jail::Child>> helpers_;
     std::vector<std::filesystem::path> sockets_;

@@ -12,7 +12,9 @@
 #include "base/fd.hpp"
 #include "base/text.hpp"
 #include "jail/profile.hpp"
+#include "jail/reduced.hpp"
 #include "jail/spawn.hpp"
+#include "launch/contain.hpp"
 #include "launch/jail_uids.hpp"
 #include "qmp/async.hpp"
 #include "qmp/client.hpp"
@@ -44,11 +46,12 @@ jail::Spec spec_for(const config::QemuBinary& qemu, const std::filesystem::path&
                                           .library_path = qemu.library_path,
                                           .data = qemu.data,
                                           .modules = qemu.module_dir},
-                                         false);
+                                         false, filter_for({}, mode));
     spec.name = "probe";
-    spec.contained = mode != config::JailMode::Off;
+    spec.mode = mode_of(mode);
     spec.end_with_parent = true;
     if (::geteuid() == 0) spec.host_uid = probe_uid();
+    if (spec.mode == jail::Mode::Reduced) jail::reduce(spec);
     const auto chardev = fmt::format("socket,id=monitor,fd={}", monitor_number);
     for (const char* word : {"-M", "none", "-nodefaults", "-no-user-config", "-S", "-display", "none",
                              "-chardev", chardev.c_str(), "-mon", "chardev=monitor,mode=control"})

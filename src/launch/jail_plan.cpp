@@ -65,6 +65,11 @@ Json to_json(const jail::Rule& rule) {
     return json;
 }
 
+const char* mode_word(jail::Mode mode) {
+    if (mode == jail::Mode::Off) return "off";
+    return mode == jail::Mode::Reduced ? "reduced" : "strict";
+}
+
 const char* violation_text(jail::Violation violation) {
     if (violation == jail::Violation::Kill) return "kill";
     return violation == jail::Violation::Log ? "EPERM, logged" : "EPERM";
@@ -103,7 +108,7 @@ Json landlock_json(const JailPlan& plan) {
 
 Json id_json(const JailPlan& plan, const std::optional<std::uint32_t>& outside) {
     Json json = Json::object();
-    json["inside"] = 1000;
+    if (plan.spec.mode == jail::Mode::Strict) json["inside"] = 1000;
     json["outside"] = outside     ? Json(*outside)
                       : plan.uids ? Json(fmt::format("one of {}-{}", plan.uids->first, plan.uids->second))
                                   : Json("the caller's");
@@ -112,7 +117,8 @@ Json id_json(const JailPlan& plan, const std::optional<std::uint32_t>& outside) 
 
 Json namespaces_json(const jail::Spec& spec) {
     Json json = Json::object();
-    for (const char* name : {"user", "mnt", "ipc", "uts", "cgroup"}) json[name] = "new";
+    const bool strict = spec.mode == jail::Mode::Strict;
+    for (const char* name : {"user", "mnt", "ipc", "uts", "cgroup"}) json[name] = strict ? "new" : "host";
     json["pid"] = spec.namespaces.pid ? "new" : "host";
     json["net"] = spec.namespaces.net ? "new" : "host";
     json["time"] = "host";
@@ -122,11 +128,11 @@ Json namespaces_json(const jail::Spec& spec) {
 }  // namespace
 
 JailPlan::JailPlan(const Plan& plan, jail::Spec contained, jail::Violation on_violation,
-                   std::optional<int> abi, const jail::FilterExtras& extras)
+                   std::optional<int> abi, const jail::FilterOptions& options)
     : vm(plan.vm),
       spec(std::move(contained)),
-      layout(jail::lay_out(spec)),
-      rules(jail::qemu_filter_rules(spec.filter.exec_fd, extras)),
+      layout(spec.mode == jail::Mode::Strict ? jail::lay_out(spec) : jail::Layout{}),
+      rules(jail::qemu_filter_rules(spec.filter.exec_fd, options)),
       violation(on_violation),
       landlock_abi(abi) {
     const Fd executable(::open(spec.executable.c_str(), O_RDONLY | O_CLOEXEC));
@@ -168,7 +174,9 @@ void JailPlan::make_devices_anew() {
 Json JailPlan::to_json() const {
     Json json = Json::object();
     json["vm"] = vm;
-    json["contained"] = spec.contained;
+    json["contained"] = spec.mode != jail::Mode::Off;
+    json["mode"] = mode_word(spec.mode);
+    json["root"] = spec.mode == jail::Mode::Strict ? "a new tmpfs" : "the host's";
     json["executable"] = spec.executable;
     json["execs"] = "once, by descriptor";
     json["exec-fd"] = spec.filter.exec_fd;

@@ -38,9 +38,9 @@ struct JailPlan {
     /// As root, of a VM that has no uid yet: what it will be one of.
     std::optional<JailUids::Range> uids;
 
-    /// `violation` and `extras`: what the filter of `contained` was made with.
+    /// `violation` and `options`: what the filter of `contained` was made with.
     JailPlan(const Plan& plan, jail::Spec contained, jail::Violation violation,
-             std::optional<int> landlock_abi, const jail::FilterExtras& extras = {});
+             std::optional<int> landlock_abi, const jail::FilterOptions& options = {});
     /// As root: the devices are not those of the host, but new ones that the VM's uid owns, where the kernel
     /// lets root make such.
     void make_devices_anew();

@@ -75,18 +75,29 @@ std::string who(const JailPlan& plan) {
         rows.push_back({"exec", fmt::format("once: by descriptor {}, which exec closes and the limit of "
                                             "open files keeps from coming back",
                                             spec.filter.exec_fd)});
-    rows.push_back(
-        {"uid and gid", fmt::format("1000 inside is {}; no supplementary groups as root", outside)});
-    rows.push_back({"capabilities", "none, in all five sets; locked; no_new_privs"});
+    const bool reduced = spec.mode == jail::Mode::Reduced;
+    rows.push_back({"uid and gid",
+                    fmt::format("{}{}; no supplementary groups as root{}", reduced ? "" : "1000 inside is ",
+                                outside, reduced ? " but that of /dev/kvm, where it has one" : "")});
+    rows.push_back({"capabilities", reduced ? "none, and no_new_privs; as root locked in all five sets"
+                                            : "none, in all five sets; locked; no_new_privs"});
     rows.push_back({"new namespaces",
-                    fmt::format("user mnt ipc uts cgroup{}{}", spec.namespaces.pid ? " pid" : "",
-                                spec.namespaces.net ? " net (empty)" : "; the network is the host's")});
+                    reduced
+                        ? fmt::format("none: it sees the host's processes and network interfaces{}",
+                                      spec.internet ? ", and may use the network" : "")
+                        : fmt::format("user mnt ipc uts cgroup{}{}", spec.namespaces.pid ? " pid" : "",
+                                      spec.namespaces.net ? " net (empty)" : "; the network is the host's")});
     rows.push_back({"environment", fmt::format("{}", fmt::join(spec.env, " "))});
     return columns(rows);
 }
 
 std::string files(const JailPlan& plan) {
     Rows rows = {{"/", "tmpfs", "ro,nosuid,nodev,noexec"}};
+    if (plan.spec.mode == jail::Mode::Reduced)
+        rows = {{"/", "the host's",
+                 plan.spec.landlock == jail::Landlock::Off
+                     ? "all that its uid may open: Landlock is off"
+                     : "what Landlock leaves of it, see below; without Landlock all that its uid may open"}};
     for (const auto& mount : plan.layout.attachments)
         rows.push_back({'/' + mount.target, mount.source, jail::mount_options(mount.attributes)});
     for (const auto& path : plan.spec.tmpfs) rows.push_back({path, "tmpfs", "rw,nosuid,nodev,noexec"});
@@ -165,12 +176,14 @@ std::string calls(const std::vector<jail::Rule>& rules) {
 }  // namespace
 
 std::string JailPlan::to_text() const {
-    if (!spec.contained)
+    if (spec.mode == jail::Mode::Off)
         return fmt::format("{}: no jail at all: jail.mode = \"off\"; QEMU has all rights of its caller\n",
                            vm);
     const auto instructions = spec.filter.program.size() / jail::Filter::instruction_size;
-    return fmt::format("{}: the jail that QEMU is started in\n", vm) + section("process", who(*this)) +
-           section("command line", paragraph(spec.argv, "")) + section("file system", files(*this)) +
+    const auto* kind = spec.mode == jail::Mode::Reduced ? "reduced " : "";
+    return fmt::format("{}: the {}jail that QEMU is started in\n", vm, kind) +
+           section("process", who(*this)) + section("command line", paragraph(spec.argv, "")) +
+           section("file system", files(*this)) +
            section("descriptors beside stdin, stdout and stderr", given(fds)) +
            section("limits", limits(spec)) + section(landlock_title(*this), landlock(*this)) +
            section(fmt::format("system calls: a filter of {} instructions; a call that is not listed {}, "

@@ -68,7 +68,8 @@ struct InheritStep {
 /// A file that is copied into the jail (kernel, initrd, firmware).
 struct CopyStep {
     std::string host;       ///< HostStep::name of the opened file
-    std::string jail_path;  ///< "/vm/kernel"
+    std::string jail_path;  ///< "/vm/kernel", or in a reduced jail "/proc/self/fd/NUMBER"
+    int number = -1;        ///< the NUMBER
 };
 
 /// A QMP command, with at most one descriptor.

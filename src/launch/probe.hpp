@@ -45,6 +45,7 @@ class Probe {
 
 /// The first of `wanted` that this host and this QEMU can do; for kvm by opening /dev/kvm and making a VM.
 /// `notice` is set to a sentence when it is not the first one. Throws Error (HostCannot) when none works.
-std::string choose_accelerator(const std::vector<std::string>& wanted, std::string& notice);
+std::string choose_accelerator(const std::vector<std::string>& wanted, config::JailMode mode,
+                               std::string& notice);
 
 }  // namespace qvm::launch

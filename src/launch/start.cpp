@@ -90,7 +90,8 @@ qmp::net::awaitable<Started> start(qmp::net::io_context& context, StartOrder ord
                                    Spawned spawned, Progress progress) {
     Started vm;
     vm.cgroup = std::move(order.cgroup);
-    vm.host = std::make_unique<HostResources>(state, vm.cgroup.get(), order.host_ids);
+    vm.host = std::make_unique<HostResources>(state, vm.cgroup.get(), order.host_ids,
+                                              mode_of(order.vm.jail_mode.value));
     for (const auto& step : order.plan.steps)
         if (const auto* host = std::get_if<HostStep>(&step.action)) vm.host->make(*host);
 

@@ -70,7 +70,7 @@ struct Applied {
     std::uint64_t generation = 0;
     std::string qemu;  ///< "QEMU 7.2.22 (/usr/bin/..)"
     std::string accel;
-    std::string jail;            ///< "strict", "off"
+    std::string jail;            ///< "strict", "reduced", "off"
     std::string landlock;        ///< jail.landlock
     std::string on_violation;    ///< jail.on-violation
     std::string net;             ///< jail.net

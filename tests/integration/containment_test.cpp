@@ -9,6 +9,7 @@
 #include <grp.h>
 #include <map>
 #include <netinet/in.h>
+#include <set>
 #include <sstream>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -21,6 +22,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "jail/landlock.hpp"
 #include "jail/profile.hpp"
 #include "support/catch.hpp"
 #include "unit/jail/contained.hpp"
@@ -156,6 +158,16 @@ Spec probe_spec(const Outside& outside, const std::vector<std::string>& names, b
     return spec;
 }
 
+/// The same in a reduced jail.
+Spec reduced_spec(const Outside& outside, const std::vector<std::string>& names, Landlock landlock) {
+    auto spec = probe_spec(outside, names);
+    for (const char* word : {"--parent-is-stub", "yes"}) spec.argv.emplace_back(word);
+    spec.filter = qemu_filter(descriptor_ceiling(), Violation::Errno, {.mode = Mode::Reduced});
+    spec.landlock = landlock;
+    reduce(spec);
+    return spec;
+}
+
 struct Line {
     bool contained = false;
     std::string detail;
@@ -192,6 +204,51 @@ void check_all_contained(const std::map<std::string, Line>& results) {
     for (const auto& [name, result] : results) {
         INFO(name << ": " << result.detail);
         CHECK(result.contained);
+    }
+}
+
+/// What a reduced jail promises nothing of: each is a line of qvm-jail(7), REDUCED MODE.
+const std::set<std::string> given_up = {
+    // a root of its own: that there are such files can be seen
+    "dot_dot",
+    "host_dirs",
+    "readonly_root",
+    "setuid_files",
+    "path_of_program",
+    // processes and names of its own
+    "pid_namespace",
+    "parent",
+    "session",
+    "host_name",
+    "look_at_namespaces",
+};
+const std::set<std::string> given_up_without_landlock = {
+    // files that the uid may open
+    "read_outside_file",
+    "write_outside_file",
+    "read_passwd",
+    "reopen_read_only_disk",
+    "dev_nodes",
+    "driver_devices",
+    "terminals",
+    // what the kernel tells everyone
+    "proc_self",
+    "proc_listing",
+    "proc_secrets",
+    "sys_visible",
+    "cgroup_escape",
+};
+
+void check_only_given_up(const std::map<std::string, Line>& results, std::set<std::string> names) {
+    // Only root can empty it in the host's user namespace; it bounds nothing then. A limit of threads would
+    // count all of a user's, so it stays as it was.
+    rlimit threads{};
+    ::getrlimit(RLIMIT_NPROC, &threads);
+    if (!as_root()) names.insert("bounding_set");
+    if (!as_root() && threads.rlim_max > 1024) names.insert("limit_of_threads");
+    for (const auto& [name, result] : results) {
+        INFO(name << ": " << result.detail);
+        CHECK(result.contained != names.contains(name));
     }
 }
 
@@ -299,6 +356,40 @@ TEST_CASE("no attempt gets out of the jail of a QEMU with KVM", "[containment]")
     }
     const Outside outside(uid_of_jail());
     check_all_contained(results_in(run(probe_spec(outside, {"--kvm", "yes"}, true)).output));
+}
+
+TEST_CASE("what gets out of a reduced jail is what it gives up", "[containment]") {
+    if (landlock_abi() == 0) {
+        WARN("skipped: this kernel has no Landlock");
+        return;
+    }
+    const Outside outside(uid_of_jail());
+    const auto results = results_in(run(reduced_spec(outside, {}, Landlock::Auto)).output);
+    CHECK(results.size() == attempts_that("always").size());
+    check_only_given_up(results, given_up);
+}
+
+TEST_CASE("without Landlock a reduced jail gives up the host's files, too", "[containment]") {
+    const Outside outside(uid_of_jail());
+    auto names = attempts_that("always");
+    // An absolute path, which no filter can see, in the one exec that is allowed: that is the probe's end.
+    const std::string last = "exec_path_with_number";
+    REQUIRE(std::erase(names, last) == 1);
+    CHECK(run(reduced_spec(outside, {last}, Landlock::Off)).output.find("\"name\"") == std::string::npos);
+    const auto results = results_in(run(reduced_spec(outside, names, Landlock::Off)).output);
+    auto more = given_up;
+    more.insert(given_up_without_landlock.begin(), given_up_without_landlock.end());
+    check_only_given_up(results, more);
+}
+
+TEST_CASE("a process may end itself by a signal, and only itself", "[containment]") {
+    const Outside outside(uid_of_jail());
+    for (const auto& spec :
+         {probe_spec(outside, {"abort_itself"}), reduced_spec(outside, {"abort_itself"}, Landlock::Auto)}) {
+        const auto outcome = run(spec);
+        INFO(outcome.output);
+        CHECK(outcome.status.to_string() == "was killed by signal 6 (SIGABRT)");
+    }
 }
 
 TEST_CASE("what the filter kills for does not get out of QEMU's jail", "[containment]") {

@@ -103,7 +103,7 @@ launch::UpOrder order_of(const Prepared& made, launch::VmState& state) {
     order.start.plan = made.plan;
     order.start.binary = made.binary;
     if (const auto uid = state.host_uid()) order.start.host_ids = {*uid, *uid};
-    order.start.filter = launch::filter_for(made.vm.jail);
+    order.start.filter = launch::filter_for(made.vm.jail, made.vm.jail_mode.value);
     order.start.vm_lock = state.try_lock_vm();
     order.supervisor_lock = state.try_lock_supervisor();
     REQUIRE(order.start.vm_lock);
@@ -149,7 +149,8 @@ TEST_CASE("QEMU killed before each step of its start") {
                 if (index == victim) kill_qemu();
             };
             try {
-                launch::up_in_foreground(std::move(order), state, kill_at, [] { FAIL("it came up"); });
+                launch::up_in_foreground(std::move(order), state, kill_at,
+                                         [](unsigned) { FAIL("it came up"); });
                 FAIL("it did not fail");
             } catch (const launch::StartError& error) {
                 message = error.what();

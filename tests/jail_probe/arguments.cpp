@@ -174,14 +174,20 @@ Result descriptor_options() {
 }
 
 Result thread_group_signals() {
-    static constexpr Form forms[] = {
-        {"the stub", 1}, {"zero", 0}, {"-1", 0xffffffff}, {"another", 3}, {"us<<32|the stub", 2UL << 32U | 1},
+    const auto stub = static_cast<unsigned long>(world.stub);
+    const auto us = static_cast<unsigned long>(::getpid());
+    const Form forms[] = {
+        {"the stub", stub},
+        {"zero", 0},
+        {"-1", 0xffffffff},
+        {"another", us + 1},
+        {"us<<32|the stub", us << 32U | stub},
     };
     return none_passes(forms, [](unsigned long group) { return ::syscall(SYS_tgkill, group, 1, 0); });
 }
 /// The group is ours, but the thread is not of it: the kernel checks that.
 Result thread_of_another_group() {
-    for (const pid_t thread : {1, world.outsider})
+    for (const pid_t thread : {world.stub, world.outsider})
         if (::syscall(SYS_tgkill, ::getpid(), thread, 0) == 0) return escaped(std::to_string(thread));
     return contained(errno_name(errno));
 }

@@ -141,6 +141,8 @@ bool set_option(std::string_view option, const char* value) {
         world.read_only_disk = std::atoi(value);
     else if (option == "--listener")
         world.listener = std::atoi(value);
+    else if (option == "--parent-is-stub")
+        world.stub = std::string_view(value) == "yes" ? ::getppid() : 1;
     else if (option == "--kvm")
         world.kvm = std::string_view(value) == "yes";
     else

@@ -22,6 +22,21 @@ namespace {
 
 constexpr long number_of_socket = 41;
 
+/// Of whichever kind there may be.
+bool make_pair(int (&pair)[2]) {
+    return ::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) == 0 ||
+           ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0;
+}
+
+/// A Unix socket, or one end of a pair.
+int any_socket() {
+    const int socket = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int pair[2];
+    if (socket >= 0 || !make_pair(pair)) return socket;
+    ::close(pair[1]);
+    return pair[0];
+}
+
 /// Closes what was made and keeps errno.
 Result made(int socket) {
     if (socket < 0) return contained(errno_name(errno));
@@ -154,6 +169,23 @@ Result sockets_of_services() {
     return contained(errno_name(errno));
 }
 
+/// From one end of a pair to another socket by its name, which is in use if it is of another kind.
+Result send_elsewhere() {
+    if (world.abstract_socket.empty()) return cannot_try("--abstract-socket");
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::strncpy(address.sun_path + 1, world.abstract_socket.c_str(), sizeof address.sun_path - 2);
+    const auto length = offsetof(sockaddr_un, sun_path) + 1 + world.abstract_socket.size();
+    int pair[2];
+    if (!make_pair(pair)) return contained(errno_name(errno));
+    const auto sent = ::sendto(pair[0], "x", 1, MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address),
+                               static_cast<socklen_t>(length));
+    const int error = errno;
+    ::close(pair[0]);
+    ::close(pair[1]);
+    return sent == 1 || error == EPROTOTYPE ? escaped("found it") : contained(errno_name(error));
+}
+
 /// A Unix socket is the way to the requests that concern its whole network namespace.
 Result requests_to_network() {
     static constexpr Form forms[] = {
@@ -165,7 +197,7 @@ Result requests_to_network() {
         {"FIOGETOWN", FIOGETOWN},       {"SIOCOUTQ", SIOCOUTQ},
         {"SIOCGSTAMP", SIOCGSTAMP_OLD},
     };
-    const int socket = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    const int socket = any_socket();
     if (socket < 0) return cannot_try("a Unix socket");
     char buffer[256] = {};
     const auto result = none_passes(
@@ -174,7 +206,7 @@ Result requests_to_network() {
     return result;
 }
 Result interfaces() {
-    const int socket = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    const int socket = any_socket();
     ifreq request{};
     request.ifr_ifindex = 1;
     const int result = ::ioctl(socket, SIOCGIFNAME, &request);
@@ -183,7 +215,7 @@ Result interfaces() {
     return result == 0 ? escaped(request.ifr_name) : contained(errno_name(error));
 }
 Result make_tap() {
-    const int socket = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    const int socket = any_socket();
     ifreq request{};
     request.ifr_flags = IFF_TAP;
     const long result = ::ioctl(socket, TUNSETIFF, &request);
@@ -196,8 +228,7 @@ Result make_tap() {
 /// Who we claim to be in a message: only pid 0 of the host could claim more.
 Result forge_credentials() {
     int pair[2];
-    if (::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) != 0)
-        return cannot_try("a pair of sockets");
+    if (!make_pair(pair)) return cannot_try("a pair of sockets");
     alignas(cmsghdr) char control[CMSG_SPACE(sizeof(ucred))] = {};
     char byte = 'x';
     iovec data{&byte, 1};
@@ -222,8 +253,7 @@ Result forge_credentials() {
 /// Bigger buffers than anybody may have, and other queues.
 Result force_options() {
     int pair[2];
-    if (::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) != 0)
-        return cannot_try("a pair of sockets");
+    if (!make_pair(pair)) return cannot_try("a pair of sockets");
     const int value = 1 << 30;
     std::string last;
     std::string done;
@@ -254,6 +284,7 @@ constexpr Attempt attempts[] = {
     {"abstract_unix", abstract_unix},
     {"unix_by_path", unix_by_path},
     {"sockets_of_services", sockets_of_services},
+    {"send_elsewhere", send_elsewhere},
     {"requests_to_network", requests_to_network},
     {"interfaces", interfaces},
     {"make_tap", make_tap},

@@ -19,7 +19,7 @@ struct Result {
 enum class Run {
     Always,
     MayKill,   ///< the filter may answer by killing the whole process: each in a jail of its own
-    OnRequest  ///< takes as much as it can get
+    OnRequest  ///< takes as much as it can get, or ends the probe
 };
 
 struct Attempt {
@@ -35,6 +35,7 @@ struct Class {
 
 /// What lies outside and was made for this run by the one who starts us, and the descriptors we were given.
 struct World {
+    pid_t stub = 1;               ///< the jail's first process, as we see it
     pid_t outsider = -1;          ///< a process with our uid, as the host numbers it
     std::string file;             ///< a file that our uid owns
     std::string socket;           ///< a listening socket that our uid may connect to

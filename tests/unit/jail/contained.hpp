@@ -14,6 +14,7 @@
 
 #include "base/fd.hpp"
 #include "jail/filter.hpp"
+#include "jail/reduced.hpp"
 #include "jail/spawn.hpp"
 #include "jail/spec.hpp"
 
@@ -85,6 +86,12 @@ inline Spec filtered_shell(const std::string& script) {
     auto spec = shell(script);
     spec.may_execute = false;
     spec.filter = qemu_filter(descriptor_ceiling());
+    return spec;
+}
+
+/// The same in a reduced jail: other commands are busybox's own words ("busybox cat").
+inline Spec reduced(Spec spec) {
+    reduce(spec);
     return spec;
 }
 

@@ -101,6 +101,89 @@ TEST_CASE("what every version of QEMU does is allowed", "[jail]") {
         CHECK(answer(call) == allowed);
 }
 
+TEST_CASE("without namespaces, what they make harmless is not allowed", "[jail]") {
+    const auto filter = qemu_filter(exec_fd, Violation::Errno, {.mode = Mode::Reduced});
+    const auto reduced = [&](long call, std::array<std::uint64_t, 6> arguments = {}) {
+        return answer_of(filter, call, arguments);
+    };
+    for (const long call : {SYS_connect, SYS_bind, SYS_unlink, SYS_unlinkat})
+        CHECK(reduced(call) == errno_of(EACCES));
+    CHECK(reduced(SYS_socket, {AF_UNIX, SOCK_STREAM}) == errno_of(EACCES));
+    CHECK(reduced(SYS_socket, {AF_INET, SOCK_STREAM}) == errno_of(EPERM));
+    CHECK(reduced(SYS_get_robust_list) == errno_of(EPERM));
+    CHECK(reduced(SYS_kill, {2, 0}) == errno_of(EPERM));
+    CHECK(reduced(SYS_execve) == errno_of(EPERM));
+    for (const long call : {SYS_accept4, SYS_listen, SYS_sendmsg, SYS_recvmsg, SYS_read, SYS_newfstatat})
+        CHECK(reduced(call) == allowed);
+    CHECK(reduced(SYS_socketpair, {AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK}) == allowed);
+    // Its ends could send to whoever has a name.
+    CHECK(reduced(SYS_socketpair, {AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC}) == errno_of(EPERM));
+    CHECK(reduced(SYS_openat, {0, 0, O_RDWR | O_CLOEXEC}) == allowed);
+    CHECK(reduced(SYS_openat, {0, 0, O_RDONLY | O_DIRECTORY}) == allowed);
+    for (const std::uint64_t flags : {O_CREAT, O_TRUNC, O_TMPFILE, O_CREAT | O_TRUNC | O_WRONLY}) {
+        CHECK(reduced(SYS_openat, {0, 0, flags}) == errno_of(EACCES));
+        CHECK(reduced(SYS_open, {0, flags}) == errno_of(EACCES));
+        CHECK(reduced(SYS_openat, {0, 0, flags | high_bit}) == errno_of(EACCES));
+    }
+    CHECK(answer(SYS_openat, {0, 0, O_CREAT}) == allowed);
+    const auto killing = qemu_filter(exec_fd, Violation::Kill, {.mode = Mode::Reduced});
+    CHECK(answer_of(killing, SYS_unlink) == errno_of(EACCES));  // as QEMU does at its end
+    CHECK(answer_of(killing, SYS_kill) == SECCOMP_RET_KILL_PROCESS);
+}
+
+TEST_CASE("what a reduced jail is let have does not depend on its mode", "[jail]") {
+    const auto filter_of = [](bool internet, bool io_uring) {
+        return qemu_filter(exec_fd, Violation::Errno,
+                           {.mode = Mode::Reduced, .internet = internet, .io_uring = io_uring});
+    };
+    const auto networked = filter_of(true, false);
+    for (const std::uint64_t family : Words{AF_INET, AF_INET6}) {
+        CHECK(answer_of(networked, SYS_socket, {family, SOCK_STREAM | SOCK_CLOEXEC, 0}) == allowed);
+        CHECK(answer_of(networked, SYS_socket, {family, SOCK_RAW, 0}) == errno_of(EPERM));
+    }
+    for (const long call : {SYS_bind, SYS_connect}) CHECK(answer_of(networked, call) == allowed);
+    // With these it would reach the host's services, and name them, by the host's files.
+    for (const std::uint64_t type : Words{SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET})
+        CHECK(answer_of(networked, SYS_socket, {AF_UNIX, type, 0}) == errno_of(EACCES));
+    CHECK(answer_of(networked, SYS_socketpair, {AF_UNIX, SOCK_DGRAM}) == errno_of(EPERM));
+    CHECK(answer_of(networked, SYS_unlink) == errno_of(EACCES));
+    CHECK(answer_of(networked, SYS_io_uring_setup) == errno_of(ENOSYS));
+    CHECK_FALSE(networked.own_pid.empty());
+
+    const auto ringed = filter_of(false, true);
+    for (const long call : {SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register})
+        CHECK(answer_of(ringed, call) == allowed);
+    for (const long call : {SYS_bind, SYS_connect}) CHECK(answer_of(ringed, call) == errno_of(EACCES));
+    CHECK(answer_of(ringed, SYS_socket, {AF_INET, SOCK_STREAM, 0}) == errno_of(EPERM));
+    CHECK(answer_of(filter_of(false, false), SYS_io_uring_setup) == errno_of(ENOSYS));
+}
+
+TEST_CASE("the process's own id is written where it is compared, and only there", "[jail]") {
+    CHECK(qemu_filter(exec_fd).own_pid.empty());
+    auto filter = qemu_filter(exec_fd, Violation::Errno, {.mode = Mode::Reduced});
+    REQUIRE_FALSE(filter.own_pid.empty());
+    constexpr std::uint32_t pid = 4711;
+    for (const auto at : filter.own_pid)
+        std::memcpy(&filter.program[at * Filter::instruction_size + Filter::operand_offset], &pid,
+                    sizeof pid);
+    CHECK(answer_of(filter, SYS_tgkill, {pid, pid, 0}) == allowed);
+    for (const std::uint64_t other :
+         {std::uint64_t{1}, std::uint64_t{2}, std::uint64_t{4712}, std::uint64_t{own_pid}})
+        CHECK(answer_of(filter, SYS_tgkill, {other, other, 0}) == errno_of(EPERM));
+    for (const std::uint64_t self : {std::uint64_t{0}, std::uint64_t{pid}})
+        CHECK(answer_of(filter, SYS_sched_setaffinity, {self}) == allowed);
+    CHECK(answer_of(filter, SYS_sched_setaffinity, {4712}) == errno_of(EPERM));
+}
+
+TEST_CASE("a stub kills only where no pid namespace does it, and only for good", "[jail]") {
+    const auto answers = [](Mode mode, std::uint64_t signal) {
+        return answer_of({.program = stub_filter(mode)}, SYS_kill, {77, signal});
+    };
+    CHECK(answers(Mode::Strict, SIGKILL) == errno_of(EPERM));
+    CHECK(answers(Mode::Reduced, SIGKILL) == allowed);
+    CHECK(answers(Mode::Reduced, SIGTERM) == errno_of(EPERM));
+}
+
 TEST_CASE("what could reach beyond the jail is not", "[jail]") {
     for (const long call : {SYS_execve,
                             SYS_fork,

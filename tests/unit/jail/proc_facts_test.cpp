@@ -110,6 +110,39 @@ TEST_CASE("each property that is broken is told") {
     }
 }
 
+TEST_CASE("a reduced jail promises less, and tells what it gives up") {
+    auto facts = contained();
+    facts.namespaces = outside().namespaces;
+    facts.mounts[0].writable = true;
+    Promise reduced = promise;
+    reduced.reduced = true;
+    CHECK(with(Verdict::Broken, facts, reduced).empty());
+    CHECK(with(Verdict::AsPromised, facts, reduced).size() == 9);
+    for (const auto& finding : judge(facts, outside(), reduced))
+        if (finding.property == "namespaces" || finding.property == "root")
+            CHECK(finding.says.find("(a reduced jail gives that up)") != std::string::npos);
+    SECTION("as root the bounding set is empty, and the only group that of /dev/kvm") {
+        facts.status["CapBnd"] = "0000000000000001";
+        facts.status["Groups"] = "108";
+        CHECK(with(Verdict::Broken, facts, reduced) == Names{"groups", "capabilities"});
+        reduced.group = 108;
+        CHECK(with(Verdict::Broken, facts, reduced) == Names{"capabilities"});
+    }
+    SECTION("a user cannot empty it") {
+        reduced.no_groups = false;
+        facts.status["CapBnd"] = "0000000000000001";
+        CHECK(with(Verdict::Broken, facts, reduced).empty());
+        facts.status["CapAmb"] = "0000000000000001";
+        CHECK(with(Verdict::Broken, facts, reduced) == Names{"capabilities"});
+    }
+    SECTION("what is kept is judged") {
+        facts.status["NoNewPrivs"] = "0";
+        facts.status["Seccomp"] = "0";
+        facts.status["Uid"] = "0";
+        CHECK(with(Verdict::Broken, facts, reduced) == Names{"uid", "no_new_privs", "seccomp"});
+    }
+}
+
 TEST_CASE("each kind of process has a promise of its own") {
     auto facts = contained();
     facts.limits.clear();

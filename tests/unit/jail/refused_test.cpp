@@ -57,6 +57,10 @@ TEST_CASE("every stage has a name, an action and takes any error", "[jail]") {
     }
     CHECK_THAT(stage_advice(Stage::Clone, ENOSPC), ContainsSubstring("user.max_user_namespaces"));
     CHECK_THAT(stage_advice(Stage::Clone, EPERM), ContainsSubstring("unprivileged_userns_clone"));
+    for (const int error : {ENOSPC, EPERM, EINVAL})
+        CHECK_THAT(stage_advice(Stage::Clone, error), ContainsSubstring("jail.mode = \"reduced\""));
+    CHECK_THAT(stage_advice(Stage::Clone, ENOSYS), !ContainsSubstring("reduced"));
+    CHECK_THAT(stage_advice(Stage::Ids, EPERM), ContainsSubstring("CAP_SETUID"));
     CHECK_THAT(stage_advice(Stage::Root, EPERM), ContainsSubstring("apparmor_restrict_unprivileged_userns"));
 }
 
@@ -72,7 +76,8 @@ TEST_CASE("each stage of the child that fails is named, and nothing is left behi
     const auto mounted = mounts();
     for (auto i = static_cast<std::size_t>(Stage::Go); i < stage_count; ++i) {
         const auto stage = static_cast<Stage>(i);
-        if (stage == Stage::Fork) continue;  // not a step of a list
+        // Not a step of a list, and one of a reduced jail's.
+        if (stage == Stage::Fork || stage == Stage::LeaveCaller) continue;
         INFO(stage_name(stage));
         const auto refusal = refusal_of([&] { spawn_with_fault(spec, stage, EIO); });
         CHECK(refusal.stage == stage_name(stage));
@@ -87,6 +92,59 @@ TEST_CASE("each stage of the child that fails is named, and nothing is left behi
     CHECK(run(spec).status.code == 0);
     CHECK(open_descriptors() == descriptors);
     CHECK(mounts() == mounted);
+}
+
+TEST_CASE("each stage of a reduced jail that fails is named, too", "[jail]") {
+    const Fd file = memory_file("x");
+    auto spec = reduced(shell("true"));
+    spec.copies = {{file.get(), "/proc/self/fd/4", "the file", 4}};
+    const auto descriptors = open_descriptors();
+    for (const auto stage : {Stage::Go, Stage::Ids, Stage::DeathSignal, Stage::Session, Stage::LeaveCaller,
+                             Stage::Capabilities, Stage::NoNewPrivileges, Stage::Announce, Stage::Descriptors,
+                             Stage::Landlock, Stage::Filter, Stage::Execute}) {
+        INFO(stage_name(stage));
+        const auto refusal = refusal_of([&] { spawn_with_fault(spec, stage, EIO); });
+        CHECK(refusal.stage == stage_name(stage));
+        CHECK_THAT(refusal.text, ContainsSubstring("Input/output error"));
+        CHECK(open_descriptors() == descriptors);
+    }
+    CHECK(run(spec).status.code == 0);
+    CHECK(open_descriptors() == descriptors);
+}
+
+TEST_CASE("what only a root and namespaces of its own could give is refused to a reduced jail", "[jail]") {
+    auto spec = reduced(filtered_shell("true"));
+    const auto because = [&](const char* why) { CHECK_THAT(refusal_of(spec).text, ContainsSubstring(why)); };
+    SECTION("a filter that relies on them") {
+        because("the filter is not one for a reduced jail");
+    }
+    spec.may_execute = true;
+    SECTION("a namespace") {
+        spec.namespaces.net = true;
+        because("no namespace of its own");
+    }
+    SECTION("a directory to write in") {
+        spec.tmpfs = {"/tmp"};
+        because("no root of its own");
+    }
+    SECTION("another place") {
+        spec.binds.push_back({.source = "/usr", .target = "/data"});
+        because("'/usr' cannot appear at '/data' in a reduced jail");
+    }
+    SECTION("what is not there") {
+        spec.binds.push_back({.source = "/nonexistent", .target = "/nonexistent"});
+        because("cannot get to '/nonexistent': No such file");
+    }
+    SECTION("a copy without a number") {
+        const Fd file = memory_file("x");
+        spec.copies = {{file.get(), "/proc/self/fd/4", "the file"}};
+        because("descriptor -1 is taken");
+    }
+    SECTION("root") {
+        if (!as_root()) return;
+        spec.host_uid = 0;
+        because("root cannot be the user of a jail");
+    }
 }
 
 TEST_CASE("a missing source names itself", "[jail]") {
@@ -203,7 +261,7 @@ TEST_CASE("what can be refused before the clone is", "[jail]") {
         because("the kernel is not a regular file");
     }
     SECTION("a copy without a jail") {
-        spec.contained = false;
+        spec.mode = Mode::Off;
         spec.copies = {{file.get(), "/x", "the kernel"}};
         because("the kernel cannot be copied to '/x' without a jail");
     }

@@ -361,7 +361,7 @@ TEST_CASE("without a pid namespace, or any jail, the process dies with its stub"
         spec.namespaces.pid = false;
     }
     SECTION("no jail") {
-        spec.contained = false;
+        spec.mode = Mode::Off;
     }
     Waiting waiting(std::move(spec));
     REQUIRE(waiting.hear() == "here\n");
@@ -407,8 +407,11 @@ TEST_CASE("with end_with_parent everything dies with the process that called spa
     SECTION("without a pid namespace") {
         spec.namespaces.pid = false;
     }
+    SECTION("in a reduced jail") {
+        reduce(spec);
+    }
     SECTION("without a jail") {
-        spec.contained = false;
+        spec.mode = Mode::Off;
     }
     // Orphans come to us, so that none is left behind.
     REQUIRE(::prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
@@ -455,7 +458,7 @@ TEST_CASE("a parent that dies before it has let the jail go takes it along", "[j
 TEST_CASE("without a jail the process has the caller's view, and still its stub and descriptors", "[jail]") {
     const Fd report = memory_file();
     auto spec = filtered_shell("id -u; cat /proc/self/comm; read -u 3 word; echo $word; exit 3");
-    spec.contained = false;
+    spec.mode = Mode::Off;
     spec.stub.exit_report = report.get();
     const Fd three = memory_file("three\n");
     spec.fds = {{three.get(), 3}};

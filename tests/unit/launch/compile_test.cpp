@@ -147,6 +147,11 @@ TEST_CASE("kernel and initrd are copied into the jail, or named without one") {
     CHECK(has(plan, "argv -append console=ttyS0,115200 quiet"));
     CHECK(has(plan, "open-file kernel.image"));
     CHECK(has(plan, "copy kernel.initrd"));
+    vm.jail_mode.value = config::JailMode::Reduced;
+    plan = compiled(vm);
+    CHECK(has(plan, "copy kernel.initrd"));
+    CHECK_FALSE(has(plan, "/vm/"));
+    CHECK(has(plan, "argv -kernel /proc/self/fd/"));
     vm.jail_mode.value = config::JailMode::Off;
     plan = compiled(vm);
     CHECK(has(plan, "argv -initrd /boot/initrd,1"));

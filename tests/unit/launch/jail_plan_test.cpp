@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "jail/filter.hpp"
+#include "jail/reduced.hpp"
 #include "support/catch.hpp"
 
 using namespace qvm;
@@ -71,6 +72,41 @@ TEST_CASE("root's devices are new ones in one mount") {
                                                               {"options", "ro,nosuid,noexec"}}));
 }
 
+TEST_CASE("a reduced jail's plan says what is the host's") {
+    auto reduced = spec();
+    reduced.filter = jail::qemu_filter(1000, jail::Violation::Errno, {.mode = jail::Mode::Reduced});
+    jail::reduce(reduced);
+    const JailPlan jail(plan(), reduced, jail::Violation::Errno, 4, {.mode = jail::Mode::Reduced});
+    const auto json = jail.to_json();
+    CHECK(json.at("mode") == "reduced");
+    CHECK(json.at("root") == "the host's");
+    CHECK(json.at("namespaces").at("user") == "host");
+    CHECK(json.at("mounts").empty());
+    CHECK_FALSE(json.at("uid").contains("inside"));
+    CHECK(json.at("landlock").at("paths").at(0).at("path") == "/usr");
+    const auto text = jail.to_text();
+    CHECK(has(text, "web: the reduced jail"));
+    CHECK(has(text, "none: it sees the host's processes"));
+    CHECK(has(text, "what Landlock leaves of it"));
+    CHECK(has(text, "tgkill(tgid = its own)"));
+    CHECK(has(text, "socketpair(domain = AF_UNIX, type & 0xf = SOCK_STREAM)"));
+    CHECK(json.at("landlock").at("tcp") == "refused");
+    CHECK_FALSE(has(text, "AF_INET"));
+}
+
+TEST_CASE("a reduced jail's plan tells of the host's network") {
+    const jail::FilterOptions options{.mode = jail::Mode::Reduced, .internet = true};
+    auto reduced = spec();
+    reduced.filter = jail::qemu_filter(1000, jail::Violation::Errno, options);
+    reduced.internet = true;
+    jail::reduce(reduced);
+    const JailPlan jail(plan(), reduced, jail::Violation::Errno, 4, options);
+    CHECK(jail.to_json().at("landlock").at("tcp") == "allowed");
+    const auto text = jail.to_text();
+    CHECK(has(text, "network interfaces, and may use the network"));
+    CHECK(has(text, "socket(domain = AF_INET, type & 0xf = SOCK_STREAM"));
+}
+
 TEST_CASE("a jail's plan for readers tells of Landlock and of calls that are in no list") {
     auto text = JailPlan(plan(), spec(), jail::Violation::Kill, 0).to_text();
     CHECK(has(text, "this kernel has none"));
@@ -84,6 +120,6 @@ TEST_CASE("a jail's plan for readers tells of Landlock and of calls that are in 
     CHECK(has(text, "off: jail.landlock says so"));
     CHECK(has(text, "a call that is not listed answers EPERM"));
 
-    other.contained = false;
+    other.mode = jail::Mode::Off;
     CHECK(has(JailPlan(plan(), other, jail::Violation::Errno, std::nullopt).to_text(), "no jail at all"));
 }

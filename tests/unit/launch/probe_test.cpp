@@ -175,10 +175,11 @@ TEST_CASE("a cache that is damaged counts as absent") {
 
 TEST_CASE("the accelerator is the first that works") {
     std::string notice;
-    CHECK(choose_accelerator({"tcg", "kvm"}, notice) == "tcg");
+    CHECK(choose_accelerator({"tcg", "kvm"}, config::JailMode::Strict, notice) == "tcg");
     CHECK(notice.empty());
-    CHECK(choose_accelerator({"xen", "tcg"}, notice) == "tcg");
+    CHECK(choose_accelerator({"xen", "tcg"}, config::JailMode::Strict, notice) == "tcg");
     CHECK_THAT(notice, ContainsSubstring("xen does not work here"));
     CHECK_THAT(notice, ContainsSubstring("slower"));
-    CHECK_THROWS_WITH(choose_accelerator({"xen"}, notice), ContainsSubstring("xen"));
+    CHECK_THROWS_WITH(choose_accelerator({"xen"}, config::JailMode::Strict, notice),
+                      ContainsSubstring("xen"));
 }
