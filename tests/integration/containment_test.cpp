@@ -332,6 +332,15 @@ class MemoryCgroup {
     std::filesystem::path path_;
 };
 
+/// An absolute path, which no filter can see, in the one exec that is allowed: without Landlock that runs
+/// what the jail has, and so ends the probe. Nothing is gained by it: see qvm-jail(7).
+const std::string end_of_probe = "exec_path_with_number";
+
+std::vector<std::string> without_end_of_probe(std::vector<std::string> names, Landlock landlock) {
+    if (landlock == Landlock::Off || landlock_abi() == 0) REQUIRE(std::erase(names, end_of_probe) == 1);
+    return names;
+}
+
 /// True if it was killed by the filter.
 bool killed_by_filter(const ExitStatus& status) {
     return status.signaled && status.code == SIGSYS;
@@ -341,10 +350,11 @@ bool killed_by_filter(const ExitStatus& status) {
 
 TEST_CASE("no attempt gets out of QEMU's jail", "[containment]") {
     const Outside outside(uid_of_jail());
-    const auto outcome = run(probe_spec(outside, {}));
+    const auto names = without_end_of_probe(attempts_that("always"), Landlock::Auto);
+    const auto outcome = run(probe_spec(outside, names));
     INFO(outcome.status.to_string());
     const auto results = results_in(outcome.output);
-    CHECK(results.size() == attempts_that("always").size());
+    CHECK(results.size() == names.size());
     CHECK(results.size() >= fewest_attempts);
     check_all_contained(results);
 }
@@ -371,11 +381,9 @@ TEST_CASE("what gets out of a reduced jail is what it gives up", "[containment]"
 
 TEST_CASE("without Landlock a reduced jail gives up the host's files, too", "[containment]") {
     const Outside outside(uid_of_jail());
-    auto names = attempts_that("always");
-    // An absolute path, which no filter can see, in the one exec that is allowed: that is the probe's end.
-    const std::string last = "exec_path_with_number";
-    REQUIRE(std::erase(names, last) == 1);
-    CHECK(run(reduced_spec(outside, {last}, Landlock::Off)).output.find("\"name\"") == std::string::npos);
+    const auto names = without_end_of_probe(attempts_that("always"), Landlock::Off);
+    CHECK(run(reduced_spec(outside, {end_of_probe}, Landlock::Off)).output.find("\"name\"") ==
+          std::string::npos);
     const auto results = results_in(run(reduced_spec(outside, names, Landlock::Off)).output);
     auto more = given_up;
     more.insert(given_up_without_landlock.begin(), given_up_without_landlock.end());

@@ -265,6 +265,11 @@ TEST_CASE("without cgroups everything is told to be unlimited", "[jail]") {
 }
 
 TEST_CASE("a user who may write no cgroup has none, and is told", "[jail]") {
+    const auto places = own_cgroup_places();
+    if (places.v2.empty() && places.v1.empty()) {
+        WARN("skipped: no cgroups are mounted here");
+        return;
+    }
     auto group =
         Cgroup::make(own_cgroup_places(), live_name(), pids_and_memory(7, 1 << 30), CgroupMode::Auto);
     if (group.record().version != 0) {
