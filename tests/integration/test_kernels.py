@@ -68,7 +68,7 @@ class Archive:
         for directory in (usual, self.root / "usr/bin", self.root / "usr/lib64", self.root / PROBE.parent.relative_to("/"),
                           *(self.root / name for name in ("dev", "etc", "proc", "root", "run", "sys"))):
             directory.mkdir(parents=True)
-        (self.root / "tmp").mkdir()
+        (self.root / "tmp").mkdir(exist_ok=True)
         (self.root / "tmp").chmod(0o1777)
         for name, target in (("bin", "usr/bin"), ("sbin", "usr/bin"), ("lib", "usr/lib"), ("lib64", "usr/lib64")):
             (self.root / name).symlink_to(target)
