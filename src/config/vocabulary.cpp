@@ -188,9 +188,9 @@ const TableRule* table_rule(std::string_view name) {
     return found == tables.end() ? nullptr : &*found;
 }
 
-const KeyRule* key_rule(const TableRule& table, std::string_view key) {
-    const auto found = std::ranges::find(table.keys, key, &KeyRule::name);
-    return found == table.keys.end() ? nullptr : &*found;
+const KeyRule* key_rule(const TableRule& rule, std::string_view key) {
+    const auto found = std::ranges::find(rule.keys, key, &KeyRule::name);
+    return found == rule.keys.end() ? nullptr : &*found;
 }
 
 void expand_short_forms(Table& root) {

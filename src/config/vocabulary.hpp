@@ -56,7 +56,7 @@ std::span<const TableRule> vocabulary();
 const TableRule* table_rule(std::string_view name);
 
 /// Null if the table has no such key.
-const KeyRule* key_rule(const TableRule& table, std::string_view key);
+const KeyRule* key_rule(const TableRule& rule, std::string_view key);
 
 /// Turns the short forms of a text's top level into tables.
 void expand_short_forms(Table& root);
