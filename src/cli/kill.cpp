@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include <csignal>
 #include <optional>
+#include <thread>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -40,6 +41,19 @@ std::optional<launch::Applied> known_state(const launch::VmState& vm) {
     }
 }
 
+/// The life that is to end. A start writes down who it is a moment after it has taken the locks, and a moment
+/// before that the file tells of the life before: this waits for it.
+std::optional<launch::Applied> present_life(const launch::VmState& vm) {
+    const auto end = std::chrono::steady_clock::now() + patience;
+    for (;;) {
+        auto known = known_state(vm);
+        const bool late = std::chrono::steady_clock::now() > end;
+        if (late || (known && known->supervisor.open())) return known;
+        if (vm.condition() != launch::Condition::Starting) return known_state(vm);
+        std::this_thread::sleep_for(milliseconds(5));
+    }
+}
+
 /// Without the supervisor's help: it goes first, so that nothing new begins and what it wrote last is the
 /// truth; and before it the spawner, which would start the VM again. Only what `generation` has started: an
 /// `up` that waited may begin the next one at any moment.
@@ -73,8 +87,8 @@ ExitCode kill(const std::string& word) {
         fmt::print("{}: is not running\n", vm.name());
         return ExitCode::Ok;
     }
-    const auto before = known_state(vm);
-    const auto generation = before ? before->generation : 0;
+    const auto life = present_life(vm);
+    const auto generation = life ? life->generation : 0;
     if (!killed_by_supervisor(vm) && vm.condition() != launch::Condition::Stopped) {
         kill_processes(vm, generation);
         if (!wait_until_stopped(vm, patience))

@@ -195,7 +195,9 @@ Condition VmState::condition() const {
         return is_locked(here / "vm.lock") ? Condition::Orphaned : Condition::Stopped;
     try {
         const auto now = applied();
-        return now && now->phase != Applied::Phase::Starting ? Condition::Running : Condition::Starting;
+        const bool begun = now && now->phase != Applied::Phase::Starting;
+        // A start takes the lock first: for a moment the file still tells of the life before.
+        return begun && now->supervisor.open() ? Condition::Running : Condition::Starting;
     } catch (const Error&) {
         // Damaged: the locks still tell that it is supervised.
         return Condition::Running;

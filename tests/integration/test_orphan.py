@@ -67,6 +67,38 @@ class Start(harness.TestCase):
         self.world.run("up", file)
         self.world.report("guest")
 
+    def test_kill_in_the_first_moment(self):
+        """The locks are taken, but the state file tells of the life before yet: `kill` waits, and ends the new one."""
+        file = self.world.write("guest/vm.toml", self.world.guest_toml())
+        self.world.run("check", file)
+        caught = 0
+        for life in range(20):
+            with self.subTest(life=life):
+                process = self.world.start("up", file, stdout=harness.subprocess.DEVNULL, stderr=harness.subprocess.DEVNULL)
+                supervisor = self.child_of(process)
+                os.kill(supervisor, signal.SIGSTOP)
+                kill = self.world.start("kill", "guest", stdout=harness.subprocess.PIPE)
+                try:
+                    kill.wait(0.5)  # it was stopped too late: it had written its record
+                except harness.subprocess.TimeoutExpired:
+                    caught += 1
+                    os.kill(supervisor, signal.SIGCONT)
+                self.assertEqual(kill.communicate()[0], b"guest: killed\n")
+                self.assertEqual(kill.returncode, 0)
+                self.assertNotEqual(process.wait(30), 0)
+                harness.reaper.forget(process)
+                harness.reaper.forget(kill)
+                harness.wait_until(lambda: not self.world.processes(), lambda: f"no process left: {self.world.leftovers()}", 15)
+                self.assertEqual(self.world.status("guest")["state"], "stopped")
+            if caught == 2:
+                break
+        self.assertGreater(caught, 0)
+
+    def child_of(self, process):
+        children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        harness.wait_until(children.read_text, "the supervisor", every=0.001)
+        return int(children.read_text().split()[0])
+
     def test_the_caller_goes_away(self):
         """Whoever called `up` may be gone before it has heard anything: the VM runs all the same."""
         file = self.world.write("guest/vm.toml", self.world.guest_toml())
@@ -87,15 +119,15 @@ class Start(harness.TestCase):
         for delay in range(0, 160, 8):
             with self.subTest(milliseconds=delay):
                 process = self.world.start("up", file, stdout=harness.subprocess.DEVNULL, stderr=harness.subprocess.PIPE)
-                children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children")
-                harness.wait_until(children.read_text, "the supervisor", every=0.001)
-                supervisor = int(children.read_text().split()[0])
+                supervisor = self.child_of(process)
                 time.sleep(delay / 1000)  # not a wait for something: the moments are spread over the start
                 os.kill(supervisor, signal.SIGKILL)
                 words = process.communicate()[1].decode()
                 harness.reaper.forget(process)
                 if process.returncode != 0:
                     self.assertIn("the supervisor died while it started the VM", words)
+                # A process of the jail that was just made has copies of the locks for a moment.
+                harness.wait_until(lambda: self.world.status("guest")["state"] != "starting", "its state to be known")
                 state = self.world.status("guest")["state"]
                 states.add(state)
                 if state == "orphaned":

@@ -152,6 +152,10 @@ TEST_CASE("the condition follows from the locks") {
     CHECK(vm.condition() == Condition::Starting);
     Applied applied = example();
     vm.write_applied(applied);
+    // The record is of a supervisor that is gone: who holds the lock has yet to write its own.
+    CHECK(vm.condition() == Condition::Starting);
+    applied.supervisor = ProcessRecord::of(::getpid());
+    vm.write_applied(applied);
     CHECK(vm.condition() == Condition::Running);
     CHECK_FALSE(place.vm().try_lock_supervisor());
     CHECK_FALSE(place.vm().try_lock_vm());
