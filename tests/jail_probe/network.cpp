@@ -132,54 +132,58 @@ Result pairs_with_high_bits() {
     });
 }
 
-Result connect_unix(const sockaddr_un& address, std::size_t length, int type) {
+struct UnixAddress {
+    sockaddr_un address{};
+    socklen_t length = sizeof(sockaddr_un);
+    const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&address); }
+};
+UnixAddress address_of(const char* path) {
+    UnixAddress unix_address;
+    unix_address.address.sun_family = AF_UNIX;
+    std::strncpy(unix_address.address.sun_path, path, sizeof unix_address.address.sun_path - 1);
+    return unix_address;
+}
+/// That of the outsider, which no path leads to.
+UnixAddress abstract_address() {
+    UnixAddress unix_address;
+    auto& path = unix_address.address.sun_path;
+    unix_address.address.sun_family = AF_UNIX;
+    std::strncpy(path + 1, world.abstract_socket.c_str(), sizeof path - 2);
+    unix_address.length =
+        static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + world.abstract_socket.size());
+    return unix_address;
+}
+Result connect_unix(const UnixAddress& address, int type) {
     const int socket = ::socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
     if (socket < 0) return contained(errno_name(errno));
-    const int result =
-        ::connect(socket, reinterpret_cast<const sockaddr*>(&address), static_cast<socklen_t>(length));
+    const int result = ::connect(socket, address.get(), address.length);
     const int error = errno;
     ::close(socket);
     return result == 0 ? escaped("connected") : contained(errno_name(error));
 }
 Result abstract_unix() {
     if (world.abstract_socket.empty()) return cannot_try("--abstract-socket");
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::strncpy(address.sun_path + 1, world.abstract_socket.c_str(), sizeof address.sun_path - 2);
-    const auto length = offsetof(sockaddr_un, sun_path) + 1 + world.abstract_socket.size();
-    return connect_unix(address, length, SOCK_STREAM);
+    return connect_unix(abstract_address(), SOCK_STREAM);
 }
 Result unix_by_path() {
     if (world.socket.empty()) return cannot_try("--socket");
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::strncpy(address.sun_path, world.socket.c_str(), sizeof address.sun_path - 1);
-    return connect_unix(address, sizeof address, SOCK_STREAM);
+    return connect_unix(address_of(world.socket.c_str()), SOCK_STREAM);
 }
 Result sockets_of_services() {
     for (const char* path : {"/dev/log", "/run/systemd/journal/dev-log", "/run/systemd/journal/socket",
-                             "/run/dbus/system_bus_socket", "/run/docker.sock", "/run/systemd/notify"}) {
-        sockaddr_un address{};
-        address.sun_family = AF_UNIX;
-        std::strncpy(address.sun_path, path, sizeof address.sun_path - 1);
+                             "/run/dbus/system_bus_socket", "/run/docker.sock", "/run/systemd/notify"})
         for (const int type : {SOCK_STREAM, SOCK_DGRAM})
-            if (auto result = connect_unix(address, sizeof address, type); !result.contained)
-                return escaped(path);
-    }
+            if (!connect_unix(address_of(path), type).contained) return escaped(path);
     return contained(errno_name(errno));
 }
 
 /// From one end of a pair to another socket by its name, which is in use if it is of another kind.
 Result send_elsewhere() {
     if (world.abstract_socket.empty()) return cannot_try("--abstract-socket");
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::strncpy(address.sun_path + 1, world.abstract_socket.c_str(), sizeof address.sun_path - 2);
-    const auto length = offsetof(sockaddr_un, sun_path) + 1 + world.abstract_socket.size();
+    const auto address = abstract_address();
     int pair[2];
     if (!make_pair(pair)) return contained(errno_name(errno));
-    const auto sent = ::sendto(pair[0], "x", 1, MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address),
-                               static_cast<socklen_t>(length));
+    const auto sent = ::sendto(pair[0], "x", 1, MSG_NOSIGNAL, address.get(), address.length);
     const int error = errno;
     ::close(pair[0]);
     ::close(pair[1]);
