@@ -47,8 +47,8 @@ launch::Applied intended_state(const Front& front, const launch::Plan& plan, std
     applied.jail = config::word_of(front.vm.jail_mode.value);
     applied.landlock = config::word_of(front.vm.jail.landlock.value);
     applied.on_violation = config::word_of(front.vm.jail.on_violation.value);
-    applied.net = front.vm.jail.net.value == config::JailNet::Host ? "host" : "none";
-    applied.attach = config::attach_word(front.vm.attach_allow.value);
+    applied.net = config::word_of(front.vm.jail.net.value);
+    applied.attach = config::word_of(front.vm.attach_allow.value);
     applied.started = std::chrono::system_clock::now();
     applied.stop_timeout = front.vm.lifecycle.stop_timeout.value;
     applied.restart_on_reboot = front.vm.lifecycle.on_reboot.value == config::OnReboot::Restart;

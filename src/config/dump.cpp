@@ -47,13 +47,8 @@ std::string kernel_text(const Kernel& kernel) {
 
 std::string lifecycle_text(const Lifecycle& lifecycle) {
     return fmt::format("\n[lifecycle]\nstop-timeout = \"{}\"\non-reboot = \"{}\"\non-crash = \"{}\"\n",
-                       format_duration(lifecycle.stop_timeout.value),
-                       lifecycle.on_reboot.value == OnReboot::Stop      ? "stop"
-                       : lifecycle.on_reboot.value == OnReboot::Restart ? "restart"
-                                                                        : "reset",
-                       lifecycle.on_crash.value == OnCrash::Pause     ? "pause"
-                       : lifecycle.on_crash.value == OnCrash::Restart ? "restart"
-                                                                      : "stop");
+                       format_duration(lifecycle.stop_timeout.value), word_of(lifecycle.on_reboot.value),
+                       word_of(lifecycle.on_crash.value));
 }
 
 /// What a jail is made of, and what it lets QEMU have.
@@ -82,7 +77,7 @@ std::string jail_text(const Vm& vm) {
         text += fmt::format(", binds-ro = {}", strings(paths));
     }
     if (vm.jail.cgroup.value != JailCgroup::Auto)
-        text += fmt::format(", cgroup = \"{}\"", vm.jail.cgroup.value == JailCgroup::Off ? "off" : "require");
+        text += fmt::format(", cgroup = \"{}\"", word_of(vm.jail.cgroup.value));
     text += jail_more_text(vm.jail);
     return fmt::format("jail = {{ {} }}\n", text);
 }
@@ -131,7 +126,7 @@ std::string settings_text(const Vm& vm) {
     text += fmt::format("hotplug = {{ pcie-ports = {} }}\n", vm.spare_pcie_ports.value);
     text += jail_text(vm);
     if (vm.attach_allow.value != AttachAllow::Operate)
-        text += fmt::format("attach = {{ allow = \"{}\" }}\n", attach_word(vm.attach_allow.value));
+        text += fmt::format("attach = {{ allow = \"{}\" }}\n", word_of(vm.attach_allow.value));
     text += machine_text(vm.machine);
     text += "\n[cpu]\n" + line("model", vm.cpu.model.value) + toml_lines(vm.cpu.properties);
     if (vm.kernel) text += kernel_text(*vm.kernel);

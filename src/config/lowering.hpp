@@ -47,6 +47,13 @@ struct Item {
     std::optional<std::int64_t> number(std::string_view key) const;
     std::optional<bool> flag(std::string_view key) const;
     const Table* inner(std::string_view key) const;
+    /// Sets it if the key is there.
+    template <class Choice>
+    void choose(std::string_view key, Setting<Choice>& setting) const {
+        const auto word = text(key);
+        if (const auto choice = word ? choice_named<Choice>(*word) : std::nullopt)
+            setting = {*choice, origin_of(key)};
+    }
     /// Also true when the value was wrong.
     bool says(std::string_view key) const { return table->find(key) != nullptr; }
     /// Of the key's value, or of the table.

@@ -50,24 +50,6 @@ std::string_view table_name(Kind kind) {
     return "";
 }
 
-std::string_view attach_word(AttachAllow allow) {
-    switch (allow) {
-        case AttachAllow::Observe:
-            return "observe";
-        case AttachAllow::Operate:
-            return "operate";
-        case AttachAllow::All:
-            return "all";
-    }
-    return "";
-}
-
-std::optional<AttachAllow> attach_named(std::string_view word) {
-    for (const auto allow : {AttachAllow::Observe, AttachAllow::Operate, AttachAllow::All})
-        if (attach_word(allow) == word) return allow;
-    return std::nullopt;
-}
-
 std::string Resource::driver() const {
     const Value* holder = &properties;
     std::string_view member = driver_member(id.kind);

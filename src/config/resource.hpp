@@ -11,6 +11,7 @@
 
 #include "base/json.hpp"
 #include "base/origin.hpp"
+#include "config/choices.hpp"
 #include "config/value.hpp"
 
 namespace qvm::config {
@@ -121,41 +122,15 @@ struct NamedTable {
     std::vector<HostUse> host_uses;  ///< made by find_host_uses(): [option.fw_cfg] file = "..", ...
 };
 
-enum class OnReboot { Reset, Restart, Stop };
-enum class OnCrash { Stop, Pause, Restart };
-
 struct Lifecycle {
     Setting<std::chrono::milliseconds> stop_timeout{std::chrono::seconds(30), {}};
     Setting<OnReboot> on_reboot{OnReboot::Reset, {}};
     Setting<OnCrash> on_crash{OnCrash::Stop, {}};
 };
 
-/// Reduced: without namespaces and a root of its own, for where these cannot be had.
-enum class JailMode { Strict, Reduced, Off };
-enum class JailLandlock { Auto, Require, Off };
-enum class JailViolation { Errno, Kill, Log };
-/// Auto: what cannot be had is told. Require: it is an error. Off: none is made.
-enum class JailCgroup { Auto, Require, Off };
-/// How the libraries and data of QEMU get into the jail: as the directories they are in, or each by itself.
-enum class JailRoot { Dirs, Files };
-/// None: an empty network of QEMU's own. Host: the host's.
-enum class JailNet { None, Host };
 struct UidRange {
     std::uint32_t first = 0, last = 0;
 };
-/// As the file says them.
-constexpr std::string_view word_of(JailMode mode) {
-    constexpr std::string_view words[] = {"strict", "reduced", "off"};
-    return words[static_cast<int>(mode)];
-}
-constexpr std::string_view word_of(JailLandlock landlock) {
-    constexpr std::string_view words[] = {"auto", "require", "off"};
-    return words[static_cast<int>(landlock)];
-}
-constexpr std::string_view word_of(JailViolation violation) {
-    constexpr std::string_view words[] = {"errno", "kill", "log"};
-    return words[static_cast<int>(violation)];
-}
 
 /// What may be said of the jail beside its mode.
 struct JailOptions {
@@ -178,12 +153,6 @@ struct Limits {
     std::optional<Setting<std::uint64_t>> pids;
     std::optional<Setting<std::uint64_t>> io_read, io_write;  ///< bytes a second, on each disk of the host
 };
-
-/// What clients of the attach socket may do. Observe: ask. Operate: also what names nothing of the host and
-/// starts no process. All: anything.
-enum class AttachAllow { Observe, Operate, All };
-std::string_view attach_word(AttachAllow allow);
-std::optional<AttachAllow> attach_named(std::string_view word);
 
 /// Which QEMU, for one that is not installed in the usual places. Paths are absolute; empty means the
 /// default.

@@ -82,11 +82,9 @@ void expect_root(Lowering& lowering, const Item& jail) {
 
 void lower_jail_more(Lowering& lowering, const Item& jail) {
     JailOptions& options = lowering.vm().jail;
-    if (const auto word = jail.text("root"))
-        options.root = {*word == "files" ? JailRoot::Files : JailRoot::Dirs, jail.origin_of("root")};
+    jail.choose("root", options.root);
     expect_root(lowering, jail);
-    if (const auto word = jail.text("net"))
-        options.net = {*word == "host" ? JailNet::Host : JailNet::None, jail.origin_of("net")};
+    jail.choose("net", options.net);
     if (const auto name = jail.text("user")) options.user = {*name, jail.origin_of("user")};
     lower_uid_range(lowering, jail);
     expect_jail(lowering, jail);

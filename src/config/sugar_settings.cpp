@@ -147,16 +147,8 @@ void lower_lifecycle(Lowering& lowering) {
     Lifecycle& lifecycle = lowering.vm().lifecycle;
     if (const auto timeout = item->number("stop-timeout"))
         lifecycle.stop_timeout = {std::chrono::milliseconds(*timeout), item->origin_of("stop-timeout")};
-    if (const auto word = item->text("on-reboot"))
-        lifecycle.on_reboot = {*word == "stop"      ? OnReboot::Stop
-                               : *word == "restart" ? OnReboot::Restart
-                                                    : OnReboot::Reset,
-                               item->origin_of("on-reboot")};
-    if (const auto word = item->text("on-crash"))
-        lifecycle.on_crash = {*word == "pause"     ? OnCrash::Pause
-                              : *word == "restart" ? OnCrash::Restart
-                                                   : OnCrash::Stop,
-                              item->origin_of("on-crash")};
+    item->choose("on-reboot", lifecycle.on_reboot);
+    item->choose("on-crash", lifecycle.on_crash);
 }
 
 std::vector<fs::path> path_list(const Lowering& lowering, const Value* value) {
@@ -200,37 +192,18 @@ void lower_jail(Lowering& lowering) {
     Vm& vm = lowering.vm();
     const auto jail = lowering.single("jail");
     if (!jail) return;
-    if (const auto mode = jail->text("mode"))
-        vm.jail_mode = {*mode == "off"       ? JailMode::Off
-                        : *mode == "reduced" ? JailMode::Reduced
-                                             : JailMode::Strict,
-                        jail->origin_of("mode")};
-    if (const auto word = jail->text("landlock"))
-        vm.jail.landlock = {*word == "off"       ? JailLandlock::Off
-                            : *word == "require" ? JailLandlock::Require
-                                                 : JailLandlock::Auto,
-                            jail->origin_of("landlock")};
-    if (const auto word = jail->text("on-violation"))
-        vm.jail.on_violation = {*word == "kill"  ? JailViolation::Kill
-                                : *word == "log" ? JailViolation::Log
-                                                 : JailViolation::Errno,
-                                jail->origin_of("on-violation")};
+    jail->choose("mode", vm.jail_mode);
+    jail->choose("landlock", vm.jail.landlock);
+    jail->choose("on-violation", vm.jail.on_violation);
     if (const Value* binds = jail->value("binds-ro"); binds != nullptr && binds->array() != nullptr)
         for (const auto& path : *binds->array())
             vm.jail.binds_ro.push_back({plain_path(lowering.absolute(path)), path.origin});
-    if (const auto word = jail->text("cgroup"))
-        vm.jail.cgroup = {*word == "off"       ? JailCgroup::Off
-                          : *word == "require" ? JailCgroup::Require
-                                               : JailCgroup::Auto,
-                          jail->origin_of("cgroup")};
+    jail->choose("cgroup", vm.jail.cgroup);
     lower_jail_more(lowering, *jail);
 }
 
 void lower_attach(Lowering& lowering) {
-    const auto attach = lowering.single("attach");
-    const auto word = attach ? attach->text("allow") : std::nullopt;
-    const auto allow = word ? attach_named(*word) : std::nullopt;
-    if (allow) lowering.vm().attach_allow = {*allow, attach->origin_of("allow")};
+    if (const auto attach = lowering.single("attach")) attach->choose("allow", lowering.vm().attach_allow);
 }
 
 }  // namespace

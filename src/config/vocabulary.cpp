@@ -5,6 +5,8 @@
 #include <array>
 #include <utility>
 
+#include "config/choices.hpp"
+
 namespace qvm::config {
 namespace {
 
@@ -18,15 +20,6 @@ constexpr std::array<Words, 3> aio_modes{"threads", "native", "io_uring"};
 constexpr std::array<Words, 2> discard_modes{"ignore", "unmap"};
 constexpr std::array<Words, 2> net_types{"user", "none"};
 constexpr std::array<Words, 3> console_types{"serial", "virtio", "none"};
-constexpr std::array<Words, 3> on_reboot_words{"reset", "restart", "stop"};
-constexpr std::array<Words, 3> on_crash_words{"stop", "pause", "restart"};
-constexpr std::array<Words, 3> jail_modes{"strict", "reduced", "off"};
-constexpr std::array<Words, 3> attach_words{"observe", "operate", "all"};
-constexpr std::array<Words, 3> jail_landlock{"auto", "require", "off"};
-constexpr std::array<Words, 3> jail_violations{"errno", "kill", "log"};
-constexpr std::array<Words, 3> jail_cgroup{"auto", "require", "off"};
-constexpr std::array<Words, 2> jail_roots{"dirs", "files"};
-constexpr std::array<Words, 2> jail_nets{"none", "host"};
 constexpr std::array<Words, 4> host_kinds{"file", "socket", "tap", "process"};
 constexpr std::array<Words, 3> access_words{"ro", "rw", "wo"};
 constexpr std::array<Words, 2> socket_modes{"listen", "connect"};
@@ -87,16 +80,16 @@ constexpr std::array rng_keys{enabled_key};
 constexpr std::array iothread_keys{enabled_key};
 constexpr std::array hotplug_keys{KeyRule{"pcie-ports", integer, {}, 0, 200}};
 constexpr std::array lifecycle_keys{KeyRule{"stop-timeout", duration},
-                                    KeyRule{"on-reboot", string, on_reboot_words},
-                                    KeyRule{"on-crash", string, on_crash_words}};
-constexpr std::array attach_keys{KeyRule{"allow", string, attach_words}};
-constexpr std::array jail_keys{KeyRule{"mode", string, jail_modes},
-                               KeyRule{"landlock", string, jail_landlock},
-                               KeyRule{"on-violation", string, jail_violations},
+                                    KeyRule{"on-reboot", string, words_of<OnReboot>},
+                                    KeyRule{"on-crash", string, words_of<OnCrash>}};
+constexpr std::array attach_keys{KeyRule{"allow", string, words_of<AttachAllow>}};
+constexpr std::array jail_keys{KeyRule{"mode", string, words_of<JailMode>},
+                               KeyRule{"landlock", string, words_of<JailLandlock>},
+                               KeyRule{"on-violation", string, words_of<JailViolation>},
                                KeyRule{"binds-ro", strings | as_path},
-                               KeyRule{"cgroup", string, jail_cgroup},
-                               KeyRule{"root", string, jail_roots},
-                               KeyRule{"net", string, jail_nets},
+                               KeyRule{"cgroup", string, words_of<JailCgroup>},
+                               KeyRule{"root", string, words_of<JailRoot>},
+                               KeyRule{"net", string, words_of<JailNet>},
                                KeyRule{"user", string},
                                KeyRule{"uid-range", string},
                                KeyRule{"io-uring", boolean},

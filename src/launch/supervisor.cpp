@@ -107,7 +107,8 @@ struct Supervisor::Impl {
           events(vm.monitor->subscribe({})),
           heard_all(ctx),
           signals(ctx, SIGTERM, SIGINT),
-          attach_allow(config::attach_named(applied.attach).value_or(config::AttachAllow::Operate)) {
+          attach_allow(config::choice_named<config::AttachAllow>(applied.attach)
+                           .value_or(config::AttachAllow::Operate)) {
         // A terminal that goes away; not in the background or under nohup(1), where it is ignored.
         struct sigaction hangup {};
         if (::sigaction(SIGHUP, nullptr, &hangup) == 0 && hangup.sa_handler != SIG_IGN) signals.add(SIGHUP);

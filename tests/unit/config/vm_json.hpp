@@ -60,7 +60,7 @@ inline Json settings_json(const Vm& vm) {
     json["io-uring"] = vm.jail.io_uring.value;
     json["sandbox"] = vm.jail.qemu_sandbox.value;
     json["limits"] = limits_json(vm.limits);
-    json["attach"] = attach_word(vm.attach_allow.value);
+    json["attach"] = word_of(vm.attach_allow.value);
     json["console"] = vm.console;
     return json;
 }
