@@ -466,6 +466,19 @@ class TestCase(unittest.TestCase):
         self.world.run("up", file, *up)
         return file
 
+    def on_each_qemu(self, check):
+        """Calls check(version, arguments of `up`) as a subtest for each QEMU there is, at least one, always without a VM "guest"."""
+        tested = 0
+        for version, table in each_qemu():
+            with self.subTest(qemu=version):
+                if table is None:
+                    print(f"skipped: QEMU {version}: not fetched (tools/fetch-qemu), or not readable")
+                    continue
+                check(version, table)
+                self.world.run("rm", "--yes", "guest")
+                tested += 1
+        self.assertGreaterEqual(tested, 1)
+
     def stop_by_button(self, name):
         """The guest's power button, and only that."""
         result = self.world.run("stop", "--timeout", "60s", name)

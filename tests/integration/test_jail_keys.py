@@ -40,26 +40,21 @@ class Keys(harness.TestCase):
 
     def test_single_files(self):
         more = 'jail.root = "files"\n[device.vga]\ndriver = "virtio-vga"\n[device.usb]\ndriver = "qemu-xhci"\n'
-        tested = 0
-        for version, table in harness.each_qemu():
-            with self.subTest(qemu=version):
-                if table is None:
-                    print(f"skipped: QEMU {version}: not fetched (tools/fetch-qemu), or not readable")
-                    continue
-                file = self.start_guest("guest", more, up=table)
-                self.world.report("guest")
-                shown = {mount["target"] for mount in self.expect_kept("guest")["mounts"]}
-                plan = self.plan(file, *table)
-                self.assertEqual(shown, {mount["target"] for mount in plan["mounts"]} | {"/"})
-                sources = [mount["source"] for mount in plan["mounts"] if not mount["target"].startswith("/dev")]
-                self.assertEqual([source for source in sources if os.path.isdir(source)], [])
-                self.assertTrue(any(source.endswith("/libc.so.6") for source in sources))
-                self.assertTrue(any(source.endswith("/hw-display-virtio-vga.so") for source in sources))
-                self.assertFalse(any("/libpython" in source or "/libsystemd-shared" in source for source in sources))
-                self.stop_by_button("guest")
-                self.world.run("rm", "--yes", "guest")
-                tested += 1
-        self.assertGreaterEqual(tested, 1)
+
+        def check(_, table):
+            file = self.start_guest("guest", more, up=table)
+            self.world.report("guest")
+            shown = {mount["target"] for mount in self.expect_kept("guest")["mounts"]}
+            plan = self.plan(file, *table)
+            self.assertEqual(shown, {mount["target"] for mount in plan["mounts"]} | {"/"})
+            sources = [mount["source"] for mount in plan["mounts"] if not mount["target"].startswith("/dev")]
+            self.assertEqual([source for source in sources if os.path.isdir(source)], [])
+            self.assertTrue(any(source.endswith("/libc.so.6") for source in sources))
+            self.assertTrue(any(source.endswith("/hw-display-virtio-vga.so") for source in sources))
+            self.assertFalse(any("/libpython" in source or "/libsystemd-shared" in source for source in sources))
+            self.stop_by_button("guest")
+
+        self.on_each_qemu(check)
 
     # jail.net
 
@@ -187,20 +182,15 @@ class Keys(harness.TestCase):
     def test_qemus_own_filter_on_top(self):
         self.world.image("guest/data.qcow2")
         more = 'jail.qemu-sandbox = true\ndisk.data = { file = "data.qcow2", serial = "data" }\n'
-        tested = 0
-        for version, table in harness.each_qemu():
-            with self.subTest(qemu=version):
-                if table is None:
-                    print(f"skipped: QEMU {version}: not fetched (tools/fetch-qemu), or not readable")
-                    continue
-                self.start_guest("guest", more, up=table)
-                self.assertEqual(self.world.report("guest").serials(), {"data": "virtio"})
-                filters = int(re.search(r"(\d+) filter", self.of(self.expect_kept("guest"), "seccomp")).group(1))
-                self.assertGreaterEqual(filters, 2)
-                self.stop_by_button("guest")
-                self.world.run("rm", "--yes", "guest")
-                tested += 1
-        self.assertGreaterEqual(tested, 1)
+
+        def check(_, table):
+            self.start_guest("guest", more, up=table)
+            self.assertEqual(self.world.report("guest").serials(), {"data": "virtio"})
+            filters = int(re.search(r"(\d+) filter", self.of(self.expect_kept("guest"), "seccomp")).group(1))
+            self.assertGreaterEqual(filters, 2)
+            self.stop_by_button("guest")
+
+        self.on_each_qemu(check)
 
 
 if __name__ == "__main__":

@@ -79,13 +79,13 @@ class Reduced(harness.TestCase):
 
     def test_each_qemu(self):
         file = self.world.write("guest/vm.toml", self.world.guest_toml(REDUCED))
-        for version, table in harness.each_qemu():
-            with self.subTest(qemu=version):
-                if table is None:
-                    self.skipTest(f"QEMU {version} is not there")
-                self.world.run("up", "-f", file, *table)
-                self.assertTrue(self.world.report("guest").complete)
-                self.world.run("kill", "guest")
+
+        def check(_, table):
+            self.world.run("up", "-f", file, *table)
+            self.assertTrue(self.world.report("guest").complete)
+            self.world.run("kill", "guest")
+
+        self.on_each_qemu(check)
 
     def test_kill_ends_all(self):
         pid = self.boots()
@@ -357,6 +357,7 @@ class Starts(harness.TestCase):
     """No namespace ends what is in it: sudden deaths during a start leave nothing all the same."""
     test_killed_up_leaves_nothing = test_orphan.Start.test_killed_up_leaves_nothing
     test_the_supervisor_goes_away = test_orphan.Start.test_the_supervisor_goes_away
+    child_of = test_orphan.Start.child_of
 
     def setUp(self):
         super().setUp()
