@@ -74,6 +74,12 @@ jail::CgroupMode mode_of(const config::Vm& vm) {
 
 }  // namespace
 
+bool limits_asked_for(const config::Vm& vm) {
+    const auto& limits = vm.limits;
+    return limits.memory || limits.cpu || limits.pids || limits.io_read || limits.io_write ||
+           mode_of(vm) == jail::CgroupMode::Require;
+}
+
 jail::CgroupLimits group_limits(const config::Vm& vm, const Plan& plan) {
     jail::CgroupLimits limits;
     limits.memory = value_of(vm.limits.memory);

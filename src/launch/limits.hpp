@@ -20,6 +20,10 @@ jail::CgroupLimits group_limits(const config::Vm& vm, const Plan& plan);
 /// required limit cannot be had.
 std::unique_ptr<jail::Cgroup> make_cgroup(const config::Vm& vm, const Plan& plan, const VmState& state);
 
+/// True if the file asks for a limit: then it is in force before the guest's first instruction. The automatic
+/// one may come a moment later, because RLIMIT_NPROC is there from the beginning.
+bool limits_asked_for(const config::Vm& vm);
+
 /// "memory 768M, cpu 1.5, pids 300 (cgroup v1)"; "none" where nothing is limited.
 std::string describe_limits(const jail::CgroupRecord& record);
 /// {cgroup: "v2"|"v1"|"none", in-force: {memory, cpu, pids, io: {read, write}}, missing: [..]}

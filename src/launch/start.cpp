@@ -4,12 +4,12 @@
 #include <algorithm>
 #include <fcntl.h>
 #include <filesystem>
-#include <future>
 
 #include <fmt/format.h>
 
 #include "launch/contain.hpp"
 #include "launch/last_words.hpp"
+#include "launch/limits.hpp"
 #include "qmp/async.hpp"
 
 namespace qvm::launch {
@@ -86,6 +86,12 @@ jail::Stub stub_for(const VmState& state, const Fd& vm_lock, std::vector<Fd>& ke
 StartError::StartError(const std::string& what, std::vector<Diagnostic> findings, std::string advice)
     : Error(ExitCode::RolledBack, what, std::move(advice)), findings_(std::move(findings)) {}
 
+void settle_in_cgroup(Started& vm) {
+    if (!vm.moving.valid()) return;
+    vm.moving.get();
+    for (const pid_t pid : {vm.qemu->stub_pid(), vm.qemu->process_pid()}) vm.cgroup->add("qemu", pid);
+}
+
 qmp::net::awaitable<Started> start(qmp::net::io_context& context, StartOrder order, const VmState& state,
                                    Spawned spawned, Progress progress) {
     Started vm;
@@ -99,7 +105,6 @@ qmp::net::awaitable<Started> start(qmp::net::io_context& context, StartOrder ord
     // moment, is the end of this connection, because only QEMU holds the listening side from here on.
     vm.monitor = std::make_unique<qmp::Client>(
         qmp::Client::connect_unix(context, state.socket(monitor_socket).string()));
-    std::future<void> moved;
     {
         std::vector<Fd> files;
         const auto fd_of = [&](const std::string& name) { return vm.host->fd(name); };
@@ -107,10 +112,11 @@ qmp::net::awaitable<Started> start(qmp::net::io_context& context, StartOrder ord
             contain(order.vm, order.plan, fd_of, order.binary, order.host_ids, std::move(order.filter));
         spec.stub = stub_for(state, order.vm_lock, files);
         const auto announce = [&](const PidFd& stub) {
-            // Beside the start of QEMU, which takes longer; it is over before the guest's first instruction.
+            // The kernel takes long for it; meanwhile QEMU starts.
             if (vm.cgroup)
-                moved = std::async(std::launch::async,
-                                   [&group = *vm.cgroup, pid = stub.pid()] { group.add_early("qemu", pid); });
+                vm.moving = std::async(std::launch::async, [&group = *vm.cgroup, pid = stub.pid()] {
+                    group.add_early("qemu", pid);
+                });
             spawned(stub, *vm.host);
         };
         vm.qemu = std::make_unique<jail::Child>(jail::spawn(spec, announce));
@@ -126,10 +132,7 @@ qmp::net::awaitable<Started> start(qmp::net::io_context& context, StartOrder ord
     try {
         auto greeting = vm.monitor->handshake(greeting_deadline);
         vm.greeting = co_await std::move(greeting);
-        if (vm.cgroup) {
-            moved.get();
-            for (const pid_t pid : {vm.qemu->stub_pid(), vm.qemu->process_pid()}) vm.cgroup->add("qemu", pid);
-        }
+        if (limits_asked_for(order.vm)) settle_in_cgroup(vm);
         vm.host->expect_helpers_alive();
         auto steps = run_steps(*vm.monitor, order.plan, *vm.host, std::move(progress));
         co_await std::move(steps);

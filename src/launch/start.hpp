@@ -4,6 +4,7 @@
 #pragma once
 #include <filesystem>
 #include <functional>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -50,11 +51,17 @@ class StartError : public Error {
 /// A VM that runs.
 struct Started {
     std::unique_ptr<jail::Cgroup> cgroup;  ///< outlives its processes; may be null
-    std::unique_ptr<HostResources> host;   ///< helpers and sockets
+    /// The move of QEMU to it, while that is under way: settle_in_cgroup() ends it.
+    std::future<void> moving;
+    std::unique_ptr<HostResources> host;  ///< helpers and sockets
     std::unique_ptr<jail::Child> qemu;
     std::unique_ptr<qmp::Client> monitor;  ///< negotiated
     qmp::Greeting greeting;
 };
+
+/// Waits until QEMU is in its cgroup, if there is one, and notes in its record what went wrong. Throws Error
+/// (HostCannot) where all is required.
+void settle_in_cgroup(Started& vm);
 
 /// Called once the jail's first process exists, before QEMU does: from here on it must be findable.
 using Spawned = std::function<void(const PidFd& stub, const HostResources& host)>;

@@ -229,6 +229,18 @@ struct Supervisor::Impl {
         co_return reply_of(*intended);
     }
 
+    /// Where only the automatic limit is set, `up` has not waited for it.
+    awaitable<void> watch_move() {
+        while (vm.moving.valid() &&
+               vm.moving.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
+            auto moment = qmp::sleep_for(std::chrono::milliseconds(2));
+            co_await std::move(moment);
+        }
+        if (!vm.moving.valid()) co_return;
+        settle_in_cgroup(vm);
+        if (applied.phase == Applied::Phase::Running) write_state();
+    }
+
     void kill_processes() {
         if (vm.cgroup) jail::kill_cgroup(vm.cgroup->record());
         // It ends with all that are in its jail.
@@ -361,6 +373,7 @@ struct Supervisor::Impl {
         auto stopped = server->stop();
         co_await std::move(stopped);
         vm.host.reset();
+        if (vm.moving.valid()) vm.moving.wait();
         if (vm.cgroup && !vm.cgroup->remove())
             log_line("the cgroup of the VM could not be removed; the next up, kill or rm tries again");
         state.remove_runtime();
@@ -432,6 +445,7 @@ awaitable<Ending> Supervisor::serve() {
     impl_->log_line(fmt::format("{} runs: {} ({}, jail {}), pid {}", impl_->state.name(), impl_->applied.qemu,
                                 impl_->applied.accel, impl_->applied.jail, impl_->vm.qemu->process_pid()));
     qmp::spawn(impl_->context, impl_->pump_events(), impl_->log_failure());
+    qmp::spawn(impl_->context, impl_->watch_move(), impl_->log_failure());
     for (auto& [name, helper] : impl_->vm.host->processes())
         qmp::spawn(impl_->context, impl_->watch_helper(name, helper), [](const std::exception_ptr&) {});
     qmp::spawn(impl_->context, impl_->obey_signals(), [](const std::exception_ptr&) {});

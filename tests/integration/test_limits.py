@@ -34,9 +34,8 @@ class Limits(harness.TestCase):
     def start_limited(self, more=LIMITS, **options):
         self.file = self.start_guest("guest", more, **options)
         self.require_cgroups()
-        groups = self.groups()
-        self.assertTrue(groups)
-        return groups
+        # Without [limits] `up` does not wait for the kernel's move.
+        return harness.wait_until(self.groups, "QEMU to be in its cgroup")
 
     def expect_gone(self, groups):
         harness.wait_until(lambda: not any(group.exists() for group in groups), f"{groups} to be removed")
