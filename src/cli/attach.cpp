@@ -51,6 +51,17 @@ Json Attached::execute(const std::string& command, const Json& arguments,
                        std::chrono::milliseconds deadline) {
     qmp::ExecuteOptions options;
     options.deadline = deadline;
+    return execute(command, arguments, options);
+}
+
+Json Attached::execute_with_fd(const std::string& command, const Json& arguments, int fd) {
+    qmp::ExecuteOptions options;
+    options.fd = fd;
+    return execute(command, arguments, options);
+}
+
+Json Attached::execute(const std::string& command, const Json& arguments,
+                       const qmp::ExecuteOptions& options) {
     Json result;
     context_->restart();
     qmp::run(*context_, execute_into(*client_, command, arguments, options, result));

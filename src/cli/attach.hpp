@@ -24,10 +24,15 @@ class Attached {
     Json execute(const std::string& command, const Json& arguments,
                  std::chrono::milliseconds deadline = std::chrono::seconds(30));
 
+    /// The same, with a descriptor, which is borrowed.
+    Json execute_with_fd(const std::string& command, const Json& arguments, int fd);
+
     boost::asio::io_context& context() { return *context_; }
     qmp::Client& client() { return *client_; }
 
   private:
+    Json execute(const std::string& command, const Json& arguments, const qmp::ExecuteOptions& options);
+
     std::unique_ptr<boost::asio::io_context> context_;
     std::unique_ptr<qmp::Client> client_;
     bool orphaned_ = false;

@@ -67,9 +67,13 @@ Front Front::load_and_check(const LookArguments& arguments) {
     return front;
 }
 
-void Front::check() {
-    probe = std::make_unique<launch::Probe>(vm.qemu, vm.jail_mode.value);
-    launch::place(vm, probe->capabilities(), diagnostics);
+void Front::find_qemu() {
+    if (!probe) probe = std::make_unique<launch::Probe>(vm.qemu, vm.jail_mode.value);
+}
+
+void Front::check(const config::Vm* running) {
+    find_qemu();
+    launch::place(vm, probe->capabilities(), diagnostics, running);
     config::check(vm, probe->with_properties(config::types_needed(vm, probe->capabilities())), diagnostics);
 }
 

@@ -53,8 +53,10 @@ struct Front {
     /// Loaded and checked, this host included unless the words say otherwise.
     static Front load_and_check(const LookArguments& arguments);
 
-    /// Places and checks the VM against the QEMU it names, unless lowering already found errors.
-    void check();
+    /// Finds the QEMU that the VM names; check() does it, too.
+    void find_qemu();
+    /// Places and checks the VM against the QEMU it names. `running`: what runs as it (launch::place).
+    void check(const config::Vm* running = nullptr);
     /// What only this host can tell: files, their backing chains.
     void check_host();
     /// Prints what was found, as text on standard error or as JSON on standard output; true if there are

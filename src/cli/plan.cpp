@@ -5,13 +5,45 @@
 #include <fmt/format.h>
 
 #include "base/json.hpp"
-#include "cli/front.hpp"
+#include "cli/compare.hpp"
 #include "cli/verbs.hpp"
 
 namespace qvm::cli {
 namespace {
 
-ExitCode plan(const LookArguments& arguments) {
+struct Arguments {
+    LookArguments look;
+    bool exit_code = false;
+};
+
+/// What `apply` would do to a VM that runs.
+ExitCode plan_changes(const Arguments& arguments, Front& front, const launch::VmState& vm) {
+    const Comparison comparison = compare(front, vm.applied().value());
+    if (!arguments.look.no_host) front.check_host();
+    if (front.report(false)) return ExitCode::Invalid;
+    const auto& difference = comparison.difference;
+    if (arguments.look.json) {
+        Json all = Json::object();
+        all["vm"] = vm.name();
+        all["generation"] = comparison.applied.generation;
+        all["revision"] = comparison.applied.revision;
+        all["changes"] = launch::to_json(difference);
+        fmt::print("{}\n", all.dump(2, ' ', false, Json::error_handler_t::replace));
+    } else {
+        fmt::print("{} runs: {}", vm.name(), difference.empty() ? "" : "its file says otherwise\n");
+        fmt::print("{}", launch::to_text(difference));
+    }
+    if (!arguments.exit_code || difference.empty()) return ExitCode::Ok;
+    return difference.has_live(true) ? ExitCode::Changes : ExitCode::NextStart;
+}
+
+ExitCode plan(const Arguments& all) {
+    const LookArguments& arguments = all.look;
+    {
+        Front front = Front::load(arguments.vm);
+        const launch::VmState vm(launch::Directories::from_environment(), front.vm.name.value);
+        if (!front.diagnostics.has_errors() && runs(front, vm)) return plan_changes(all, front, vm);
+    }
     Front front = Front::load_and_check(arguments);
     if (front.report(false)) return ExitCode::Invalid;
     const auto made = front.compile(front.accelerator(arguments));
@@ -25,9 +57,11 @@ ExitCode plan(const LookArguments& arguments) {
 }  // namespace
 
 void add_plan(CLI::App& app, Action& action) {
-    auto* verb = app.add_subcommand("plan", "Show what `up` would do, without doing it");
-    auto arguments = std::make_shared<LookArguments>();
-    arguments->add_to(*verb, "the whole plan as JSON");
+    auto* verb = app.add_subcommand("plan", "Show what `up`, or of a running VM `apply`, would do");
+    auto arguments = std::make_shared<Arguments>();
+    arguments->look.add_to(*verb, "the whole plan as JSON");
+    verb->add_flag("--exit-code", arguments->exit_code,
+                   "exit 3 if something would change now, 4 if only at the next start");
     verb->callback([arguments, &action] { action = [arguments] { return plan(*arguments); }; });
 }
 

@@ -49,6 +49,7 @@ ExitCode status(const std::string& word, bool json) {
         if (alive) all["guest"] = guest;
         if (details.contains("pid")) all["qemu-pid"] = details["pid"];
         if (details.contains("helpers")) all["helpers"] = details["helpers"];
+        if (details.contains("pending")) all["pending"] = details["pending"];
         if (details.contains("attach-clients")) all["attach-clients"] = details["attach-clients"];
         if (cgroup != nullptr) all["limits"] = launch::limits_json(*cgroup);
         if (alive) all["attach-socket"] = vm.socket("qmp.sock").string();
@@ -83,6 +84,11 @@ ExitCode status(const std::string& word, bool json) {
         const auto helpers = details.value("helpers", Json::object());
         for (const auto& helper : helpers.items())
             row("helper " + helper.key(), helper.value().get<std::string>());
+        for (const auto& pending : details.value("pending", Json::array()))
+            row("pending", fmt::format("{}: {}", pending.value("resource", ""),
+                                       pending.value("asked", false)
+                                           ? "the guest was asked to let it go, and has not yet"
+                                           : "the guest is asked to let it go when it runs"));
         row("qmp socket", vm.socket("qmp.sock").string());
         if (!summary.applied->console.empty()) row("console", "qvm console " + vm.name());
     }

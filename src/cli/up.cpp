@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "cli/attach.hpp"
+#include "cli/compare.hpp"
 #include "cli/console_verb.hpp"
 #include "cli/front.hpp"
 #include "cli/reference.hpp"
@@ -34,12 +35,13 @@ struct Arguments {
 };
 
 /// What will be true of the VM once it runs.
-launch::Applied intended_state(const Front& front, const launch::Plan& plan, std::uint64_t generation) {
+launch::Applied intended_state(const Front& front, const launch::Plan& plan, std::uint64_t generation,
+                               unsigned spare_pcie_ports) {
     launch::Applied applied;
     applied.origin = front.document.files.front();
     applied.files = front.document.files;
     applied.overrides = front.sets;
-    applied.fingerprint = config::to_toml(front.vm);
+    applied.compiled = launch::compiled(front.vm, spare_pcie_ports);
     applied.plan = plan.to_json();
     applied.generation = generation;
     applied.qemu = front.probe->capabilities().to_string();
@@ -58,21 +60,24 @@ launch::Applied intended_state(const Front& front, const launch::Plan& plan, std
 }
 
 /// `up` of a VM that has processes already.
-ExitCode already_there(const launch::VmState& vm, launch::Condition condition,
-                       const launch::Applied& wanted) {
-    const auto applied = vm.applied();
+ExitCode already_there(const launch::VmState& vm, launch::Condition condition, const Arguments& arguments) {
     if (condition == launch::Condition::Orphaned)
         throw Error(
             ExitCode::Usage, fmt::format("{} runs without a supervisor, which has died", vm.name()),
             fmt::format("`qvm stop {0}` or `qvm kill {0}` ends it; then `up` starts it anew", vm.name()));
-    if (applied && applied->fingerprint == wanted.fingerprint && applied->accel == wanted.accel) {
-        fmt::print("{}: runs already, as its file says (for {})\n", vm.name(), ago(applied->started));
+    // Anew: its devices keep the places they have.
+    Front front = Front::load(arguments.vm);
+    const Comparison comparison = compare(front, vm.applied().value());
+    if (!front.diagnostics.has_errors() && comparison.difference.empty()) {
+        fmt::print("{}: runs already, as its file says (for {})\n", vm.name(),
+                   ago(comparison.applied.started));
         return ExitCode::Ok;
     }
-    throw Error(ExitCode::Changes,
-                fmt::format("{} runs, but its file has changed since it was started", vm.name()),
-                fmt::format("`qvm stop {0} && qvm up {1}` starts it as the file says now", vm.name(),
-                            wanted.origin.string()));
+    throw Error(
+        ExitCode::Changes, fmt::format("{} runs, but its file has changed since it was started", vm.name()),
+        fmt::format("`qvm plan {1}` shows how, `qvm apply {1}` changes what can be changed while it runs; "
+                    "`qvm stop {0} && qvm up {1}` starts it as the file says now",
+                    vm.name(), front.document.files.front().string()));
 }
 
 std::string describe_failure(const Front& front, const std::exception& failure) {
@@ -163,6 +168,7 @@ ExitCode up(const Arguments& arguments) {
     Front front = Front::load(arguments.vm);
     // libseccomp takes as long for it as the checks below take, and other processors are idle.
     auto filter = std::async(std::launch::async, launch::filter_for, front.vm.jail, front.vm.jail_mode.value);
+    const auto spare_pcie_ports = front.vm.spare_pcie_ports.value;
     front.check();
     front.check_host();
     if (front.report(false)) return ExitCode::Invalid;
@@ -178,10 +184,11 @@ ExitCode up(const Arguments& arguments) {
     // Its supervisor is tidying up: a matter of milliseconds.
     if (previous && previous->phase == launch::Applied::Phase::Ended)
         wait_until_stopped(vm, std::chrono::seconds(10));
-    order.applied = intended_state(front, order.start.plan, previous ? previous->generation + 1 : 1);
+    order.applied =
+        intended_state(front, order.start.plan, previous ? previous->generation + 1 : 1, spare_pcie_ports);
     const auto condition = vm.condition();
     if (condition != launch::Condition::Stopped) {
-        const auto code = already_there(vm, condition, order.applied);
+        const auto code = already_there(vm, condition, arguments);
         return arguments.console ? attend_console(vm, "^]") : code;
     }
     take_locks(vm, order);

@@ -162,16 +162,23 @@ void origin_lines(const std::string& path, const Value& value, std::string& out)
 
 }  // namespace
 
-std::string to_toml(const Vm& vm) {
+std::string settings_to_toml(const Vm& vm) {
     std::string text = settings_text(vm);
     for (const auto& global : vm.globals)
         text += header("global", global.name) + toml_lines(global.properties);
     for (const auto& option : vm.options) text += option_text(option, vm);
-    for (const auto& resource : vm.resources) {
-        const Table* table = resource.properties.table();
-        text += header(table_name(resource.id.kind), resource.id.id);
-        if (table != nullptr) text += toml_lines(*table);
-    }
+    return text;
+}
+
+std::string to_toml(const Resource& resource) {
+    const Table* table = resource.properties.table();
+    return header(table_name(resource.id.kind), resource.id.id) +
+           (table == nullptr ? std::string() : toml_lines(*table));
+}
+
+std::string to_toml(const Vm& vm) {
+    std::string text = settings_to_toml(vm);
+    for (const auto& resource : vm.resources) text += to_toml(resource);
     return text;
 }
 

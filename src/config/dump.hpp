@@ -10,6 +10,10 @@ namespace qvm::config {
 
 /// The whole VM at the raw level, as TOML that lowers to the same VM (`qvm show --compiled`).
 std::string to_toml(const Vm& vm);
+/// The part of it that is about the VM as a whole, and that of one resource: together, in the order of
+/// Vm::resources, they are the whole.
+std::string settings_to_toml(const Vm& vm);
+std::string to_toml(const Resource& resource);
 
 /// The merged document as TOML (`qvm show`).
 std::string to_toml(const Document& document);

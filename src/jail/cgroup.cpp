@@ -305,9 +305,9 @@ bool Cgroup::remove() noexcept {
     return remove_cgroup(std::exchange(record_, CgroupRecord{}));
 }
 
-std::vector<std::string> Cgroup::move(const std::string& leaf, pid_t pid) const {
+std::vector<std::string> add_to_cgroup(const CgroupRecord& record, const std::string& leaf, pid_t pid) {
     std::vector<std::string> failures;
-    for (const auto& directory : record_.directories) {
+    for (const auto& directory : record.directories) {
         const auto group = has_leaves(directory) ? directory / leaf : directory;
         if (::mkdir(group.c_str(), 0755) != 0 && errno != EEXIST)
             failures.push_back(fmt::format("{} has no limits: {}", leaf, cannot("make", group, errno)));
@@ -319,11 +319,11 @@ std::vector<std::string> Cgroup::move(const std::string& leaf, pid_t pid) const 
 }
 
 void Cgroup::add_early(const std::string& leaf, pid_t pid) const {
-    static_cast<void>(move(leaf, pid));
+    static_cast<void>(add_to_cgroup(record_, leaf, pid));
 }
 
 void Cgroup::add(const std::string& leaf, pid_t pid) {
-    auto failures = move(leaf, pid);
+    auto failures = add_to_cgroup(record_, leaf, pid);
     if (mode_ == CgroupMode::Require && !failures.empty()) refuse(failures);
     std::ranges::move(failures, std::back_inserter(record_.missing));
 }

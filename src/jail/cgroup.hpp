@@ -66,12 +66,12 @@ class Cgroup {
   private:
     Cgroup(CgroupRecord record, CgroupMode mode) : record_(std::move(record)), mode_(mode) {}
 
-    /// What went wrong.
-    std::vector<std::string> move(const std::string& leaf, pid_t pid) const;
-
     CgroupRecord record_;
     CgroupMode mode_ = CgroupMode::Auto;
 };
+
+/// As Cgroup::add(), for who does not own the group. Returns what went wrong.
+std::vector<std::string> add_to_cgroup(const CgroupRecord& record, const std::string& leaf, pid_t pid);
 
 /// Ends all processes of the group at one stroke, those that they are just making too, where the kernel can
 /// (version 2, Linux 5.14). False: nothing was done.

@@ -92,8 +92,19 @@ Applied load(const Json& saved) {
     applied.restart_on_crash = saved.value("restart-on-crash", false);
     applied.console = saved.at("console").get<std::string>();
     applied.ended = saved.at("ended");
-    applied.fingerprint = saved.at("fingerprint").get<std::string>();
+    // Earlier versions wrote it in one piece.
+    if (saved.contains("compiled"))
+        applied.compiled = Compiled::from_json(saved.at("compiled"));
+    else
+        applied.compiled.settings = saved.at("fingerprint").get<std::string>();
     applied.plan = saved.at("plan");
+    applied.revision = saved.value("revision", std::uint64_t{0});
+    for (const auto& pending : saved.value("pending", Json::array()))
+        applied.pending.push_back({pending.at("device").get<std::string>(),
+                                   pending.at("resource").get<std::string>(),
+                                   pending.at("asked").get<bool>()});
+    for (const auto& operation : saved.value("after-pending", Json::array()))
+        applied.after_pending.push_back(Operation::from_json(operation));
     return applied;
 }
 
@@ -133,8 +144,15 @@ Json Applied::to_json() const {
     json["restart-on-crash"] = restart_on_crash;
     json["console"] = console;
     json["ended"] = ended;
-    json["fingerprint"] = fingerprint;
+    json["compiled"] = compiled.to_json();
     json["plan"] = plan;
+    json["revision"] = revision;
+    Json& waiting = json["pending"] = Json::array();
+    for (const auto& unplug : pending)
+        waiting.push_back(
+            {{"device", unplug.device}, {"resource", unplug.resource}, {"asked", unplug.asked}});
+    Json& then = json["after-pending"] = Json::array();
+    for (const auto& operation : after_pending) then.push_back(operation.to_json());
     return json;
 }
 

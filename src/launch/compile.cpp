@@ -161,12 +161,25 @@ class Compiler {
                 resource_by_qmp(resource);
         }
         begin();
+        return finished();
+    }
+
+    std::vector<Step> additions(const std::set<ResourceId>& which, const FdsetsInUse& fdsets) {
+        running_ = true;
+        next_fdset_ = fdsets.next;
+        fdsets_ = fdsets.named;
+        for (const auto& resource : vm_.resources)
+            if (resource.id.kind != Kind::Host && which.contains(resource.id)) resource_by_qmp(resource);
+        return finished().steps;
+    }
+
+  private:
+    Plan finished() {
         Plan plan{vm_.name.value, accel_, std::move(host_)};
         for (auto* part : {&jail_, &argv_, &qmp_}) std::ranges::move(*part, std::back_inserter(plan.steps));
         return plan;
     }
 
-  private:
     void basics();
     void monitor();
     void kernel();
@@ -205,7 +218,9 @@ class Compiler {
     std::vector<Step> host_, jail_, argv_, qmp_;
     std::set<std::string> opened_;       ///< host steps that exist
     std::map<std::string, int> fdsets_;  ///< by host step
+    int next_fdset_ = 1;
     int next_number_ = first_inherited_number;
+    bool running_ = false;  ///< it is about a QEMU that runs
     bool boot_order_by_qmp_ = false;
 };
 
@@ -377,7 +392,8 @@ void Compiler::bring_in(const Resource& resource, const HostUse& use, Placement 
             }
             break;
         case Entrance::Fdset: {
-            const auto [set, is_new] = fdsets_.try_emplace(name, static_cast<int>(fdsets_.size()) + 1);
+            const auto [set, is_new] = fdsets_.try_emplace(name, next_fdset_);
+            if (is_new) ++next_fdset_;
             member = fmt::format("/dev/fdset/{}", set->second);
             if (!is_new) break;
             if (early) {
@@ -432,6 +448,15 @@ void Compiler::resource_on_command_line(const Resource& resource) {
     }
 }
 
+/// QEMU connects a stream netdev in a thread of its own, which does not know the names of getfd; the older
+/// kind speaks the same on the wire, and takes them.
+Json as_socket(Json netdev) {
+    if (netdev.value("type", "") != "stream" || !netdev.contains("addr")) return netdev;
+    const Json& address = netdev.at("addr");
+    if (address.value("type", "") != "fd") return netdev;
+    return Json::object({{"type", "socket"}, {"id", netdev.at("id")}, {"fd", address.at("str")}});
+}
+
 void Compiler::resource_by_qmp(const Resource& resource) {
     Json arguments = complete_arguments(resource, Placement::Qmp);
     switch (resource.id.kind) {
@@ -442,7 +467,7 @@ void Compiler::resource_by_qmp(const Resource& resource) {
             qmp("blockdev-add", std::move(arguments), &resource);
             break;
         case Kind::Netdev:
-            qmp("netdev_add", std::move(arguments), &resource);
+            qmp("netdev_add", running_ ? as_socket(std::move(arguments)) : std::move(arguments), &resource);
             break;
         case Kind::Chardev:
             qmp("chardev-add", std::move(arguments), &resource);
@@ -481,6 +506,11 @@ void Compiler::begin() {
 
 Plan compile(const config::Vm& vm, const qapi::Capabilities& qemu, const std::string& accel) {
     return Compiler(vm, qemu, accel).run();
+}
+
+std::vector<Step> compile_additions(const config::Vm& vm, const qapi::Capabilities& qemu,
+                                    const std::set<ResourceId>& which, const FdsetsInUse& fdsets) {
+    return Compiler(vm, qemu, {}).additions(which, fdsets);
 }
 
 }  // namespace qvm::launch

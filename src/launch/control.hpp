@@ -11,6 +11,11 @@ inline constexpr const char* state = "__org.qvm_state";
 inline constexpr const char* stop = "__org.qvm_stop";
 /// -> {how, detail}: ends the VM at once.
 inline constexpr const char* kill = "__org.qvm_kill";
+/// {name}, with a descriptor: it is kept under that name for the client's next apply.
+inline constexpr const char* pass_fd = "__org.qvm_pass_fd";
+/// {generation, revision, operations, unplug-timeout-ms, files, set} -> ApplyOutcome. Refused when the
+/// numbers are not those of the VM any more.
+inline constexpr const char* apply = "__org.qvm_apply";
 
 inline constexpr const char* prefix = "__org.qvm_";
 

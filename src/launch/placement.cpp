@@ -63,14 +63,22 @@ using Taken = std::map<Devfn, const Resource*>;
 
 class Placer {
   public:
-    Placer(config::Vm& vm, const qapi::Capabilities& qemu, Diagnostics& diagnostics)
-        : vm_(vm), qemu_(qemu), diagnostics_(diagnostics), board_(config::board_of(vm, qemu)) {}
+    Placer(config::Vm& vm, const qapi::Capabilities& qemu, Diagnostics& diagnostics,
+           const config::Vm* running)
+        : vm_(vm),
+          qemu_(qemu),
+          diagnostics_(diagnostics),
+          running_(running),
+          board_(config::board_of(vm, qemu)) {}
 
     void run();
 
   private:
     using Devices = std::vector<Resource*>;
     Devices devices_without_bus(BusKind kind);
+    void bring_running_ports();
+    void keep_running_places();
+    void use_free_ports(const Devices& homeless);
     void add_usb_controller();
     void add_serial_controller();
     void use_first_bus(BusKind kind);
@@ -98,6 +106,7 @@ class Placer {
     config::Vm& vm_;
     const qapi::Capabilities& qemu_;
     Diagnostics& diagnostics_;
+    const config::Vm* running_;  ///< may be null
     Board board_;
     std::map<std::string, Taken, std::less<>> taken_;
     std::set<std::string, std::less<>> ids_;
@@ -389,9 +398,79 @@ void Placer::place_q35(const Devices& homeless) {
             on_ports.push_back(device);
         }
     }
-    add_ports(on_ports.size() + vm_.spare_pcie_ports.value, on_ports);
+    if (running_ != nullptr)
+        use_free_ports(on_ports);
+    else
+        add_ports(on_ports.size() + vm_.spare_pcie_ports.value, on_ports);
     // The ports are resources from here on; asking again must not make more of them.
     vm_.spare_pcie_ports.value = 0;
+}
+
+/// The ports that qvm made when the VM was started: there cannot be others while it runs.
+void Placer::bring_running_ports() {
+    for (const Resource& port : running_->resources) {
+        if (port.made_by != made_by_hotplug) continue;
+        if (const Resource* other = vm_.find(port.id)) {
+            diagnostics_.add({DiagnosticKind::DuplicateId,
+                              other->origin,
+                              fmt::format("the running VM has a port called '{}' already", port.id.id),
+                              {},
+                              {"choose another id, or stop the VM first"}});
+            continue;
+        }
+        added_.push_back(std::make_unique<Resource>(port));
+        ids_.insert(port.id.id);
+    }
+    flush();
+}
+
+void Placer::keep_running_places() {
+    const BusMap buses(vm_, qemu_);
+    std::set<std::string> given;
+    for (const Resource& device : vm_.resources)
+        if (device.id.kind == Kind::Device)
+            if (const std::string* bus = text_at(device, "bus")) given.insert(*bus);
+    for (Resource& device : vm_.resources) {
+        if (device.id.kind != Kind::Device || !device.properties.is_table()) continue;
+        const Resource* before = running_->find(device.id);
+        if (before == nullptr || before->driver() != device.driver()) continue;
+        const auto keep = [&](const char* key) {
+            const Value* value = before->properties.table()->find(key);
+            if (value != nullptr && device.properties.table()->find(key) == nullptr)
+                set(device, key, value->data);
+        };
+        keep("chassis");
+        if (has_bus(device) || device.properties.table()->find("addr") != nullptr) continue;
+        const std::string* bus_name = text_at(*before, "bus");
+        const Bus* bus = bus_name == nullptr ? nullptr : buses.find(*bus_name);
+        if (bus == nullptr || (bus->single && given.contains(*bus_name))) continue;
+        for (const char* key : {"bus", "addr", "unit"}) keep(key);
+    }
+}
+
+void Placer::use_free_ports(const Devices& homeless) {
+    std::vector<std::string> free;
+    std::size_t ports = 0;
+    for (const Resource& port : vm_.resources) {
+        if (port.made_by != made_by_hotplug) continue;
+        ++ports;
+        if (taken_[port.id.id].empty()) free.push_back(port.id.id);
+    }
+    for (std::size_t i = 0; i < homeless.size(); ++i) {
+        if (i < free.size()) {
+            set(*homeless[i], "bus", free[i]);
+            set(*homeless[i], "addr", std::string("0x0"));
+            continue;
+        }
+        diagnostics_.add(
+            {DiagnosticKind::BusFull,
+             homeless[i]->origin,
+             fmt::format("no room for device \"{}\" in the running VM: all of its {} ports are taken",
+                         homeless[i]->id.id, ports),
+             {},
+             {"the next start has room for it; `hotplug.pcie-ports` says how many ports are spare then"}});
+        return;
+    }
 }
 
 void Placer::add_ports(std::size_t needed, const Devices& homeless) {
@@ -420,7 +499,7 @@ void Placer::add_ports(std::size_t needed, const Devices& homeless) {
         while (chassis_used.contains(chassis)) ++chassis;
         if (chassis > 255) break;
         const unsigned function = static_cast<unsigned>(made % 8);
-        Resource& port = add(free_id("port", static_cast<unsigned>(made)), "pcie-root-port", "hotplug");
+        Resource& port = add(free_id("port", static_cast<unsigned>(made)), "pcie-root-port", made_by_hotplug);
         set(port, "bus", std::string("pcie.0"));
         set(port, "addr", addr_text(slot * 8 + function));
         if (function == 0) set(port, "multifunction", true);
@@ -471,8 +550,10 @@ void Placer::place_pci() {
 void Placer::run() {
     if (board_ == Board::Other) return;
     for (const Resource& r : vm_.resources) ids_.insert(r.id.id);
+    if (running_ != nullptr) bring_running_ports();
     add_usb_controller();
     add_serial_controller();
+    if (running_ != nullptr) keep_running_places();
     for (const BusKind kind :
          {BusKind::Scsi, BusKind::Usb, BusKind::VirtioSerial, BusKind::Hda, BusKind::Nvme, BusKind::Ccid})
         use_first_bus(kind);
@@ -490,8 +571,9 @@ void Placer::run() {
 
 }  // namespace
 
-void place(config::Vm& vm, const qapi::Capabilities& qemu, Diagnostics& diagnostics) {
-    Placer(vm, qemu, diagnostics).run();
+void place(config::Vm& vm, const qapi::Capabilities& qemu, Diagnostics& diagnostics,
+           const config::Vm* running) {
+    Placer(vm, qemu, diagnostics, running).run();
 }
 
 }  // namespace qvm::launch

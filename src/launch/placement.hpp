@@ -19,7 +19,13 @@ enum class Placement { Argv, Qmp };
 /// VM in which all this is said already is left as it is. Runs before config::check(), so that what it adds
 /// is checked like the rest. Reports full buses, ports and addresses used twice, and devices whose bus nobody
 /// makes; a `bus` that names nothing is left to check().
-void place(config::Vm& vm, const qapi::Capabilities& qemu, Diagnostics& diagnostics);
+/// `running`: what runs as this VM. Then devices that are in both keep their places, new ones get free ports
+/// of those that are there, and no port is added.
+void place(config::Vm& vm, const qapi::Capabilities& qemu, Diagnostics& diagnostics,
+           const config::Vm* running = nullptr);
+
+/// What place() calls the ports it adds (Resource::made_by).
+inline constexpr const char* made_by_hotplug = "hotplug";
 
 /// By the type of the device and the bus it sits on (the tables are in the source, with their source). A
 /// device goes to the command line too when something that must go there sits on one of its buses.

@@ -25,33 +25,6 @@ std::string message_of(const std::string& step, StepError::Cause cause, const st
     return step;
 }
 
-/// The failure of one command, without what a coroutine may not hold over a suspension.
-struct Failure {
-    StepError::Cause cause;
-    std::string detail;
-};
-
-qmp::net::awaitable<std::optional<Failure>> run_command(qmp::Client& client, const QmpStep& step,
-                                                        HostResources& host) {
-    qmp::ExecuteOptions options;
-    options.deadline = command_deadline;
-    if (!step.fd.empty()) options.fd = host.fd(step.fd);
-    std::optional<Failure> failure;
-    try {
-        auto reply = client.execute(step.command, step.arguments, options);
-        co_await std::move(reply);
-    } catch (const qmp::ExecuteError& error) {
-        failure = Failure{StepError::Cause::Refused, error.description()};
-    } catch (const qmp::InterruptedError& error) {
-        const bool late = error.why() == qmp::InterruptedError::Why::DeadlinePassed;
-        failure = Failure{late ? StepError::Cause::TimedOut : StepError::Cause::Gone, {}};
-    } catch (const qmp::StateError&) {
-        failure = Failure{StepError::Cause::Gone, {}};
-    }
-    if (!step.fd.empty()) host.close(step.fd);
-    co_return failure;
-}
-
 }  // namespace
 
 StepError::StepError(const Step& step, Cause cause, std::string detail)
@@ -76,6 +49,28 @@ std::string step_title(const Step& step) {
     return "start of QEMU";
 }
 
+qmp::net::awaitable<std::optional<CommandFailure>> try_command(qmp::Client& client, std::string command,
+                                                               Json arguments, int fd, Json* reply) {
+    qmp::ExecuteOptions options;
+    options.deadline = command_deadline;
+    options.fd = fd;
+    // A coroutine may not hold an exception over a suspension.
+    std::optional<CommandFailure> failure;
+    try {
+        auto execution = client.execute(std::move(command), std::move(arguments), options);
+        Json value = co_await std::move(execution);
+        if (reply != nullptr) *reply = std::move(value);
+    } catch (const qmp::ExecuteError& error) {
+        failure = CommandFailure{StepError::Cause::Refused, error.description(), error.error_class()};
+    } catch (const qmp::InterruptedError& error) {
+        const bool late = error.why() == qmp::InterruptedError::Why::DeadlinePassed;
+        failure = CommandFailure{late ? StepError::Cause::TimedOut : StepError::Cause::Gone, {}, {}};
+    } catch (const qmp::StateError&) {
+        failure = CommandFailure{StepError::Cause::Gone, {}, {}};
+    }
+    co_return failure;
+}
+
 qmp::net::awaitable<void> run_steps(qmp::Client& client, const Plan& plan, HostResources& host,
                                     Progress progress) {
     std::optional<qmp::EventQueue> events;
@@ -90,8 +85,10 @@ qmp::net::awaitable<void> run_steps(qmp::Client& client, const Plan& plan, HostR
             if (wait != nullptr)
                 events.emplace(
                     client.subscribe([name = wait->event](const qmp::Event& e) { return e.name == name; }));
-            auto done = run_command(client, *command, host);
+            const int fd = command->fd.empty() ? -1 : host.fd(command->fd);
+            auto done = try_command(client, command->command, command->arguments, fd);
             const auto failure = co_await std::move(done);
+            if (fd >= 0) host.close(command->fd);
             if (failure) throw StepError(step, failure->cause, failure->detail);
         } else if (const auto* wait = std::get_if<WaitStep>(&step.action)) {
             progress(i, plan);

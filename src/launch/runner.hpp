@@ -2,6 +2,7 @@
 // Carries out the QMP part of a plan on a QEMU that has just been started.
 #pragma once
 #include <functional>
+#include <optional>
 #include <string>
 
 #include <boost/asio/awaitable.hpp>
@@ -38,6 +39,18 @@ class StepError : public Error {
     Origin origin_;
     std::string resource_;
 };
+
+/// Why a command failed.
+struct CommandFailure {
+    StepError::Cause cause = StepError::Cause::Refused;
+    std::string detail;  ///< QEMU's text
+    std::string error_class;
+};
+
+/// Runs one command with the deadline that every step has; `fd` (-1: none) is borrowed. Nothing: it is done,
+/// and `reply` (may be null) has its value.
+qmp::net::awaitable<std::optional<CommandFailure>> try_command(qmp::Client& client, std::string command,
+                                                               Json arguments, int fd, Json* reply = nullptr);
 
 /// "device_add device.root", "wait for RESUME": what messages and progress call a step.
 std::string step_title(const Step& step);

@@ -24,7 +24,9 @@
 #include "base/json.hpp"
 #include "jail/cgroup.hpp"
 #include "jail/spawn.hpp"
+#include "launch/compiled.hpp"
 #include "launch/jail_uids.hpp"
+#include "launch/operation.hpp"
 
 namespace qvm::launch {
 
@@ -58,6 +60,13 @@ struct ProcessRecord {
     PidFd open() const;
 };
 
+/// A device that an apply took out of the VM, and that the guest has not let go yet.
+struct PendingUnplug {
+    std::string device;    ///< its id
+    std::string resource;  ///< "device.data"
+    bool asked = false;    ///< device_del was sent; otherwise the guest did not run
+};
+
 /// applied.json: what was started last, replaced atomically.
 struct Applied {
     enum class Phase { Starting, Running, Ended };
@@ -65,8 +74,11 @@ struct Applied {
     std::filesystem::path origin;  ///< the VM's first file
     std::vector<std::filesystem::path> files;
     std::vector<std::string> overrides;  ///< --set
-    std::string fingerprint;             ///< of the compiled plan: has the file changed?
-    Json plan;                           ///< Plan::to_json()
+    Compiled compiled;                   ///< what runs
+    std::uint64_t revision = 0;          ///< of `compiled`: counts the changes since the start
+    std::vector<PendingUnplug> pending;
+    std::vector<Operation> after_pending;  ///< what is to be done once those have gone
+    Json plan;                             ///< Plan::to_json()
     std::uint64_t generation = 0;
     std::string qemu;  ///< "QEMU 7.2.22 (/usr/bin/..)"
     std::string accel;

@@ -6,23 +6,21 @@
 #include <fcntl.h>
 #include <iterator>
 #include <map>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
-#include "base/text.hpp"
 #include "jail/harden.hpp"
+#include "launch/applier.hpp"
 #include "launch/attach_fds.hpp"
 #include "launch/attach_policy.hpp"
-#include "launch/capped_log.hpp"
 #include "launch/console.hpp"
 #include "launch/control.hpp"
 #include "launch/shutdown.hpp"
 #include "launch/spawner.hpp"
+#include "launch/vm_journal.hpp"
 #include "qmp/async.hpp"
 #include "qmp/server.hpp"
 #include "qmp/transport.hpp"
@@ -31,49 +29,6 @@ namespace qvm::launch {
 namespace {
 
 using qmp::net::awaitable;
-
-/// A guest decides how many events there are: beyond this many a second they are only counted.
-constexpr unsigned logged_events_a_second = 20;
-constexpr std::size_t longest_event_text = 1024;
-
-/// What the supervisor says, on its standard error: a log file in the background, the terminal in front.
-class Journal {
-  public:
-    explicit Journal(const VmState& state) : log_(Fd(), Fd()) {
-        const Fd error(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3));
-        struct stat status {};
-        const bool is_file = error && ::fstat(error.get(), &status) == 0 && S_ISREG(status.st_mode);
-        const bool ours = is_file && (::fcntl(error.get(), F_GETFL) & O_ACCMODE) == O_RDWR;
-        log_ = CappedLog(error ? error.duplicate() : Fd(),
-                         ours ? state.open_file("supervisor.log.1", O_RDWR | O_CREAT) : Fd());
-    }
-
-    void line(const std::string& text) {
-        const auto now = std::chrono::time_point_cast<std::chrono::seconds>(std::chrono::system_clock::now());
-        log_.append(fmt::format("{:%Y-%m-%dT%H:%M:%SZ} {}\n", fmt::gmtime(now), escape_controls(text)));
-    }
-
-    void event(const qmp::Event& event) {
-        // Often, and nothing about the VM's life.
-        if (event.name == "RTC_CHANGE" || event.name == "VSERPORT_CHANGE") return;
-        const auto now = std::chrono::steady_clock::now();
-        if (now - second_ > std::chrono::seconds(1)) {
-            if (events_ > logged_events_a_second)
-                line(fmt::format("{} more events", events_ - logged_events_a_second));
-            second_ = now;
-            events_ = 0;
-        }
-        if (++events_ > logged_events_a_second) return;
-        auto data = event.data.dump(-1, ' ', false, Json::error_handler_t::replace);
-        if (data.size() > longest_event_text) data = data.substr(0, longest_event_text) + "...";
-        line(fmt::format("event {} {}", event.name, data));
-    }
-
-  private:
-    CappedLog log_;
-    std::chrono::steady_clock::time_point second_{};
-    unsigned events_ = 0;
-};
 
 /// What a SHUTDOWN says of how the VM ends, or nothing where its end will tell.
 std::optional<Ending> ending_of(const qmp::Event& shutdown, bool restarts) {
@@ -107,8 +62,7 @@ struct Supervisor::Impl {
           events(vm.monitor->subscribe({})),
           heard_all(ctx),
           signals(ctx, SIGTERM, SIGINT),
-          attach_allow(config::choice_named<config::AttachAllow>(applied.attach)
-                           .value_or(config::AttachAllow::Operate)) {
+          applier(ctx, *vm.monitor, applied, apply_hooks()) {
         // A terminal that goes away; not in the background or under nohup(1), where it is ignored.
         struct sigaction hangup {};
         if (::sigaction(SIGHUP, nullptr, &hangup) == 0 && hangup.sa_handler != SIG_IGN) signals.add(SIGHUP);
@@ -130,7 +84,11 @@ struct Supervisor::Impl {
         qmp::Server::Options options;
         options.greeting = vm.greeting;
         options.greeting.capabilities.clear();
-        options.gone = [this](std::uint64_t client) { take_back(passed_fds.gone(client)); };
+        options.fd_commands.emplace_back(control::pass_fd);
+        options.gone = [this](std::uint64_t client) {
+            take_back(passed_fds.gone(client));
+            fds_for_apply.erase(client);
+        };
         server = std::make_unique<qmp::Server>(context, qmp::listen_unix(state.socket("qmp.sock").string()),
                                                options,
                                                [this](qmp::Call call) { return answer(std::move(call)); });
@@ -140,9 +98,100 @@ struct Supervisor::Impl {
         applied.phase = Applied::Phase::Running;
         applied.supervisor = ProcessRecord::of(::getpid());
         applied.stub = ProcessRecord::of(vm.qemu->stub_pid());
-        applied.helpers = vm.host->helpers();
         if (vm.cgroup) applied.cgroup = vm.cgroup->record();
         state.write_applied(applied);
+    }
+
+    ApplyHooks apply_hooks() {
+        return {[this] { write_state(); }, [this](const Json& settings) { set(settings); },
+                [this](const Json& helper) { take_helper(helper); },
+                [this](const std::string& name) { end_helper(name); },
+                [this](const std::string& text) { log_line(text); }};
+    }
+
+    config::AttachAllow attach_allow() const {
+        return config::choice_named<config::AttachAllow>(applied.attach)
+            .value_or(config::AttachAllow::Operate);
+    }
+
+    void set(const Json& settings) {
+        applied.attach = settings.value("attach", applied.attach);
+        applied.restart_on_crash = settings.value("restart-on-crash", applied.restart_on_crash);
+        applied.stop_timeout =
+            std::chrono::milliseconds(settings.value("stop-timeout-ms", applied.stop_timeout.count()));
+    }
+
+    /// A process that `apply` has started, and that is the VM's from now on.
+    void take_helper(const Json& helper) {
+        const auto name = helper.at("name").get<std::string>();
+        const ProcessRecord record{helper.at("pid").get<pid_t>(),
+                                   helper.at("start-time").get<std::uint64_t>()};
+        PidFd process = record.open();
+        if (!process) throw Error(ExitCode::HostCannot, name + " has ended already");
+        applied.helpers.emplace_back(name, record);
+        ended_helpers.erase(name);
+        auto& kept = taken_helpers[name] = std::move(process);
+        qmp::spawn(context, watch_taken_helper(name, kept.get()), [](const std::exception_ptr&) {});
+    }
+
+    awaitable<void> watch_taken_helper(std::string name, int process) {
+        auto over = qmp::wait_readable(process);
+        co_await std::move(over);
+        if (!taken_helpers.contains(name)) co_return;
+        ended_helpers[name] = "ended";
+        log_line(fmt::format("helper {} ended", name));
+    }
+
+    void end_helper(const std::string& name) {
+        std::erase_if(applied.helpers, [&](const auto& helper) { return helper.first == name; });
+        if (const auto taken = taken_helpers.find(name); taken != taken_helpers.end()) {
+            taken->second.send(SIGKILL);
+            let_go_helpers.push_back(std::move(taken->second));
+            taken_helpers.erase(taken);
+        }
+        for (auto& [known, child] : vm.host->processes())
+            if (known == name) child.kill();
+        ended_helpers.erase(name);
+    }
+
+    awaitable<Json> pass_fd(qmp::Call call) {
+        if (call.fds.size() != 1)
+            throw qmp::ExecuteError(call.command, "GenericError", "exactly one descriptor comes with it");
+        fds_for_apply[call.client.number][call.arguments.value("name", "")] = std::move(call.fds.front());
+        co_return Json::object();
+    }
+
+    awaitable<Json> apply(qmp::Call call) {
+        const auto refuse = [&](const std::string& why) {
+            throw qmp::ExecuteError(call.command, "GenericError", why);
+        };
+        if (applier.busy()) refuse("another apply is at work");
+        if (call.arguments.value("generation", std::uint64_t{0}) != applied.generation ||
+            call.arguments.value("revision", std::uint64_t{0}) != applied.revision)
+            refuse("the VM has changed since the plan was made");
+        Operations operations;
+        std::vector<std::filesystem::path> files;
+        std::vector<std::string> overrides;
+        std::string wrong;
+        try {
+            operations = Operations::from_json(call.arguments.at("operations"));
+            for (const auto& file : call.arguments.at("files")) files.emplace_back(file.get<std::string>());
+            overrides = call.arguments.at("set").get<std::vector<std::string>>();
+        } catch (const Json::exception& error) {
+            wrong = error.what();
+        }
+        if (!wrong.empty()) refuse(wrong);
+        const std::chrono::milliseconds patience(
+            call.arguments.value("unplug-timeout-ms", std::int64_t{10'000}));
+        auto run = applier.run(std::move(operations), std::move(fds_for_apply[call.client.number]), patience);
+        fds_for_apply.erase(call.client.number);
+        const ApplyOutcome outcome = co_await std::move(run);
+        if (outcome.failed.empty()) {
+            applied.files = files;
+            applied.overrides = overrides;
+            write_state();
+        }
+        co_return outcome.to_json();
     }
 
     /// One call of one client of the attach socket.
@@ -160,6 +209,14 @@ struct Supervisor::Impl {
             auto reply = kill();
             co_return co_await std::move(reply);
         }
+        if (call.command == control::pass_fd) {
+            auto reply = pass_fd(std::move(call));
+            co_return co_await std::move(reply);
+        }
+        if (call.command == control::apply) {
+            auto reply = apply(std::move(call));
+            co_return co_await std::move(reply);
+        }
         auto reply = forward(std::move(call));
         co_return co_await std::move(reply);
     }
@@ -167,7 +224,7 @@ struct Supervisor::Impl {
     /// A command for QEMU, if the file lets clients give it.
     awaitable<Json> forward(qmp::Call call) {
         const auto number = call.client.number;
-        const auto why = refusal(call.command, call.arguments, attach_allow, passed_fds.passed_by(number));
+        const auto why = refusal(call.command, call.arguments, attach_allow(), passed_fds.passed_by(number));
         if (why) throw qmp::ExecuteError(call.command, "GenericError", *why);
         qmp::ExecuteOptions options;
         options.deadline = std::chrono::minutes(10);
@@ -207,8 +264,11 @@ struct Supervisor::Impl {
         reply["console"] = applied.console;
         reply["attach-clients"] = server->client_count();
         Json& processes = reply["helpers"] = Json::object();
-        for (const auto& [helper, child] : vm.host->processes())
+        for (const auto& [helper, process] : applied.helpers)
             processes[helper] = ended_helpers.contains(helper) ? ended_helpers.at(helper) : "running";
+        Json& waiting = reply["pending"] = Json::array();
+        for (const auto& unplug : applied.pending)
+            waiting.push_back({{"resource", unplug.resource}, {"asked", unplug.asked}});
         co_return reply;
     }
 
@@ -237,8 +297,10 @@ struct Supervisor::Impl {
             co_await std::move(moment);
         }
         if (!vm.moving.valid()) co_return;
+        const auto missing = vm.cgroup->record().missing;
         settle_in_cgroup(vm);
-        if (applied.phase == Applied::Phase::Running) write_state();
+        const bool news = vm.cgroup->record().missing != missing;
+        if (news && applied.phase == Applied::Phase::Running) write_state();
     }
 
     void kill_processes() {
@@ -297,6 +359,7 @@ struct Supervisor::Impl {
     void note(const qmp::Event& event) {
         if (event.name == "GUEST_PANICKED" && applied.restart_on_crash)
             qmp::spawn(context, restart_guest(), log_failure());
+        applier.note(event);
         if (event.name == "SHUTDOWN" && !intended) intended = ending_of(event, has_spawner());
         journal.event(event);
     }
@@ -317,6 +380,8 @@ struct Supervisor::Impl {
         auto over = qmp::wait_readable(helper.stub().get());
         co_await std::move(over);
         const auto status = helper.wait(0);
+        const auto is_it = [&](const auto& known) { return known.first == name; };
+        if (std::ranges::none_of(applied.helpers, is_it)) co_return;  // an apply has ended it
         ended_helpers[name] = status ? status->to_string() : "ended";
         log_line(fmt::format("helper {} {}", name, ended_helpers[name]));
     }
@@ -373,6 +438,7 @@ struct Supervisor::Impl {
         auto stopped = server->stop();
         co_await std::move(stopped);
         vm.host.reset();
+        for (const auto& [name, process] : taken_helpers) process.send(SIGKILL);
         if (vm.moving.valid()) vm.moving.wait();
         if (vm.cgroup && !vm.cgroup->remove())
             log_line("the cgroup of the VM could not be removed; the next up, kill or rm tries again");
@@ -416,14 +482,17 @@ struct Supervisor::Impl {
     Started vm;
     VmState state;
     Applied applied;
-    Journal journal;
+    VmJournal journal;
     qmp::EventQueue events;
     qmp::Signal heard_all;  ///< QEMU's connection has ended, and its last event is known
     bool has_heard_all = false;
     qmp::net::signal_set signals;
     std::unique_ptr<ConsoleRelay> console;
-    config::AttachAllow attach_allow;
+    Applier applier;
     AttachFds passed_fds;
+    std::map<std::uint64_t, std::map<std::string, Fd>> fds_for_apply;  ///< by client
+    std::map<std::string, PidFd> taken_helpers;
+    std::vector<PidFd> let_go_helpers;  ///< waited for until they end
     std::unique_ptr<qmp::Server> server;
     std::optional<Ending> intended;
     std::map<std::string, std::string> ended_helpers;  ///< how, by name
@@ -433,6 +502,7 @@ struct Supervisor::Impl {
 
 Supervisor::Supervisor(qmp::net::io_context& context, Started vm, VmState state, Applied applied)
     : impl_(std::make_unique<Impl>(context, std::move(vm), std::move(state), std::move(applied))) {
+    impl_->applied.helpers = impl_->vm.host->helpers();
     impl_->open_console();
     impl_->open_attach_socket();
     impl_->write_state();

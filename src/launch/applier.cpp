@@ -1,0 +1,430 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "launch/applier.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "qmp/async.hpp"
+
+namespace qvm::launch {
+namespace {
+
+using qmp::net::awaitable;
+using Clock = std::chrono::steady_clock;
+using Kind = Operation::Kind;
+using Cause = StepError::Cause;
+
+std::string words_of(const CommandFailure& failure) {
+    switch (failure.cause) {
+        case Cause::Refused:
+            return failure.detail;
+        case Cause::Gone:
+            return "QEMU went away";
+        case Cause::TimedOut:
+            return "QEMU did not answer in time";
+    }
+    return failure.detail;
+}
+
+/// Status bytes of ACPI's _OST for an ejection (source 3): 0 is done, 0x84 under way.
+bool is_refusal(const Json& ost) {
+    constexpr int ejection = 3, done = 0, in_progress = 0x84;
+    const int status = ost.value("status", done);
+    return ost.value("source", 0) == ejection && status != done && status != in_progress;
+}
+
+}  // namespace
+
+Json ApplyOutcome::to_json() const {
+    return Json::object({{"done", done},
+                         {"failed", failed},
+                         {"reason", reason},
+                         {"origin", origin},
+                         {"died", died},
+                         {"not-undone", not_undone},
+                         {"pending", pending},
+                         {"deferred", deferred},
+                         {"refused", refused}});
+}
+
+ApplyOutcome ApplyOutcome::from_json(const Json& saved) {
+    const auto list = [&](const char* key) { return saved.at(key).get<std::vector<std::string>>(); };
+    const auto text = [&](const char* key) { return saved.at(key).get<std::string>(); };
+    return {
+        list("done"),       text("failed"),  text("reason"),   text("origin"), saved.at("died").get<bool>(),
+        list("not-undone"), list("pending"), list("deferred"), list("refused")};
+}
+
+/// One device on its way out.
+struct Applier::Unplugging {
+    enum class Is { ToBeAsked, Asked, Gone, Deferred, Refused };
+    Operation operation;
+    Is state = Is::ToBeAsked;
+    std::string why;  ///< what QEMU said last
+};
+
+Applier::Applier(qmp::net::io_context& context, qmp::Client& monitor, Applied& applied, ApplyHooks hooks)
+    : context_(context), monitor_(monitor), applied_(applied), hooks_(std::move(hooks)) {}
+
+void Applier::record(const RecordEdit& edit) {
+    if (edit.empty()) return;
+    if (edit.set) applied_.compiled.set(*edit.set);
+    if (!edit.erase.empty()) applied_.compiled.erase(edit.erase);
+    if (!edit.settings.empty()) applied_.compiled.settings = edit.settings;
+    ++applied_.revision;
+    hooks_.write_state();
+}
+
+void Applier::failed(const Operation& operation, const CommandFailure& failure, ApplyOutcome& outcome) const {
+    outcome.failed = operation.title();
+    outcome.reason = words_of(failure);
+    outcome.origin = operation.origin;
+    outcome.died = failure.cause == Cause::Gone;
+    hooks_.log(fmt::format("apply: {} failed: {}", outcome.failed, outcome.reason));
+}
+
+void Applier::done(const Operation& operation, ApplyOutcome& outcome) const {
+    outcome.done.push_back(operation.title());
+    hooks_.log("apply: " + operation.title());
+}
+
+/// `undo`: where its undoing is put once it is done; may be null.
+awaitable<std::optional<CommandFailure>> Applier::run_one(const Operation& operation,
+                                                          std::vector<Operation>* undo) {
+    std::optional<CommandFailure> failure;
+    std::vector<Operation> way_back = operation.undo;
+    if (operation.kind == Kind::Command) {
+        const auto fd = operation.fd.empty() ? fds_.end() : fds_.find(operation.fd);
+        if (!operation.fd.empty() && fd == fds_.end()) {
+            failure = CommandFailure{Cause::Refused, "its file could not be opened", {}};
+        } else {
+            auto done = try_command(monitor_, operation.command, operation.arguments,
+                                    fd == fds_.end() ? -1 : fd->second.get());
+            failure = co_await std::move(done);
+            // Image locks live as long as any copy.
+            if (fd != fds_.end()) fds_.erase(fd);
+        }
+    } else if (operation.kind == Kind::QomSet) {
+        Json old_value;
+        const Json where = {{"path", operation.arguments.at("path")},
+                            {"property", operation.arguments.at("property")}};
+        auto got = try_command(monitor_, "qom-get", where, -1, &old_value);
+        failure = co_await std::move(got);
+        if (!failure) {
+            auto done = try_command(monitor_, "qom-set", operation.arguments, -1);
+            failure = co_await std::move(done);
+        }
+        Operation back = operation;
+        back.arguments["value"] = std::move(old_value);
+        back.record = {};
+        for (const auto& saved : applied_.compiled.resources)
+            if (saved.id == operation.resource) back.record.set = saved;
+        way_back.push_back(std::move(back));
+    } else if (operation.kind == Kind::Settings) {
+        hooks_.set(operation.arguments);
+    } else if (operation.kind == Kind::TakeHelper) {
+        hooks_.take_helper(operation.arguments);
+    } else if (operation.kind == Kind::EndHelper) {
+        hooks_.end_helper(operation.arguments.value("name", ""));
+    }
+    if (failure && operation.may_fail && failure->cause == Cause::Refused) failure.reset();
+    if (failure) co_return failure;
+    if (undo != nullptr) std::ranges::move(way_back.rbegin(), way_back.rend(), std::back_inserter(*undo));
+    try {
+        record(operation.record);
+    } catch (const Error& error) {
+        failure = CommandFailure{Cause::Refused, error.what(), {}};
+    }
+    co_return failure;
+}
+
+awaitable<bool> Applier::run_undoable(const std::vector<Operation>& operations, std::vector<Operation>& undo,
+                                      ApplyOutcome& outcome) {
+    for (const auto& operation : operations) {
+        auto run = run_one(operation, &undo);
+        const auto failure = co_await std::move(run);
+        if (failure) {
+            failed(operation, *failure, outcome);
+            co_return false;
+        }
+        done(operation, outcome);
+    }
+    co_return true;
+}
+
+/// In reverse. What cannot be undone is told, and the rest is undone all the same.
+awaitable<void> Applier::undo_all(std::vector<Operation> undo, ApplyOutcome& outcome) {
+    for (auto operation = undo.rbegin(); operation != undo.rend(); ++operation) {
+        if (waits(*operation)) continue;
+        if (operation->kind == Kind::Unplug) {
+            auto gone = unplug({*operation}, outcome);
+            co_await std::move(gone);
+            if (!kept_.empty() && kept_.back() == operation->device)
+                outcome.not_undone.push_back(operation->title());
+            continue;
+        }
+        auto run = run_one(*operation, nullptr);
+        const auto failure = co_await std::move(run);
+        if (failure)
+            outcome.not_undone.push_back(fmt::format("{}: {}", operation->title(), words_of(*failure)));
+    }
+    outcome.done.clear();
+}
+
+/// True when a device that must be gone before is still there.
+bool Applier::waits(const Operation& operation) const {
+    return std::ranges::any_of(
+        operation.after, [&](const auto& device) { return std::ranges::find(kept_, device) != kept_.end(); });
+}
+
+awaitable<void> Applier::run_removals(const std::vector<Operation>& operations, ApplyOutcome& outcome) {
+    const auto is_pending = [&](const std::string& device) {
+        return std::ranges::any_of(applied_.pending, [&](const auto& p) { return p.device == device; });
+    };
+    auto next = operations.begin();
+    while (next != operations.end()) {
+        if (next->kind == Kind::Unplug) {
+            const auto end =
+                std::find_if(next, operations.end(), [](const auto& o) { return o.kind != Kind::Unplug; });
+            auto gone = unplug({next, end}, outcome);
+            co_await std::move(gone);
+            next = end;
+            continue;
+        }
+        if (waits(*next)) {
+            // With the last of its devices it goes, too; where that was refused it stays.
+            if (std::ranges::any_of(next->after, is_pending)) applied_.after_pending.push_back(*next);
+            ++next;
+            continue;
+        }
+        auto run = run_one(*next, nullptr);
+        const auto failure = co_await std::move(run);
+        if (failure) {
+            failed(*next, *failure, outcome);
+            co_return;
+        }
+        done(*next, outcome);
+        ++next;
+    }
+}
+
+/// Another apply waits for it now.
+void Applier::take_over_pending(const std::string& device) {
+    std::erase_if(applied_.pending, [&](const auto& pending) { return pending.device == device; });
+    std::erase_if(applied_.after_pending, [&](const auto& operation) {
+        return std::ranges::find(operation.after, device) != operation.after.end();
+    });
+}
+
+awaitable<bool> Applier::is_there(std::string device) {
+    Json list;
+    auto asked = try_command(monitor_, "qom-list", {{"path", "/machine/peripheral"}}, -1, &list);
+    const auto failure = co_await std::move(asked);
+    if (failure) co_return true;
+    co_return std::ranges::any_of(list, [&](const Json& child) { return child.value("name", "") == device; });
+}
+
+/// Sends device_del for each that was not asked yet. What is refused now may be taken a second later.
+awaitable<void> Applier::ask(std::vector<Unplugging>& devices) {
+    using Is = Unplugging::Is;
+    for (auto& device : devices) {
+        if (device.state != Is::ToBeAsked) continue;
+        auto asked = try_command(monitor_, "device_del", {{"id", device.operation.device}}, -1);
+        const auto failure = co_await std::move(asked);
+        if (!failure) {
+            device.state = Is::Asked;
+            continue;
+        }
+        device.why = words_of(*failure);
+        auto there = is_there(device.operation.device);
+        if (!co_await std::move(there)) device.state = Is::Gone;
+    }
+}
+
+awaitable<void> Applier::wait_for_guest(qmp::EventQueue& events, std::vector<Unplugging>& devices) {
+    using Is = Unplugging::Is;
+    const auto end = Clock::now() + unplug_deadline_;
+    const auto open = [](const Unplugging& device) {
+        return device.state == Is::Asked || device.state == Is::ToBeAsked;
+    };
+    while (std::ranges::any_of(devices, open)) {
+        const auto rest = std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now());
+        if (rest.count() <= 0) co_return;
+        auto next = events.next(std::min(rest, std::chrono::milliseconds(1'000)));
+        const auto event = co_await std::move(next);
+        if (!event) {
+            if (events.ended()) co_return;
+            auto again = ask(devices);
+            co_await std::move(again);
+            continue;
+        }
+        const Json& info =
+            event->name == "ACPI_DEVICE_OST" ? event->data.value("info", Json::object()) : event->data;
+        for (auto& device : devices) {
+            if (info.value("device", "") != device.operation.device) continue;
+            if (event->name == "DEVICE_DELETED") {
+                device.state = Is::Gone;
+            } else if (event->name != "ACPI_DEVICE_OST" || is_refusal(info)) {
+                device.state = Is::Refused;
+                device.why = "the guest refused to let it go";
+            }
+        }
+    }
+}
+
+/// What has gone is written down; what has not is remembered.
+awaitable<void> Applier::settle(std::vector<Unplugging>& devices, ApplyOutcome& outcome) {
+    using Is = Unplugging::Is;
+    for (auto& device : devices) {
+        const auto& operation = device.operation;
+        if (device.state == Is::Asked || device.state == Is::ToBeAsked) {
+            auto there = is_there(operation.device);
+            if (!co_await std::move(there)) device.state = Is::Gone;
+        }
+        if (device.state == Is::Gone) {
+            record(operation.record);
+            done(operation, outcome);
+            continue;
+        }
+        kept_.push_back(operation.device);
+        if (device.state == Is::Refused || device.state == Is::ToBeAsked) {
+            outcome.refused.push_back(fmt::format("{}: {}", operation.resource, device.why));
+            continue;
+        }
+        const bool asked = device.state == Is::Asked;
+        applied_.pending.push_back({operation.device, operation.resource, asked});
+        (asked ? outcome.pending : outcome.deferred).push_back(operation.resource);
+    }
+    hooks_.write_state();
+}
+
+awaitable<void> Applier::unplug(std::vector<Operation> group, ApplyOutcome& outcome) {
+    using Is = Unplugging::Is;
+    auto events = monitor_.subscribe([](const qmp::Event& event) {
+        return event.name == "DEVICE_DELETED" || event.name == "DEVICE_UNPLUG_GUEST_ERROR" ||
+               event.name == "MEM_UNPLUG_ERROR" || event.name == "ACPI_DEVICE_OST";
+    });
+    Json status;
+    auto asked = try_command(monitor_, "query-status", nullptr, -1, &status);
+    const auto failure = co_await std::move(asked);
+    const bool runs = !failure && status.value("running", false);
+    std::vector<Unplugging> devices;
+    for (auto& operation : group) {
+        Unplugging device{std::move(operation), Is::ToBeAsked, {}};
+        const auto before =
+            std::ranges::find(applied_.pending, device.operation.device, &PendingUnplug::device);
+        if (before != applied_.pending.end() && before->asked) device.state = Is::Asked;
+        take_over_pending(device.operation.device);
+        // Asking a guest that does not run would spoil the device for good.
+        if (device.state == Is::ToBeAsked && device.operation.needs_guest && !runs)
+            device.state = Is::Deferred;
+        devices.push_back(std::move(device));
+    }
+    auto first = ask(devices);
+    co_await std::move(first);
+    auto waiting = wait_for_guest(events, devices);
+    co_await std::move(waiting);
+    auto settled = settle(devices, outcome);
+    co_await std::move(settled);
+}
+
+awaitable<ApplyOutcome> Applier::run(Operations operations, std::map<std::string, Fd> fds,
+                                     std::chrono::milliseconds unplug_deadline) {
+    struct Busy {
+        bool& flag;
+        explicit Busy(bool& busy) : flag(busy) { flag = true; }
+        Busy(const Busy&) = delete;
+        Busy& operator=(const Busy&) = delete;
+        ~Busy() { flag = false; }
+    } const busy(busy_);
+    fds_ = std::move(fds);
+    unplug_deadline_ = unplug_deadline;
+    kept_.clear();
+    ApplyOutcome outcome;
+    std::vector<Operation> undo;
+    auto adding = run_undoable(operations.additions, undo, outcome);
+    bool good = co_await std::move(adding);
+    if (good) {
+        auto changing = run_undoable(operations.changes, undo, outcome);
+        good = co_await std::move(changing);
+    }
+    if (outcome.died) co_return outcome;
+    if (!good) {
+        auto undoing = undo_all(std::move(undo), outcome);
+        co_await std::move(undoing);
+        co_return outcome;
+    }
+    for (const auto* part : {&operations.removals, &operations.replugs}) {
+        // What did not go cannot come again.
+        if (!outcome.failed.empty() || (part == &operations.replugs && !kept_.empty())) break;
+        auto removing = run_removals(*part, outcome);
+        co_await std::move(removing);
+    }
+    hooks_.write_state();
+    fds_.clear();
+    co_return outcome;
+}
+
+void Applier::note(const qmp::Event& event) {
+    if (event.name == "DEVICE_DELETED") {
+        const auto device = event.data.value("device", "");
+        if (std::ranges::any_of(applied_.pending, [&](const auto& p) { return p.device == device; }))
+            qmp::spawn(context_, finish(device), log_failure());
+    }
+    if (event.name == "RESUME") qmp::spawn(context_, ask_deferred(), log_failure());
+}
+
+/// A device that was pending has gone: what it stood on goes, too.
+awaitable<void> Applier::finish(std::string device) {
+    const auto pending = std::ranges::find(applied_.pending, device, &PendingUnplug::device);
+    if (pending == applied_.pending.end()) co_return;
+    hooks_.log(fmt::format("apply: {} has gone at last", pending->resource));
+    const RecordEdit gone{{}, pending->resource, {}};
+    applied_.pending.erase(pending);
+    record(gone);
+    const auto still_waits = [&](const Operation& operation) {
+        return std::ranges::any_of(operation.after, [&](const auto& id) {
+            return std::ranges::any_of(applied_.pending, [&](const auto& p) { return p.device == id; });
+        });
+    };
+    std::vector<Operation> ready;
+    for (const auto& operation : applied_.after_pending)
+        if (!still_waits(operation)) ready.push_back(operation);
+    std::erase_if(applied_.after_pending, [&](const auto& operation) { return !still_waits(operation); });
+    for (const auto& operation : ready) {
+        auto run = run_one(operation, nullptr);
+        const auto failure = co_await std::move(run);
+        if (failure) hooks_.log(fmt::format("apply: {}: {}", operation.title(), words_of(*failure)));
+    }
+    hooks_.write_state();
+}
+
+/// The guest runs again: now it can be asked.
+awaitable<void> Applier::ask_deferred() {
+    std::vector<std::string> devices;
+    for (auto& pending : applied_.pending)
+        if (!pending.asked) {
+            pending.asked = true;
+            devices.push_back(pending.device);
+        }
+    for (const auto& device : devices) {
+        auto asked = try_command(monitor_, "device_del", {{"id", device}}, -1);
+        const auto failure = co_await std::move(asked);
+        if (failure) hooks_.log(fmt::format("apply: device_del {}: {}", device, words_of(*failure)));
+    }
+    if (!devices.empty()) hooks_.write_state();
+}
+
+std::function<void(const std::exception_ptr&)> Applier::log_failure() const {
+    return [log = hooks_.log](const std::exception_ptr& exception) {
+        try {
+            std::rethrow_exception(exception);
+        } catch (const std::exception& error) {
+            log(fmt::format("apply: {}", error.what()));
+        }
+    };
+}
+
+}  // namespace qvm::launch

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Carries out the operations of an `apply` on a VM that runs, in its supervisor: undoes what it can when one
+// fails, and waits for devices that the guest has yet to let go, for as long as that takes.
+#pragma once
+#include <chrono>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include "base/fd.hpp"
+#include "launch/operation.hpp"
+#include "launch/runner.hpp"
+#include "launch/state.hpp"
+#include "qmp/client.hpp"
+
+namespace qvm::launch {
+
+/// How an apply went, as its caller is told.
+struct ApplyOutcome {
+    std::vector<std::string> done;  ///< titles
+    std::string failed;             ///< the title of what failed, or empty
+    std::string reason, origin;     ///< of the failure
+    bool died = false;              ///< QEMU did: there is nothing to undo
+    std::vector<std::string> not_undone;
+    std::vector<std::string> pending;   ///< devices the guest was asked to let go, and has not
+    std::vector<std::string> deferred;  ///< devices that it will be asked for when it runs
+    std::vector<std::string> refused;   ///< "device.data: why"
+    Json to_json() const;
+    static ApplyOutcome from_json(const Json& saved);
+};
+
+/// What the supervisor does for it.
+struct ApplyHooks {
+    std::function<void()> write_state;  ///< Applied has changed; may throw Error
+    std::function<void(const Json&)> set;
+    std::function<void(const Json&)> take_helper;
+    std::function<void(const std::string& name)> end_helper;
+    std::function<void(const std::string&)> log;
+};
+
+/// Borrows all it is given.
+class Applier {
+  public:
+    Applier(qmp::net::io_context& context, qmp::Client& monitor, Applied& applied, ApplyHooks hooks);
+    Applier(const Applier&) = delete;
+    Applier& operator=(const Applier&) = delete;
+
+    bool busy() const { return busy_; }
+    /// One at a time. `fds` are those that operations name.
+    qmp::net::awaitable<ApplyOutcome> run(Operations operations, std::map<std::string, Fd> fds,
+                                          std::chrono::milliseconds unplug_deadline);
+    /// Every event of QEMU's: what was pending may go on.
+    void note(const qmp::Event& event);
+
+  private:
+    struct Unplugging;
+
+    qmp::net::awaitable<bool> run_undoable(const std::vector<Operation>& operations,
+                                           std::vector<Operation>& undo, ApplyOutcome& outcome);
+    qmp::net::awaitable<void> run_removals(const std::vector<Operation>& operations, ApplyOutcome& outcome);
+    qmp::net::awaitable<void> undo_all(std::vector<Operation> undo, ApplyOutcome& outcome);
+    qmp::net::awaitable<std::optional<CommandFailure>> run_one(const Operation& operation,
+                                                               std::vector<Operation>* undo);
+    qmp::net::awaitable<void> unplug(std::vector<Operation> group, ApplyOutcome& outcome);
+    qmp::net::awaitable<void> ask(std::vector<Unplugging>& devices);
+    qmp::net::awaitable<void> wait_for_guest(qmp::EventQueue& events, std::vector<Unplugging>& devices);
+    qmp::net::awaitable<void> settle(std::vector<Unplugging>& devices, ApplyOutcome& outcome);
+    qmp::net::awaitable<bool> is_there(std::string device);
+    qmp::net::awaitable<void> finish(std::string device);
+    qmp::net::awaitable<void> ask_deferred();
+    void failed(const Operation& operation, const CommandFailure& failure, ApplyOutcome& outcome) const;
+    void done(const Operation& operation, ApplyOutcome& outcome) const;
+    bool waits(const Operation& operation) const;
+    void record(const RecordEdit& edit);
+    void take_over_pending(const std::string& device);
+    std::function<void(const std::exception_ptr&)> log_failure() const;
+
+    qmp::net::io_context& context_;
+    qmp::Client& monitor_;
+    Applied& applied_;
+    ApplyHooks hooks_;
+    std::map<std::string, Fd> fds_;
+    std::chrono::milliseconds unplug_deadline_{10'000};
+    std::vector<std::string> kept_;  ///< devices of this run that did not go
+    bool busy_ = false;
+};
+
+}  // namespace qvm::launch

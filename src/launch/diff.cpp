@@ -1,0 +1,511 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "launch/diff.hpp"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <optional>
+#include <set>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include "launch/placement.hpp"
+
+namespace qvm::launch {
+namespace {
+
+using config::Kind;
+using config::Resource;
+using config::ResourceId;
+using config::Value;
+
+/// What becomes of one resource.
+enum class Fate {
+    Same,
+    InPlace,
+    Renew,  ///< a block node that is exchanged under a drive whose medium can be changed
+    Replug,
+    Add,
+    Remove,
+    NextStart,
+};
+
+struct Node {
+    const Resource* before = nullptr;
+    const Resource* after = nullptr;
+    Fate fate = Fate::Same;
+    std::vector<Change> in_place;
+    std::string why;
+};
+
+/// Members that QEMU takes by qom-set while it runs (iothread: include/sysemu/iothread.h; throttle-group:
+/// block/throttle-groups.c takes `limits` as a whole; virtio-mem: qapi/qom; bootindex: softmmu/bootdevice.c).
+struct SettableMember {
+    std::string_view type, member;
+    bool may_go;  ///< it can be set to what it is when it is not there
+};
+constexpr auto settable = std::to_array<SettableMember>({
+    {"iothread", "poll-max-ns", false},
+    {"iothread", "poll-grow", false},
+    {"iothread", "poll-shrink", false},
+    {"iothread", "aio-max-batch", false},
+    {"iothread", "thread-pool-min", false},
+    {"iothread", "thread-pool-max", false},
+    {"throttle-group", "limits", true},
+    {"virtio-mem-pci", "requested-size", false},
+});
+
+/// Devices whose block node can be exchanged while the guest uses them.
+bool takes_another_drive(std::string_view type) {
+    return type == "virtio-blk-pci" || type == "virtio-blk-device" || type == "scsi-hd";
+}
+
+bool has_removable_medium(std::string_view type) {
+    return type == "scsi-cd" || type == "ide-cd";
+}
+
+Json member_of(const Json& arguments, const std::string& member) {
+    const auto found = arguments.find(member);
+    return found == arguments.end() ? Json() : *found;
+}
+
+bool is_same(const Resource& before, const Resource& after) {
+    if (before.id.kind == Kind::Host)
+        return config::to_json(before.properties) == config::to_json(after.properties);
+    return before.arguments == after.arguments;
+}
+
+std::vector<std::string> changed_members(const Json& before, const Json& after) {
+    std::vector<std::string> changed;
+    for (const auto& member : before.items())
+        if (member_of(after, member.key()) != member.value()) changed.push_back(member.key());
+    for (const auto& member : after.items())
+        if (!before.contains(member.key())) changed.push_back(member.key());
+    return changed;
+}
+
+/// How a changed member is set while QEMU runs, if it can be.
+std::optional<Way> way_of(const Resource& after, const std::string& member, const Json& old_value,
+                          const Json& new_value) {
+    const auto type = after.driver();
+    if (after.id.kind == Kind::Device) {
+        if (member == "bootindex") return Way::QomSet;
+        if (member == "drive" && has_removable_medium(type)) return Way::Medium;
+        if (member == "drive" && takes_another_drive(type) && !old_value.is_null() && !new_value.is_null())
+            return Way::Drive;
+    }
+    for (const auto& row : settable)
+        if (row.type == type && row.member == member && (row.may_go || !new_value.is_null()))
+            return Way::QomSet;
+    return std::nullopt;
+}
+
+/// All of `node`'s changes in place, or none when one of them cannot be made so.
+std::vector<Change> changes_in_place(const Node& node) {
+    const Resource& after = *node.after;
+    if (after.id.kind == Kind::Host || node.before->driver() != after.driver()) return {};
+    std::vector<Change> changes;
+    for (const auto& member : changed_members(node.before->arguments, after.arguments)) {
+        const auto old_value = member_of(node.before->arguments, member);
+        const auto new_value = member_of(after.arguments, member);
+        const auto way = way_of(after, member, old_value, new_value);
+        if (!way) return {};
+        const Value* said = after.properties.table()->find(member);
+        changes.push_back({Action::InPlace,
+                           after.id,
+                           after.made_by,
+                           member,
+                           *way,
+                           old_value,
+                           new_value,
+                           said != nullptr ? said->origin : after.origin,
+                           {}});
+    }
+    return changes;
+}
+
+/// Resources that the machine or an option names: QEMU takes them once.
+std::set<std::string> named_at_start(const config::Vm& vm) {
+    std::set<std::string> names;
+    const auto add = [&](const Json& properties) {
+        if (!properties.is_object()) return;
+        for (const auto& value : properties)
+            if (value.is_string()) names.insert(value.get<std::string>());
+    };
+    add(vm.machine.checked_properties);
+    for (const auto& option : vm.options) add(option.arguments);
+    return names;
+}
+
+class Differ {
+  public:
+    Differ(const Side& running, const Side& wanted, const qapi::Capabilities& qemu)
+        : running_(running), wanted_(wanted) {
+        for (const auto& resource : running.vm.resources) nodes_[resource.id].before = &resource;
+        for (const auto& resource : wanted.vm.resources) nodes_[resource.id].after = &resource;
+        read_needs(running.vm, needs_before_, needed_before_);
+        read_needs(wanted.vm, needs_after_, needed_after_);
+        places_before_ = placements_of(running.vm, qemu);
+        places_after_ = placements_of(wanted.vm, qemu);
+    }
+
+    Difference run() {
+        judge_each();
+        renew_media();
+        while (spread_replugs() || spread_next_start()) {
+        }
+        Difference difference;
+        settings(difference.changes);
+        links(difference.changes);
+        resources(difference.changes);
+        return difference;
+    }
+
+  private:
+    using Edges = std::map<ResourceId, std::set<ResourceId>>;
+
+    static void read_needs(const config::Vm& vm, Edges& needs, Edges& needed_by) {
+        const auto link = [&](const ResourceId& from, const ResourceId& to) {
+            if (vm.find(to) == nullptr) return;
+            needs[from].insert(to);
+            needed_by[to].insert(from);
+        };
+        for (const auto& resource : vm.resources) {
+            for (const auto& reference : resource.references) link(resource.id, reference.target);
+            for (const auto& use : resource.host_uses)
+                if (!use.host.empty()) link(resource.id, {Kind::Host, use.host});
+        }
+    }
+
+    static const std::set<ResourceId>& at(const Edges& edges, const ResourceId& id) {
+        static const std::set<ResourceId> none;
+        const auto found = edges.find(id);
+        return found == edges.end() ? none : found->second;
+    }
+
+    bool is_fixed(const Node& node, const ResourceId& id) const {
+        const auto fixed = [&](const auto& places) {
+            const auto found = places.find(id.id);
+            return found != places.end() && found->second == Placement::Argv;
+        };
+        if (id.kind != Kind::Device) return false;
+        return (node.before != nullptr && fixed(places_before_)) ||
+               (node.after != nullptr && fixed(places_after_));
+    }
+
+    bool is_copied(const Resource& resource) const {
+        return wanted_.vm.jail_mode.value != config::JailMode::Off &&
+               std::ranges::any_of(resource.host_uses,
+                                   [](const auto& use) { return use.entrance == config::Entrance::Copy; });
+    }
+
+    void judge_each();
+    void renew_media();
+    bool collect_drives(const ResourceId& node, std::set<ResourceId>& blockdevs,
+                        std::set<ResourceId>& drives) const;
+    /// True for a device, and for what one of what runs stands on.
+    bool is_under_device(const ResourceId& id) const {
+        return id.kind == Kind::Device || std::ranges::any_of(at(needed_before_, id), [&](const auto& user) {
+                   return is_under_device(user);
+               });
+    }
+    bool spread_replugs();
+    bool spread_next_start();
+    bool put_off(Node& node, std::string why) {
+        if (node.fate == Fate::NextStart || node.fate == Fate::Same) return false;
+        node.fate = Fate::NextStart;
+        node.why = std::move(why);
+        return true;
+    }
+
+    void settings(std::vector<Change>& changes) const;
+    void links(std::vector<Change>& changes) const;
+    void resources(std::vector<Change>& changes) const;
+    Change change_of(const Node& node, const ResourceId& id, Action action) const;
+
+    const Side& running_;
+    const Side& wanted_;
+    std::map<ResourceId, Node> nodes_;
+    Edges needs_before_, needed_before_, needs_after_, needed_after_;
+    std::map<std::string, Placement, std::less<>> places_before_, places_after_;
+};
+
+void Differ::judge_each() {
+    auto at_start = named_at_start(running_.vm);
+    at_start.merge(named_at_start(wanted_.vm));
+    for (auto& [id, node] : nodes_) {
+        if (node.before == nullptr)
+            node.fate = Fate::Add;
+        else if (node.after == nullptr)
+            node.fate = Fate::Remove;
+        else if (is_same(*node.before, *node.after))
+            continue;
+        else
+            node.fate = Fate::Replug;
+        if (id.kind != Kind::Device && id.kind != Kind::Host && at_start.contains(id.id)) {
+            put_off(node, "the machine was started with it");
+            continue;
+        }
+        if (node.fate == Fate::Replug) {
+            node.in_place = changes_in_place(node);
+            if (!node.in_place.empty()) node.fate = Fate::InPlace;
+        }
+        if (node.fate != Fate::InPlace && node.after != nullptr && is_copied(*node.after))
+            put_off(node, "a file that it names is copied into the jail before QEMU starts");
+        if (node.fate != Fate::InPlace && is_fixed(node, id))
+            put_off(node, "QEMU takes such a device only on its command line");
+    }
+}
+
+/// The drives that use a block node, and the nodes between; false when anything else uses it.
+bool Differ::collect_drives(const ResourceId& node, std::set<ResourceId>& blockdevs,
+                            std::set<ResourceId>& drives) const {
+    if (!blockdevs.insert(node).second) return true;
+    for (const auto* edges : {&needed_before_, &needed_after_})
+        for (const auto& user : at(*edges, node)) {
+            const Node& there = nodes_.at(user);
+            if (user.kind == Kind::Blockdev) {
+                if (!collect_drives(user, blockdevs, drives)) return false;
+                continue;
+            }
+            const bool drive = user.kind == Kind::Device && there.before != nullptr &&
+                               there.after != nullptr && has_removable_medium(there.after->driver()) &&
+                               (there.fate == Fate::Same || there.fate == Fate::InPlace);
+            if (!drive) return false;
+            drives.insert(user);
+        }
+    return true;
+}
+
+/// A medium is exchanged although its node keeps its name.
+void Differ::renew_media() {
+    for (auto& [id, node] : nodes_) {
+        if (id.kind != Kind::Blockdev || node.fate != Fate::Replug) continue;
+        std::set<ResourceId> blockdevs, drives;
+        if (!collect_drives(id, blockdevs, drives) || drives.empty()) continue;
+        for (const auto& blockdev : blockdevs)
+            if (Node& there = nodes_.at(blockdev); there.before != nullptr && there.after != nullptr)
+                there.fate = Fate::Renew;
+        for (const auto& drive : drives) {
+            Node& there = nodes_.at(drive);
+            const auto is_medium = [](const Change& change) { return change.way == Way::Medium; };
+            if (std::ranges::any_of(there.in_place, is_medium)) continue;
+            const auto name = member_of(there.after->arguments, "drive");
+            there.fate = Fate::InPlace;
+            there.in_place.push_back({Action::InPlace,
+                                      drive,
+                                      there.after->made_by,
+                                      "drive",
+                                      Way::Medium,
+                                      name,
+                                      name,
+                                      there.after->origin,
+                                      {}});
+        }
+    }
+}
+
+/// What stands on a resource that goes and comes must go and come too.
+bool Differ::spread_replugs() {
+    bool changed = false;
+    for (const auto& [id, node] : nodes_) {
+        if (node.fate != Fate::Replug) continue;
+        for (const auto& user : at(needed_before_, id)) {
+            Node& there = nodes_.at(user);
+            if (there.fate != Fate::Same && there.fate != Fate::InPlace) continue;
+            there.fate = Fate::Replug;
+            there.why = "it needs " + id.to_string();
+            if (is_fixed(there, user))
+                put_off(there, "it needs " + id.to_string() + ", and cannot be unplugged");
+            changed = true;
+        }
+    }
+    return changed;
+}
+
+/// What stays until the next start keeps what it needs, and what comes then comes with what needs it.
+bool Differ::spread_next_start() {
+    bool changed = false;
+    for (const auto& [id, node] : nodes_) {
+        if (node.fate != Fate::NextStart) continue;
+        if (node.before != nullptr)
+            for (const auto& needed : at(needs_before_, id)) {
+                Node& there = nodes_.at(needed);
+                if (there.fate == Fate::Remove || there.fate == Fate::Replug || there.fate == Fate::Renew)
+                    changed |= put_off(there, id.to_string() + " needs it until then");
+            }
+        else
+            for (const auto& needed : at(needs_after_, id)) {
+                Node& there = nodes_.at(needed);
+                const auto& users = at(needed_after_, needed);
+                const bool all_wait = std::ranges::all_of(
+                    users, [&](const auto& user) { return nodes_.at(user).fate == Fate::NextStart; });
+                if (there.fate == Fate::Add && all_wait)
+                    changed |= put_off(there, "only " + id.to_string() + " needs it");
+            }
+        for (const auto& user : at(needed_after_, id))
+            changed |= put_off(nodes_.at(user), "it needs " + id.to_string());
+    }
+    return changed;
+}
+
+/// The leaves of a table by their keys.
+using Leaves = std::vector<std::pair<std::vector<std::string>, const Value*>>;
+
+void flatten(const config::Table& table, std::vector<std::string>& path, Leaves& leaves) {
+    for (const auto& entry : table.entries()) {
+        path.push_back(entry.key);
+        if (const auto* inner = entry.value.table())
+            flatten(*inner, path, leaves);
+        else
+            leaves.emplace_back(path, &entry.value);
+        path.pop_back();
+    }
+}
+
+Origin origin_in(const config::Document* document, const std::vector<std::string>& path) {
+    if (document == nullptr) return {};
+    const Value* here = &document->root;
+    for (const auto& key : path) {
+        const auto* table = here->table();
+        const Value* next = table == nullptr ? nullptr : table->find(key);
+        if (next == nullptr) break;
+        here = next;
+    }
+    return here == &document->root ? Origin{} : here->origin;
+}
+
+bool is_set_while_running(const std::string& key, const Json& before, const Json& after) {
+    if (key == "lifecycle.stop-timeout" || key == "lifecycle.on-crash" || key == "attach.allow") return true;
+    // The process that would start it again is not there, or is and must not.
+    return key == "lifecycle.on-reboot" && before != "restart" && after != "restart";
+}
+
+void Differ::settings(std::vector<Change>& changes) const {
+    Diagnostics ignored;
+    const auto before = config::load({{"", "/", running_.compiled.settings}}, {}, ignored);
+    const auto after = config::load({{"", "/", wanted_.compiled.settings}}, {}, ignored);
+    Leaves old_leaves, new_leaves;
+    std::vector<std::string> path;
+    flatten(*before.root.table(), path, old_leaves);
+    flatten(*after.root.table(), path, new_leaves);
+    const auto value_in = [](const Leaves& leaves, const std::vector<std::string>& key) {
+        const auto found = std::ranges::find(leaves, key, &Leaves::value_type::first);
+        return found == leaves.end() ? Json() : config::to_json(*found->second);
+    };
+    const auto compare = [&](const std::vector<std::string>& key, const Json& old_value,
+                             const Json& new_value) {
+        const std::string name = fmt::format("{}", fmt::join(key, "."));
+        if (old_value == new_value || name == "link-down") return;
+        Change change{Action::NextStart,
+                      {},
+                      name,
+                      name,
+                      Way::Setting,
+                      old_value,
+                      new_value,
+                      origin_in(wanted_.document, key),
+                      {}};
+        if (is_set_while_running(name, old_value, new_value)) change.action = Action::InPlace;
+        changes.push_back(std::move(change));
+    };
+    for (const auto& [key, value] : old_leaves)
+        compare(key, config::to_json(*value), value_in(new_leaves, key));
+    for (const auto& [key, value] : new_leaves)
+        if (value_in(old_leaves, key).is_null()) compare(key, Json(), config::to_json(*value));
+    compare({"hotplug", "pcie-ports"}, running_.compiled.spare_pcie_ports, wanted_.compiled.spare_pcie_ports);
+}
+
+void Differ::links(std::vector<Change>& changes) const {
+    const auto is_down = [](const config::Vm& vm, const std::string& id) {
+        return std::ranges::any_of(vm.links_down, [&](const auto& link) { return link.value == id; });
+    };
+    for (const auto& [id, node] : nodes_) {
+        if (id.kind != Kind::Device || node.before == nullptr || node.after == nullptr) continue;
+        const bool was_down = is_down(running_.vm, id.id);
+        const bool down = is_down(wanted_.vm, id.id);
+        if (was_down == down || node.fate == Fate::Replug) continue;
+        changes.push_back({Action::InPlace,
+                           id,
+                           node.after->made_by,
+                           "link",
+                           Way::Link,
+                           !was_down,
+                           !down,
+                           node.after->origin,
+                           {}});
+    }
+}
+
+Change Differ::change_of(const Node& node, const ResourceId& id, Action action) const {
+    const Resource& shown = node.after != nullptr ? *node.after : *node.before;
+    Change change{action, id, shown.made_by, {}, Way::QomSet, {}, {}, {}, node.why};
+    const auto said = [&](const Resource& resource) {
+        return id.kind == Kind::Host ? config::to_json(resource.properties) : resource.arguments;
+    };
+    if (node.before != nullptr) change.before = said(*node.before);
+    if (node.after != nullptr) {
+        change.after = said(*node.after);
+        change.origin = node.after->origin;
+    }
+    return change;
+}
+
+void Differ::resources(std::vector<Change>& changes) const {
+    for (const auto& resource : wanted_.vm.resources) {
+        const Node& node = nodes_.at(resource.id);
+        switch (node.fate) {
+            case Fate::Same:
+            case Fate::Remove:
+                break;
+            case Fate::InPlace:
+                for (const auto& change : node.in_place) changes.push_back(change);
+                break;
+            case Fate::Renew: {
+                auto change = change_of(node, resource.id, Action::InPlace);
+                change.way = Way::Medium;
+                changes.push_back(std::move(change));
+                break;
+            }
+            case Fate::Replug: {
+                const bool seen = is_under_device(resource.id);
+                auto change = change_of(node, resource.id, seen ? Action::Replug : Action::InPlace);
+                if (!seen) change.way = Way::Remake;
+                changes.push_back(std::move(change));
+                break;
+            }
+            case Fate::Add:
+                changes.push_back(change_of(node, resource.id, Action::Add));
+                break;
+            case Fate::NextStart:
+                changes.push_back(change_of(node, resource.id, Action::NextStart));
+                break;
+        }
+    }
+    for (auto resource = running_.vm.resources.rbegin(); resource != running_.vm.resources.rend();
+         ++resource) {
+        const Node& node = nodes_.at(resource->id);
+        if (node.after != nullptr) continue;
+        changes.push_back(
+            change_of(node, resource->id, node.fate == Fate::Remove ? Action::Remove : Action::NextStart));
+    }
+}
+
+}  // namespace
+
+bool Difference::has(Action action) const {
+    return std::ranges::any_of(changes, [&](const auto& change) { return change.action == action; });
+}
+
+bool Difference::has_live(bool replug) const {
+    return std::ranges::any_of(changes, [&](const auto& change) {
+        return change.action != Action::NextStart && (replug || change.action != Action::Replug);
+    });
+}
+
+Difference diff(const Side& running, const Side& wanted, const qapi::Capabilities& qemu) {
+    return Differ(running, wanted, qemu).run();
+}
+
+}  // namespace qvm::launch

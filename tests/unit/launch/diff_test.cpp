@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "launch/diff.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+#include "config/check.hpp"
+#include "config/host_uses.hpp"
+#include "config/lower.hpp"
+#include "launch/compile_changes.hpp"
+#include "launch/placement.hpp"
+#include "support/catch.hpp"
+#include "support/saved_qemu.hpp"
+
+using namespace qvm;
+using namespace qvm::launch;
+
+namespace {
+
+struct Half {
+    config::Document document;
+    config::Vm vm;
+    Compiled parts;
+    Side side() const { return {vm, parts, &document}; }
+};
+
+Half half(const std::string& text, const Half* running = nullptr) {
+    Half made;
+    Diagnostics diagnostics;
+    made.document = config::load({{"vm.toml", "/vm/vm.toml", text}}, {}, diagnostics);
+    made.vm = config::lower(made.document, diagnostics);
+    config::find_host_uses(made.vm, made.document, diagnostics);
+    const auto spare = made.vm.spare_pcie_ports.value;
+    place(made.vm, test::saved_qemu(), diagnostics, running == nullptr ? nullptr : &running->vm);
+    config::check(made.vm, test::saved_qemu(), diagnostics);
+    INFO(diagnostics.to_text(false));
+    REQUIRE_FALSE(diagnostics.has_errors());
+    made.parts = compiled(made.vm, spare);
+    return made;
+}
+
+/// "+ device.data", "~ object.io.poll-max-ns", "! memory": the difference in short.
+std::vector<std::string> in_short(const std::string& before, const std::string& after) {
+    const Half running = half(before);
+    const Half wanted = half(after, &running);
+    std::vector<std::string> lines;
+    for (const auto& change : diff(running.side(), wanted.side(), test::saved_qemu()).changes) {
+        constexpr std::array<const char*, 5> symbols{"+", "-", "~", "-/+", "!"};
+        auto line = std::string(symbols.at(static_cast<std::size_t>(change.action)));
+        if (!change.resource.id.empty()) line += ' ' + change.resource.to_string();
+        if (!change.member.empty()) line += (change.resource.id.empty() ? " " : ".") + change.member;
+        lines.push_back(std::move(line));
+    }
+    return lines;
+}
+
+using Lines = std::vector<std::string>;
+
+/// "open X", then the operations of each part in short.
+Lines operations(const std::string& before, const std::string& after, bool replug = false,
+                 const ObservedFdsets& fdsets = {}) {
+    const Half running = half(before);
+    const Half wanted = half(after, &running);
+    const auto difference = diff(running.side(), wanted.side(), test::saved_qemu());
+    const auto plan =
+        compile_changes(running.side(), wanted.side(), difference, test::saved_qemu(), fdsets, replug);
+    Lines lines;
+    for (const auto& step : plan.host) lines.push_back("open " + step.name);
+    const auto add = [&](const char* part, const std::vector<Operation>& list) {
+        if (!list.empty()) lines.emplace_back(part);
+        for (const auto& operation : list) lines.push_back(operation.title());
+    };
+    add("additions:", plan.operations.additions);
+    add("changes:", plan.operations.changes);
+    add("removals:", plan.operations.removals);
+    add("replugs:", plan.operations.replugs);
+    return lines;
+}
+
+const std::string disk = "[disk.a]\nfile = \"/srv/a.raw\"\n";
+const std::string scsi_disk = "[disk.a]\nfile = \"/srv/a.raw\"\nbus = \"scsi\"\n";
+
+}  // namespace
+
+TEST_CASE("a file against itself is no difference") {
+    for (const std::string& text :
+         {std::string(), disk, scsi_disk, disk + "[cdrom.c]\nfile = \"/srv/c.iso\"\n",
+          std::string("[net.lan]\ntype = \"user\"\n"), std::string("cpus = 4\nmemory = \"2G\"\n")})
+        CHECK(in_short(text, text) == Lines{});
+}
+
+TEST_CASE("what is new is added in its order, what is gone removed in reverse") {
+    CHECK(in_short("", disk) == Lines{"+ blockdev.a", "+ device.a"});
+    CHECK(in_short(disk, "") == Lines{"- device.a", "- blockdev.a"});
+}
+
+TEST_CASE("a new device takes no other's place, and nothing moves") {
+    const Half running = half(disk + "[disk.b]\nfile = \"/srv/b.raw\"\n");
+    const Half wanted =
+        half("[disk.z]\nfile = \"/srv/z.raw\"\n[disk.b]\nfile = \"/srv/b.raw\"\n" + disk, &running);
+    const auto place = [](const Half& h, const char* id) {
+        return h.vm.find({config::Kind::Device, id})->arguments.at("bus").get<std::string>();
+    };
+    CHECK(place(wanted, "a") == place(running, "a"));
+    CHECK(place(wanted, "b") == place(running, "b"));
+    CHECK(place(wanted, "z") != place(wanted, "rng0"));
+}
+
+TEST_CASE("a setting that takes a new QEMU waits for the next start") {
+    CHECK(in_short("memory = \"1G\"\n", "memory = \"2G\"\n") == Lines{"! memory.size"});
+    CHECK(in_short("", "cpu.model = \"qemu64\"\n") == Lines{"! cpu.model"});
+    CHECK(in_short("", "hotplug.pcie-ports = 9\n") == Lines{"! hotplug.pcie-ports"});
+    CHECK(in_short("", "lifecycle.stop-timeout = \"3s\"\n") == Lines{"~ lifecycle.stop-timeout"});
+    CHECK(in_short("", "lifecycle.on-reboot = \"stop\"\n") == Lines{"~ lifecycle.on-reboot"});
+    CHECK(in_short("", "lifecycle.on-reboot = \"restart\"\n") == Lines{"! lifecycle.on-reboot"});
+}
+
+TEST_CASE("members that QEMU sets while it runs change in place") {
+    CHECK(in_short("[iothread.io]\n", "[iothread.io]\npoll-max-ns = 5\n") ==
+          Lines{"~ object.io.poll-max-ns"});
+    CHECK(in_short(disk, disk + "boot = 1\n") == Lines{"~ device.a.bootindex"});
+    CHECK(in_short("[net.lan]\ntype = \"none\"\n", "[net.lan]\ntype = \"none\"\nlink = false\n") ==
+          Lines{"~ device.lan.link"});
+}
+
+TEST_CASE("what changes otherwise goes and comes with all that stands on it") {
+    CHECK(in_short(disk, "[disk.a]\nfile = \"/srv/b.raw\"\n") == Lines{"-/+ blockdev.a", "-/+ device.a"});
+    CHECK(in_short(disk, disk + "serial = \"X\"\n") == Lines{"-/+ device.a"});
+    // What no device stands on may go and come as it likes.
+    CHECK(in_short("[iothread.io]\npoll-max-ns = 5\n", "[iothread.io]\n") == Lines{"~ object.io"});
+}
+
+TEST_CASE("what cannot be unplugged waits for the next start, with what it needs") {
+    const auto ide = [](const char* file) {
+        return fmt::format("[disk.a]\nfile = \"/srv/{}\"\nbus = \"sata\"\n", file);
+    };
+    CHECK(in_short(ide("a.raw"), ide("b.raw")) == Lines{"! blockdev.a", "! device.a"});
+    CHECK(in_short(ide("a.raw"), "") == Lines{"! device.a", "! blockdev.a"});
+    CHECK(in_short("", ide("a.raw")) == Lines{"! blockdev.a", "! device.a"});
+}
+
+TEST_CASE("a medium is exchanged in place, under the same name too") {
+    const auto cd = [](const char* file) {
+        return fmt::format("[cdrom.c]\nbus = \"scsi\"\nfile = \"/srv/{}\"\n", file);
+    };
+    CHECK(in_short(cd("a.iso"), cd("b.iso")) == Lines{"~ blockdev.c", "~ device.c.drive"});
+    CHECK(operations(cd("a.iso"), cd("b.iso")) ==
+          Lines{"open blockdev.c.file.filename", "changes:", "blockdev-open-tray device.c",
+                "blockdev-remove-medium device.c", "blockdev-del blockdev.c", "add-fd blockdev.c",
+                "blockdev-add blockdev.c", "blockdev-insert-medium device.c",
+                "blockdev-close-tray device.c"});
+}
+
+TEST_CASE("operations: descriptors have numbers and names of their own") {
+    ObservedFdsets fdsets = ObservedFdsets::from_reply(Json::parse(
+        R"([{"fdset-id": 3, "fds": [{"fd": 5, "opaque": "blockdev.a.file.filename"}]},
+            {"fdset-id": 100001, "fds": [{"fd": 9, "opaque": "of a client"}]}])"));
+    CHECK(fdsets.next == 4);
+    CHECK(operations("", disk, false, fdsets) == Lines{"open blockdev.a.file.filename",
+                                                       "additions:", "add-fd blockdev.a",
+                                                       "blockdev-add blockdev.a", "device_add device.a"});
+    CHECK(operations(disk, "", false, fdsets) ==
+          Lines{"removals:", "device_del device.a", "blockdev-del blockdev.a", "remove-fd blockdev.a"});
+}
+
+TEST_CASE("operations: a place in the boot order is given back before it is taken") {
+    const std::string before = disk + "boot = 1\n";
+    const std::string after = disk + "boot = 2\n[disk.b]\nfile = \"/srv/b.raw\"\nboot = 1\n";
+    CHECK(operations(before, after) ==
+          Lines{"open blockdev.b.file.filename", "additions:", "qom-set bootindex of device.a",
+                "add-fd blockdev.b", "blockdev-add blockdev.b", "device_add device.b",
+                "changes:", "qom-set bootindex of device.a"});
+}
+
+TEST_CASE("operations: replugs only when asked for") {
+    CHECK(operations(disk, disk + "serial = \"X\"\n") == Lines{});
+    CHECK(operations(disk, disk + "serial = \"X\"\n", true) ==
+          Lines{"replugs:", "device_del device.a", "device_add device.a"});
+}
+
+TEST_CASE("operations survive the way to the supervisor") {
+    const Half running = half(disk);
+    const Half wanted = half("[disk.b]\nfile = \"/srv/b.raw\"\n[net.lan]\ntype = \"user\"\n", &running);
+    const auto difference = diff(running.side(), wanted.side(), test::saved_qemu());
+    const auto plan =
+        compile_changes(running.side(), wanted.side(), difference, test::saved_qemu(), {}, false);
+    const Json sent = plan.operations.to_json();
+    CHECK(Operations::from_json(sent).to_json() == sent);
+    CHECK(sent.at("additions").size() > 4);
+    CHECK_THROWS_AS(Operation::from_json(Json::parse(R"({"do": "nothing that is known"})")), Json::exception);
+}
+
+TEST_CASE("what runs is read back from its parts") {
+    Compiled parts = half(disk).parts;
+    CHECK(Compiled::from_json(parts.to_json()) == parts);
+    parts.erase("device.a");
+    parts.set({"blockdev.a", "disk.a", "x"});
+    CHECK(parts.text().ends_with("x") == (parts.resources.back().id == "blockdev.a"));
+    CHECK(std::ranges::find(parts.resources, "device.a", &CompiledResource::id) == parts.resources.end());
+}
