@@ -75,12 +75,13 @@ FilterBuilder::~FilterBuilder() {
 
 void FilterBuilder::allow(const char* call, const std::vector<ArgumentTest>& tests) {
     impl_->add(SCMP_ACT_ALLOW, call, tests);
-    rules_.push_back({call, tests, 0, reason_});
+    // Those that only other architectures have are negative numbers.
+    if (number_of(call) >= 0) rules_.push_back({call, tests, 0, reason_, unseen_});
 }
 
 void FilterBuilder::refuse(const char* call, int error, const std::vector<ArgumentTest>& tests) {
     impl_->add(SCMP_ACT_ERRNO(static_cast<std::uint32_t>(error)), call, tests);
-    rules_.push_back({call, tests, error, reason_});
+    if (number_of(call) >= 0) rules_.push_back({call, tests, error, reason_, {}});
 }
 
 void FilterBuilder::refuse_unless(const char* call, const ArgumentTest& test, int error) {

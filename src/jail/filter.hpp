@@ -24,6 +24,9 @@ struct Rule {
     std::vector<ArgumentTest> tests;  ///< all must hold
     int error = 0;                    ///< 0: allowed; else what the call answers
     std::string reason;
+    /// Why it is allowed although no QEMU that was traced needs it (tests/integration/test_syscalls.py): the
+    /// kind and the case, as "libc: musl". Empty: it is seen in use.
+    std::string unseen;
 };
 
 /// What becomes of a call that an allow-list does not name.
@@ -56,7 +59,10 @@ class FilterBuilder {
     /// The same for calls of which `test`, which is of one bit, does not hold.
     void refuse_unless(const char* call, const ArgumentTest& test, int error);
     /// Why the rules that follow are there: for readers of rules().
-    void because(std::string reason) { reason_ = std::move(reason); }
+    void because(std::string reason, std::string unseen = {}) {
+        reason_ = std::move(reason);
+        unseen_ = std::move(unseen);
+    }
     std::vector<std::byte> program() const;
     /// program() as a Filter that knows where in it `own_pid` stands.
     Filter filter() const;
@@ -68,6 +74,7 @@ class FilterBuilder {
     std::unique_ptr<Impl> impl_;
     std::vector<Rule> rules_;
     std::string reason_;
+    std::string unseen_;
 };
 
 /// With a pid namespace the process is the stub's only child, so it has this pid there.

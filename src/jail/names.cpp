@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <asm/termbits.h>
 #include <fcntl.h>
-#include <linux/fiemap.h>
+#include <linux/cdrom.h>
 #include <linux/fs.h>
 #include <linux/if_tun.h>
 #include <linux/prctl.h>
@@ -42,79 +42,56 @@ constexpr Name limits[] = {
 
 constexpr Name families[] = {NAMED(AF_UNIX), NAMED(AF_INET), NAMED(AF_INET6), NAMED(AF_NETLINK)};
 
-constexpr Name prctls[] = {NAMED(PR_SET_NAME),       NAMED(PR_GET_NAME),         NAMED(PR_SET_TIMERSLACK),
-                           NAMED(PR_GET_TIMERSLACK), NAMED(PR_MCE_KILL),         NAMED(PR_CAPBSET_READ),
-                           NAMED(PR_GET_DUMPABLE),   NAMED(PR_GET_NO_NEW_PRIVS), NAMED(PR_SET_NO_NEW_PRIVS),
-                           NAMED(PR_SET_VMA)};
+constexpr Name prctls[] = {NAMED(PR_SET_NAME),        NAMED(PR_GET_NAME),     NAMED(PR_SET_TIMERSLACK),
+                           NAMED(PR_MCE_KILL),        NAMED(PR_CAPBSET_READ), NAMED(PR_GET_NO_NEW_PRIVS),
+                           NAMED(PR_SET_NO_NEW_PRIVS)};
 
-constexpr Name fcntls[] = {
-    NAMED(F_DUPFD),     NAMED(F_DUPFD_CLOEXEC), NAMED(F_GETFD),      NAMED(F_SETFD),
-    NAMED(F_GETFL),     NAMED(F_SETFL),         NAMED(F_GETLK),      NAMED(F_SETLK),
-    NAMED(F_SETLKW),    NAMED(F_OFD_GETLK),     NAMED(F_OFD_SETLK),  NAMED(F_OFD_SETLKW),
-    NAMED(F_ADD_SEALS), NAMED(F_GET_SEALS),     NAMED(F_GETPIPE_SZ), NAMED(F_SETPIPE_SZ)};
+constexpr Name fcntls[] = {NAMED(F_DUPFD_CLOEXEC), NAMED(F_GETFD),     NAMED(F_SETFD),
+                           NAMED(F_GETFL),         NAMED(F_SETFL),     NAMED(F_SETLK),
+                           NAMED(F_OFD_GETLK),     NAMED(F_OFD_SETLK), NAMED(F_ADD_SEALS)};
 
 constexpr Name ioctls[] = {NAMED(FIONREAD),
                            NAMED(FIONBIO),
                            NAMED(FIOCLEX),
                            NAMED(BLKSSZGET),
                            NAMED(BLKPBSZGET),
-                           NAMED(BLKBSZGET),
-                           NAMED(BLKGETSIZE64),
                            NAMED(BLKROGET),
                            NAMED(BLKDISCARD),
                            NAMED(BLKZEROOUT),
-                           NAMED(BLKALIGNOFF),
-                           NAMED(BLKIOMIN),
-                           NAMED(BLKIOOPT),
                            NAMED(BLKSECTGET),
-                           NAMED(BLKROTATIONAL),
-                           NAMED(BLKFLSBUF),
                            NAMED(FS_IOC_FSGETXATTR),
-                           NAMED(FS_IOC_GETFLAGS),
-                           NAMED(FS_IOC_FIEMAP),
                            Name{0x800c581e, "XFS_IOC_DIOINFO"},
                            NAMED(SG_IO),
                            NAMED(SG_GET_VERSION_NUM),
                            NAMED(SG_GET_SCSI_ID),
-                           NAMED(SG_GET_RESERVED_SIZE),
-                           NAMED(SG_SET_RESERVED_SIZE),
-                           NAMED(SG_EMULATED_HOST),
+                           NAMED(SG_GET_SG_TABLESIZE),
+                           Name{_IO(0xfd, 18), "DM_MPATH_PROBE_PATHS"},
+                           NAMED(CDROM_DRIVE_STATUS),
                            NAMED(TCGETS),
                            NAMED(TCSETS),
-                           NAMED(TCSETSW),
-                           NAMED(TCSETSF),
                            NAMED(TCGETS2),
                            NAMED(TCSETS2),
-                           NAMED(TCSETSW2),
-                           NAMED(TCSETSF2),
-                           NAMED(TCFLSH),
-                           NAMED(TCXONC),
-                           NAMED(TIOCGWINSZ),
                            NAMED(TIOCMGET),
                            NAMED(TIOCMSET),
-                           NAMED(TIOCGPTN),
-                           NAMED(TIOCSPTLCK),
-                           NAMED(TIOCGPTPEER),
+                           NAMED(TCSBRKP),
                            NAMED(TIOCSTI),
                            NAMED(TIOCLINUX),
                            NAMED(TUNGETIFF),
-                           NAMED(TUNGETFEATURES),
                            NAMED(TUNSETOFFLOAD),
                            NAMED(TUNSETSNDBUF),
-                           NAMED(TUNGETSNDBUF),
                            NAMED(TUNGETVNETHDRSZ),
                            NAMED(TUNSETVNETHDRSZ),
                            NAMED(TUNSETVNETLE),
                            NAMED(TUNSETVNETBE),
                            NAMED(TUNSETQUEUE)};
 
-constexpr Name socket_options[] = {
-    NAMED(SO_TYPE),      NAMED(SO_ERROR),    NAMED(SO_DOMAIN),   NAMED(SO_PROTOCOL),  NAMED(SO_ACCEPTCONN),
-    NAMED(SO_SNDBUF),    NAMED(SO_RCVBUF),   NAMED(SO_PEERCRED), NAMED(SO_REUSEADDR), NAMED(SO_KEEPALIVE),
-    NAMED(SO_BROADCAST), NAMED(SO_ZEROCOPY), NAMED(SO_OOBINLINE)};
+constexpr Name socket_options[] = {NAMED(SO_TYPE),      NAMED(SO_ERROR),     NAMED(SO_DOMAIN),
+                                   NAMED(SO_PROTOCOL),  NAMED(SO_SNDBUF),    NAMED(SO_PEERCRED),
+                                   NAMED(SO_REUSEADDR), NAMED(SO_KEEPALIVE), NAMED(SO_BROADCAST),
+                                   NAMED(SO_ZEROCOPY),  NAMED(SO_OOBINLINE)};
 
-constexpr Name tcp_options[] = {NAMED(TCP_NODELAY), NAMED(TCP_KEEPIDLE), NAMED(TCP_KEEPINTVL),
-                                NAMED(TCP_KEEPCNT)};
+constexpr Name tcp_options[] = {NAMED(TCP_NODELAY), NAMED(TCP_CORK), NAMED(TCP_KEEPIDLE),
+                                NAMED(TCP_KEEPINTVL), NAMED(TCP_KEEPCNT)};
 
 constexpr Name ip_options[] = {NAMED(IP_TTL), NAMED(IP_RECVERR)};
 

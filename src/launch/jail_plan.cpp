@@ -62,6 +62,7 @@ Json to_json(const jail::Rule& rule) {
         json["arguments"].push_back(
             Json::object({{"index", test.index}, {"mask", test.mask}, {"value", test.value}}));
     json["reason"] = rule.reason;
+    if (!rule.unseen.empty()) json["unseen"] = rule.unseen;
     return json;
 }
 

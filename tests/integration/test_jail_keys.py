@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a file may say of its jail: what it is made of, and what it lets QEMU have."""
+import contextlib
 import json
 import os
 import pathlib
@@ -81,6 +82,9 @@ class Keys(harness.TestCase):
         socket.create_connection(("127.0.0.1", port), timeout=10).close()
         self.assertEqual(self.world.report("guest").nics["eth0"]["address"], "10.0.2.15/24")
         self.assertIn("net=10.0.2.0", self.world.qmp("guest", "human-monitor-command", {"command-line": "info network"}))
+        # slirp has accepted it and asked the guest, where nobody listens.
+        with socket.create_connection(("127.0.0.1", port), timeout=harness.BOOT_DEADLINE) as peer, contextlib.suppress(ConnectionResetError):
+            self.assertEqual(peer.recv(1), b"")
         process = self.expect_kept("guest")
         self.assertIn("ours: net", self.of(process, "namespaces"))
         plan = self.plan(file)

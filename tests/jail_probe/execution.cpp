@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <vector>
 
 #include "probe.hpp"
 
@@ -233,17 +234,18 @@ Result take_executed_number() {
 }
 /// Until no descriptor is left, in case the limit is not what decides.
 Result use_up_descriptors() {
-    constexpr int enough = 5000;
+    constexpr std::size_t enough = 5000;
     const int file = executable_in_memory();
     if (file < 0) return cannot_try("memfd_create");
     int last = file;
-    for (int i = 0; i < enough; ++i) {
-        const int next = ::dup(file);
-        if (next < 0) break;
-        last = next;
+    std::vector<int> copies;
+    while (copies.size() < enough && last >= 0) {
+        copies.push_back(last);
+        last = ::dup(file);
     }
+    last = copies.back();
     const int number = executed_number();
-    ::close_range(static_cast<unsigned>(file), ~0U, 0);
+    for (const int copy : copies) ::close(copy);
     return last < number ? contained("up to " + std::to_string(last)) : escaped(std::to_string(last));
 }
 /// The low halves of both arguments as allowed, but nothing is there; then with wrong flags.

@@ -33,6 +33,7 @@ Result host_name() {
 }
 Result session() {
     const pid_t session = ::getsid(0);
+    if (session < 0) return contained(errno_name(errno));
     if (session > 1) return escaped("that of process " + std::to_string(session));
     return contained("that of process " + std::to_string(session));
 }

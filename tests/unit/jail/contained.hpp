@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <cstdlib>
+#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -14,6 +15,7 @@
 
 #include "base/fd.hpp"
 #include "jail/filter.hpp"
+#include "jail/filter_rules.hpp"
 #include "jail/reduced.hpp"
 #include "jail/spawn.hpp"
 #include "jail/spec.hpp"
@@ -81,11 +83,22 @@ inline Spec shell(const std::string& script) {
     return spec;
 }
 
-/// The same under QEMU's filter: it can execute nothing more.
+/// QEMU's filter, with what a shell needs to redirect.
+inline Filter shell_filter(const FilterOptions& options = {}) {
+    FilterBuilder builder;
+    add_qemu_rules(builder, descriptor_ceiling(), options);
+    for (const char* call : {"dup2", "dup3", "umask"}) builder.allow(call);
+    builder.allow("fcntl", {{.index = 1, .value = F_DUPFD}});
+    Filter filter = builder.filter();
+    filter.exec_fd = descriptor_ceiling();
+    return filter;
+}
+
+/// The same under that filter: it can execute nothing more.
 inline Spec filtered_shell(const std::string& script) {
     auto spec = shell(script);
     spec.may_execute = false;
-    spec.filter = qemu_filter(descriptor_ceiling());
+    spec.filter = shell_filter();
     return spec;
 }
 

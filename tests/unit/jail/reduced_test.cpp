@@ -27,7 +27,7 @@ constexpr auto say_and_wait = "echo here >&5; read -u 5 line";
 Spec reduced_and_filtered(const std::string& script) {
     auto spec = reduced(shell(script));
     spec.may_execute = false;
-    spec.filter = qemu_filter(descriptor_ceiling(), Violation::Errno, {.mode = Mode::Reduced});
+    spec.filter = shell_filter({.mode = Mode::Reduced});
     return spec;
 }
 
