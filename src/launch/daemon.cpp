@@ -102,7 +102,8 @@ qmp::net::awaitable<void> supervise(qmp::net::io_context& context, UpOrder& orde
             order.applied.cgroup = order.start.cgroup->record();
             own.write_applied(order.applied);
         }
-        auto starting = start(context, std::move(order.start), state, spawned, std::move(progress));
+        const auto harden = [&own](const Started& vm) { harden_supervisor(vm, own); };
+        auto starting = start(context, std::move(order.start), state, spawned, harden, std::move(progress));
         Started vm = co_await std::move(starting);
         supervisor = std::make_unique<Supervisor>(context, std::move(vm), state, order.applied);
     } catch (...) {

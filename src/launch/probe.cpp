@@ -147,8 +147,7 @@ struct Probe::Impl {
             c.arch = interview.ask("query-target").at("arch").get<std::string>();
             const Json introspection = interview.ask("query-qmp-schema");
             cache.store_introspection(introspection);
-            c.introspection = only_what_makes_resources(introspection);
-            c.schema = qapi::Schema::parse(c.introspection);
+            c.schema = qapi::Schema::parse(only_what_makes_resources(introspection));
             ask_types(interview, c);
             ask_machines(interview, c);
             ask_options(interview, c);

@@ -24,7 +24,7 @@ constexpr auto properties_part = "properties";
 constexpr auto schema_part = "schema";
 
 /// Raised whenever the form of one of them changes.
-constexpr int saved_form = 1;
+constexpr int saved_form = 2;
 
 /// FNV-1a, 64 bits: only for the file's name, the whole key is compared.
 std::uint64_t hash_of(std::string_view text) {
@@ -123,11 +123,10 @@ Json rest_of(const qapi::Capabilities& c) {
         Json& rows = options[group] = Json::array();
         for (const auto& p : parameters) rows.push_back(Json::array({p.name, p.type}));
     }
-    json["introspection"] = c.introspection;
     return json;
 }
 
-void read_rest(Json json, qapi::Capabilities& c) {
+void read_rest(const Json& json, qapi::Capabilities& c) {
     c.binary = json.at("binary").get<std::string>();
     const Json& numbers = json.at("version");
     c.version = {numbers.at(0).get<int>(), numbers.at(1).get<int>(), numbers.at(2).get<int>()};
@@ -143,8 +142,6 @@ void read_rest(Json json, qapi::Capabilities& c) {
         for (const auto& p : rows)
             parameters.push_back({p.at(0).get<std::string>(), p.at(1).get<std::string>()});
     }
-    c.introspection = std::move(json.at("introspection"));
-    c.schema = qapi::Schema::parse(c.introspection);
 }
 
 std::string text_of(const Json& json) {
@@ -182,6 +179,9 @@ std::optional<qapi::Capabilities> ProbeCache::load() const {
     std::string_view text = *content;
     qapi::Capabilities c;
     if (!read_type_lines(text, c)) return std::nullopt;
+    auto schema = qapi::Schema::restore(text);
+    if (!schema) return std::nullopt;
+    c.schema = std::move(*schema);
     try {
         read_rest(Json::parse(text), c);
     } catch (const std::exception&) {
@@ -191,7 +191,8 @@ std::optional<qapi::Capabilities> ProbeCache::load() const {
 }
 
 void ProbeCache::store(const qapi::Capabilities& capabilities) const {
-    write(capabilities_part, type_lines(capabilities) + text_of(rest_of(capabilities)));
+    write(capabilities_part,
+          type_lines(capabilities) + capabilities.schema.save() + text_of(rest_of(capabilities)));
 }
 
 void ProbeCache::load_properties(qapi::Capabilities& capabilities,

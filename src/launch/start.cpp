@@ -93,7 +93,7 @@ void settle_in_cgroup(Started& vm) {
 }
 
 qmp::net::awaitable<Started> start(qmp::net::io_context& context, StartOrder order, const VmState& state,
-                                   Spawned spawned, Progress progress) {
+                                   Spawned spawned, Meanwhile meanwhile, Progress progress) {
     Started vm;
     vm.cgroup = std::move(order.cgroup);
     vm.host = std::make_unique<HostResources>(state, vm.cgroup.get(), order.host_ids,
@@ -126,6 +126,7 @@ qmp::net::awaitable<Started> start(qmp::net::io_context& context, StartOrder ord
         if (const auto* inherit = std::get_if<InheritStep>(&step.action)) vm.host->close(inherit->host);
         if (const auto* copy = std::get_if<CopyStep>(&step.action)) vm.host->close(copy->host);
     }
+    meanwhile(vm);
 
     std::unique_ptr<StartError> failure;
     std::string when = "while it started";

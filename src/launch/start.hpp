@@ -66,9 +66,13 @@ void settle_in_cgroup(Started& vm);
 /// Called once the jail's first process exists, before QEMU does: from here on it must be findable.
 using Spawned = std::function<void(const PidFd& stub, const HostResources& host)>;
 
+/// Called when QEMU has been started and takes its time to get ready: what can be done meanwhile costs
+/// nothing.
+using Meanwhile = std::function<void(const Started& vm)>;
+
 /// Does it. `state` has been created; QEMU's output goes to qemu.log there, its end to exit.json. Throws
 /// Error: StartError for what QEMU objects to or dies of, jail::SetupError, SystemError for host resources.
 qmp::net::awaitable<Started> start(qmp::net::io_context& context, StartOrder order, const VmState& state,
-                                   Spawned spawned, Progress progress);
+                                   Spawned spawned, Meanwhile meanwhile, Progress progress);
 
 }  // namespace qvm::launch

@@ -446,27 +446,6 @@ struct Supervisor::Impl {
         co_return ending;
     }
 
-    /// All is open that it needs: from here on it forwards, and writes in its own two directories.
-    void harden() {
-        using R = jail::PathRights;
-        jail::Hardening hardening;
-        hardening.signals = ::geteuid() == 0;
-        const auto runtime = state.runtime_directory();
-        hardening.paths = {{state.directory().string(), R::read | R::change},
-                           {runtime.string(), R::read | R::change},
-                           // To remove its own.
-                           {runtime.parent_path().string(), R::read_dir | R::remove_dir | R::remove_file},
-                           {"/proc", R::read},
-                           {"/etc/localtime", R::read_file},
-                           {"/usr/share/zoneinfo", R::read}};
-        if (vm.cgroup)
-            std::ranges::move(jail::paths_of_cgroup(vm.cgroup->record()),
-                              std::back_inserter(hardening.paths));
-        for (const auto& socket : vm.host->sockets())
-            hardening.paths.push_back({socket.parent_path().string(), R::remove_file});
-        jail::harden(hardening);
-    }
-
     void log_line(const std::string& text) { journal.line(text); }
     std::function<void(const std::exception_ptr&)> log_failure() {
         return [this](const std::exception_ptr& exception) {
@@ -500,13 +479,31 @@ struct Supervisor::Impl {
     Fd restart_lock;  ///< the operation lock, until this process ends
 };
 
+void harden_supervisor(const Started& vm, const VmState& state) {
+    using R = jail::PathRights;
+    jail::Hardening hardening;
+    hardening.signals = ::geteuid() == 0;
+    const auto runtime = state.runtime_directory();
+    hardening.paths = {{state.directory().string(), R::read | R::change},
+                       {runtime.string(), R::read | R::change},
+                       // To remove its own.
+                       {runtime.parent_path().string(), R::read_dir | R::remove_dir | R::remove_file},
+                       {"/proc", R::read},
+                       {"/etc/localtime", R::read_file},
+                       {"/usr/share/zoneinfo", R::read}};
+    if (vm.cgroup)
+        std::ranges::move(jail::paths_of_cgroup(vm.cgroup->record()), std::back_inserter(hardening.paths));
+    for (const auto& socket : vm.host->sockets())
+        hardening.paths.push_back({socket.parent_path().string(), R::remove_file});
+    jail::harden(hardening);
+}
+
 Supervisor::Supervisor(qmp::net::io_context& context, Started vm, VmState state, Applied applied)
     : impl_(std::make_unique<Impl>(context, std::move(vm), std::move(state), std::move(applied))) {
     impl_->applied.helpers = impl_->vm.host->helpers();
     impl_->open_console();
     impl_->open_attach_socket();
     impl_->write_state();
-    impl_->harden();
 }
 
 Supervisor::~Supervisor() = default;

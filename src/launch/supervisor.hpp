@@ -24,11 +24,14 @@ struct Ending {
     int exit_status() const;
 };
 
+/// Gives up, for good, what this process has no use for once QEMU has been started (jail/harden.hpp): from
+/// here on it speaks with QEMU, and opens what is in the VM's own two directories. Throws jail::SetupError.
+void harden_supervisor(const Started& vm, const VmState& state);
+
 class Supervisor {
   public:
     /// `applied` is completed (phase, processes) and written. The attach socket and the console are open when
-    /// the constructor returns, and this process is hardened (jail/harden.hpp) for good. Throws SystemError,
-    /// jail::SetupError.
+    /// the constructor returns. Throws SystemError.
     Supervisor(qmp::net::io_context& context, Started vm, VmState state, Applied applied);
     Supervisor(const Supervisor&) = delete;
     Supervisor& operator=(const Supervisor&) = delete;

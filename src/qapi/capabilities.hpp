@@ -55,7 +55,8 @@ struct Capabilities {
     Version version;
     std::string package;  ///< "Debian 1:7.2+dfsg-7+deb12u18", or empty
     std::string arch;     ///< "x86_64" (query-target)
-    Json introspection;   ///< the answer of query-qmp-schema, kept to be saved
+    Json introspection;   ///< the answer of query-qmp-schema, for to_json(); null where they were saved
+                          ///< otherwise
     Schema schema;        ///< parsed from it
     /// QOM type -> parent type, of all types (qom-list-types abstract=true); "" for a root.
     std::map<std::string, std::string, std::less<>> parents;

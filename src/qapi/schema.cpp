@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "qapi/schema.hpp"
 
-#include <deque>
-#include <map>
-
 #include <fmt/format.h>
 
 #include "base/error.hpp"
 #include "base/json.hpp"
+#include "qapi/schema_impl.hpp"
 
 namespace qvm::qapi {
 namespace {
-
-using Entities = std::map<std::string, const Json*, std::less<>>;
 
 [[noreturn]] void malformed(const std::string& why) {
     throw Error(ExitCode::HostCannot, "QEMU's answer to query-qmp-schema is malformed: " + why);
@@ -69,6 +65,73 @@ Enum enum_of(const Json& entity) {
     return result;
 }
 
+/// Makes types out of an introspection's entities.
+class Builder {
+  public:
+    Builder(const Json& introspection, std::deque<Type>& types);
+    /// The type called `name`, made when it is first asked for. Its address is known before its members are,
+    /// because types are recursive.
+    const Type* type(const std::string& name);
+
+  private:
+    void fill(Type& type, const Json& entity);
+    Object object_of(const Json& entity);
+
+    std::map<std::string, const Json*, std::less<>> entities_;
+    std::map<std::string, const Type*, std::less<>> by_name_;
+    std::deque<Type>& types_;
+};
+
+Builder::Builder(const Json& introspection, std::deque<Type>& types) : types_(types) {
+    if (!introspection.is_array()) malformed("it is not an array");
+    for (const Json& entity : introspection) {
+        if (!entity.is_object()) malformed("an entity is not an object");
+        entities_.emplace(string_of(entity, "name"), &entity);
+    }
+}
+
+const Type* Builder::type(const std::string& name) {
+    if (const auto known = by_name_.find(name); known != by_name_.end()) return known->second;
+    const auto entity = entities_.find(name);
+    if (entity == entities_.end()) malformed(fmt::format("type '{}' is not described", name));
+    Type& made = types_.emplace_back();
+    by_name_.emplace(name, &made);
+    fill(made, *entity->second);
+    return &made;
+}
+
+void Builder::fill(Type& type, const Json& entity) {
+    const std::string& meta = string_of(entity, "meta-type");
+    if (meta == "builtin") {
+        type.is = builtin_of(string_of(entity, "json-type"));
+    } else if (meta == "enum") {
+        type.is = enum_of(entity);
+    } else if (meta == "array") {
+        type.is = Array{this->type(string_of(entity, "element-type"))};
+    } else if (meta == "alternate") {
+        Alternate alternate;
+        for (const Json& choice : array_of(entity, "members"))
+            alternate.choices.push_back(this->type(string_of(choice, "type")));
+        type.is = std::move(alternate);
+    } else if (meta == "object") {
+        type.is = object_of(entity);
+    } else {
+        malformed(fmt::format("'{}' is not a kind of type", meta));
+    }
+}
+
+Object Builder::object_of(const Json& entity) {
+    Object object;
+    for (const Json& m : array_of(entity, "members"))
+        object.members.push_back({string_of(m, "name"), type(string_of(m, "type")), m.contains("default"),
+                                  has_feature(m, "deprecated"), has_feature(m, "unstable")});
+    if (!entity.contains("tag")) return object;
+    object.tag = string_of(entity, "tag");
+    for (const Json& v : array_of(entity, "variants"))
+        object.variants.push_back({string_of(v, "case"), type(string_of(v, "type"))});
+    return object;
+}
+
 }  // namespace
 
 const Member* Object::member(std::string_view name) const {
@@ -83,78 +146,15 @@ const Type* Object::variant(std::string_view tag_value) const {
     return nullptr;
 }
 
-struct Schema::Impl {
-    std::deque<Type> types;  // a deque: types point at each other
-    std::map<std::string, const Type*, std::less<>> by_name;
-    std::map<std::string, Command, std::less<>> commands;
-    std::map<std::string, Event, std::less<>> events;
-    std::vector<std::string> command_names, event_names;
-
-    /// The type called `name`, made from `entities` when it is first asked for. Its address is known before
-    /// its members are, because types are recursive.
-    const Type* type(const std::string& name, const Entities& entities);
-    void fill(Type& type, const Json& entity, const Entities& entities);
-    Object object_of(const Json& entity, const Entities& entities);
-};
-
-const Type* Schema::Impl::type(const std::string& name, const Entities& entities) {
-    if (const auto known = by_name.find(name); known != by_name.end()) return known->second;
-    const auto entity = entities.find(name);
-    if (entity == entities.end()) malformed(fmt::format("type '{}' is not described", name));
-    Type& made = types.emplace_back();
-    by_name.emplace(name, &made);
-    fill(made, *entity->second, entities);
-    return &made;
-}
-
-void Schema::Impl::fill(Type& type, const Json& entity, const Entities& entities) {
-    const std::string& meta = string_of(entity, "meta-type");
-    if (meta == "builtin") {
-        type.is = builtin_of(string_of(entity, "json-type"));
-    } else if (meta == "enum") {
-        type.is = enum_of(entity);
-    } else if (meta == "array") {
-        type.is = Array{this->type(string_of(entity, "element-type"), entities)};
-    } else if (meta == "alternate") {
-        Alternate alternate;
-        for (const Json& choice : array_of(entity, "members"))
-            alternate.choices.push_back(this->type(string_of(choice, "type"), entities));
-        type.is = std::move(alternate);
-    } else if (meta == "object") {
-        type.is = object_of(entity, entities);
-    } else {
-        malformed(fmt::format("'{}' is not a kind of type", meta));
-    }
-}
-
-Object Schema::Impl::object_of(const Json& entity, const Entities& entities) {
-    Object object;
-    for (const Json& m : array_of(entity, "members"))
-        object.members.push_back({string_of(m, "name"), type(string_of(m, "type"), entities),
-                                  m.contains("default"), has_feature(m, "deprecated"),
-                                  has_feature(m, "unstable")});
-    if (!entity.contains("tag")) return object;
-    object.tag = string_of(entity, "tag");
-    for (const Json& v : array_of(entity, "variants"))
-        object.variants.push_back({string_of(v, "case"), type(string_of(v, "type"), entities)});
-    return object;
-}
-
 Schema::Schema() : impl_(std::make_unique<Impl>()) {}
 Schema::Schema(Schema&&) noexcept = default;
 Schema& Schema::operator=(Schema&&) noexcept = default;
 Schema::~Schema() = default;
 
 Schema Schema::parse(const Json& introspection) {
-    if (!introspection.is_array()) malformed("it is not an array");
-    Entities entities;
-    for (const Json& entity : introspection) {
-        if (!entity.is_object()) malformed("an entity is not an object");
-        entities.emplace(string_of(entity, "name"), &entity);
-    }
-
     Schema schema;
     Impl& impl = *schema.impl_;
+    Builder builder(introspection, impl.types);
     for (const Json& entity : introspection) {
         const std::string& meta = string_of(entity, "meta-type");
         const std::string& name = string_of(entity, "name");
@@ -162,16 +162,15 @@ Schema Schema::parse(const Json& introspection) {
         const bool unstable = has_feature(entity, "unstable");
         if (meta == "command") {
             const auto oob = entity.find("allow-oob");
-            const Type* arguments = impl.type(string_of(entity, "arg-type"), entities);
+            const Type* arguments = builder.type(string_of(entity, "arg-type"));
             if (!std::holds_alternative<Object>(arguments->is))
                 malformed("a command's arguments are no object");
-            impl.commands.emplace(name,
-                                  Command{name, arguments, impl.type(string_of(entity, "ret-type"), entities),
-                                          oob != entity.end() && *oob == true, deprecated, unstable});
+            impl.commands.emplace(name, Command{name, arguments, builder.type(string_of(entity, "ret-type")),
+                                                oob != entity.end() && *oob == true, deprecated, unstable});
             impl.command_names.push_back(name);
         } else if (meta == "event") {
             impl.events.emplace(
-                name, Event{name, impl.type(string_of(entity, "arg-type"), entities), deprecated, unstable});
+                name, Event{name, builder.type(string_of(entity, "arg-type")), deprecated, unstable});
             impl.event_names.push_back(name);
         }
     }

@@ -88,6 +88,11 @@ class Schema {
     /// From the array that query-qmp-schema returns. Throws Error when it is not one.
     static Schema parse(const Json& introspection);
 
+    /// As lines of text, which are read back in a tenth of the time that parse() takes.
+    std::string save() const;
+    /// Takes what save() wrote off the front of `text`. Nothing if that is damaged.
+    static std::optional<Schema> restore(std::string_view& text);
+
     const Command* command(std::string_view name) const;
     const Event* event(std::string_view name) const;
     const std::vector<std::string>& command_names() const;

@@ -77,3 +77,40 @@ TEST_CASE("what is not a schema is refused with a reason") {
                           {"name":"0","meta-type":"object","members":[7]}])"),
                ContainsSubstring("bad element of 'members'"));
 }
+
+TEST_CASE("a schema is saved and read back") {
+    const Schema& schema = test::saved_qemu().schema;
+    const auto saved = schema.save();
+    const auto text = saved + "what follows";
+    std::string_view rest = text;
+    const auto again = Schema::restore(rest);
+    REQUIRE(again);
+    CHECK(rest == "what follows");
+    CHECK(again->save() == saved);
+    CHECK(again->command_names() == schema.command_names());
+    CHECK(again->event_names() == schema.event_names());
+    CHECK(again->command("query-yank")->allow_oob);
+    CHECK(again->command("x-exit-preconfig")->unstable);
+    CHECK(again->command("drive-backup")->deprecated);
+    const Object& add = object_of(again->command("blockdev-add")->arguments);
+    CHECK(add.tag == "driver");
+    CHECK(add.member("node-name")->optional);
+    CHECK_FALSE(add.member("driver")->optional);
+    const Type* raw = add.variant("raw");
+    REQUIRE(raw != nullptr);
+    CHECK(object_of(raw).member("file") != nullptr);
+}
+
+TEST_CASE("a damaged schema is not read") {
+    const auto saved = test::saved_qemu().schema.save();
+    const auto reads = [](std::string_view text) { return Schema::restore(text).has_value(); };
+    CHECK(reads(saved));
+    for (std::size_t length = 0; length < saved.size(); length += 997)
+        CHECK_FALSE(reads(saved.substr(0, length)));
+    CHECK_FALSE(reads("99999999\n"));
+    CHECK_FALSE(reads("1\na\t1\n\n"));
+    CHECK_FALSE(reads("1\nb\t6\n\n"));
+    CHECK_FALSE(reads("1\nb\t0\nc\tnot-an-object\t0\t0\t0\n\n"));
+    CHECK_FALSE(reads("1\no\t\t1\tname\n\n"));
+    CHECK(reads("1\no\t\t0\n\n"));
+}
