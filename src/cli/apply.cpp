@@ -28,6 +28,7 @@ struct Arguments {
     FileArguments vm;
     bool yes = false;
     bool replug = false;
+    bool fix_drift = false;
     std::string unplug_timeout = "10s";
     std::chrono::milliseconds unplug_patience() const {
         const auto parsed = parse_duration(unplug_timeout);
@@ -97,8 +98,7 @@ void name_helpers(std::vector<launch::Operation>& operations, const launch::Host
 
 /// Opens what the plan needs, with the caller's rights, and hands it to the supervisor.
 launch::ApplyOutcome send(const Front& front, const Comparison& comparison, const launch::VmState& vm,
-                          const Arguments& arguments) {
-    Attached attached(vm);
+                          Attached& attached, const Arguments& arguments) {
     const auto fdsets = launch::ObservedFdsets::from_reply(attached.execute("query-fdsets", Json::object()));
     auto plan =
         launch::compile_changes(comparison.running_side(), comparison.wanted_side(front),
@@ -192,9 +192,12 @@ ExitCode apply(const Arguments& arguments) {
     launch::VmState vm(launch::Directories::from_environment(), front.vm.name.value);
     running_state(front, vm);
     const Fd lock = lock_when_settled(vm, patience);
-    const Comparison comparison = compare(front, running_state(front, vm));
+    Attached attached(vm);
+    const Comparison comparison =
+        compare(front, running_state(front, vm), observe(attached), arguments.fix_drift);
     front.check_host();
     if (front.report(false)) return ExitCode::Invalid;
+    warn_of_drift(comparison.drift, vm.name(), arguments.fix_drift);
     warn_of_pending(comparison, vm.name());
     if (comparison.difference.empty()) {
         fmt::print("{}: nothing to change\n", vm.name());
@@ -213,7 +216,7 @@ ExitCode apply(const Arguments& arguments) {
         fmt::print("{}: nothing was changed\n", vm.name());
         return ExitCode::Usage;
     }
-    return report(send(front, comparison, vm, arguments), comparison, vm.name(), arguments.replug);
+    return report(send(front, comparison, vm, attached, arguments), comparison, vm.name(), arguments.replug);
 }
 
 }  // namespace
@@ -225,6 +228,8 @@ void add_apply(CLI::App& app, Action& action) {
     verb->add_flag("-y,--yes", arguments->yes, "do not ask");
     verb->add_flag("--replug", arguments->replug,
                    "also what the guest sees go and come again: a device with other properties");
+    verb->add_flag("--fix-drift", arguments->fix_drift,
+                   "also add again what somebody has taken away beside qvm");
     verb->add_option("--unplug-timeout", arguments->unplug_timeout,
                      "how long to wait for the guest to let devices go; default 10s")
         ->type_name("DURATION");

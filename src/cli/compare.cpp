@@ -1,13 +1,22 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "cli/compare.hpp"
 
+#include <fmt/format.h>
+
+#include "cli/terminal.hpp"
+
 namespace qvm::cli {
 
-Comparison compare(Front& front, launch::Applied applied) {
-    Comparison comparison{std::move(applied), {}, {}, {}};
+Comparison compare(Front& front, launch::Applied applied, const std::optional<launch::Observed>& observed,
+                   bool fix_drift) {
+    Comparison comparison{std::move(applied), {}, {}, {}, {}};
     front.find_qemu();
     comparison.running =
         launch::read_compiled(comparison.applied.compiled, front.vm.name.value, *front.probe);
+    if (observed) comparison.drift = launch::drift(comparison.running, *observed);
+    if (fix_drift)
+        for (const auto& missing : comparison.drift.missing)
+            std::erase_if(comparison.running.resources, [&](const auto& r) { return r.id == missing; });
     const auto spare = front.vm.spare_pcie_ports.value;
     front.check(&comparison.running);
     if (front.diagnostics.has_errors()) return comparison;
@@ -15,6 +24,25 @@ Comparison compare(Front& front, launch::Applied applied) {
     comparison.difference =
         launch::diff(comparison.running_side(), comparison.wanted_side(front), front.probe->capabilities());
     return comparison;
+}
+
+launch::Observed observe(Attached& attached) {
+    const auto ask = [&](const char* command, const Json& arguments) {
+        return attached.execute(command, arguments);
+    };
+    return launch::Observed::from_replies(ask("qom-list", launch::Observed::peripherals_question()),
+                                          ask("qom-list", launch::Observed::objects_question()),
+                                          ask("query-chardev", Json::object()),
+                                          ask("query-named-block-nodes", {{"flat", true}}));
+}
+
+void warn_of_drift(const launch::Drift& drift, const std::string& name, bool fix_drift) {
+    for (const auto& missing : drift.missing)
+        print_warning(fmt::format("{}: {} is not there any more: somebody has taken it away{}", name,
+                                  missing.to_string(), fix_drift ? "" : "; --fix-drift repairs that"));
+    for (const auto& extra : drift.extra)
+        print_warning(fmt::format("{}: {} is there, and no file says so: somebody has added it", name,
+                                  extra.to_string()));
 }
 
 bool runs(const Front& front, const launch::VmState& vm) {

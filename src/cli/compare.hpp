@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A VM's file against what runs as that VM: what plan, apply and up have in common.
 #pragma once
-#include <memory>
+#include <optional>
+#include <string>
 
+#include "cli/attach.hpp"
 #include "cli/front.hpp"
 #include "launch/diff.hpp"
+#include "launch/drift.hpp"
 #include "launch/state.hpp"
 
 namespace qvm::cli {
@@ -14,14 +17,22 @@ struct Comparison {
     config::Vm running;
     launch::Compiled wanted;
     launch::Difference difference;
+    launch::Drift drift;
 
     launch::Side running_side() const { return {running, applied.compiled, nullptr}; }
     launch::Side wanted_side(const Front& front) const { return {front.vm, wanted, &front.document}; }
 };
 
 /// Checks the file with the running VM in mind, and compares. Nothing (of the difference) when the file has
-/// errors: they are in front.diagnostics. Throws Error. `front` is freshly loaded.
-Comparison compare(Front& front, launch::Applied applied);
+/// errors: they are in front.diagnostics. Throws Error. `front` is freshly loaded. `observed`: what QEMU says
+/// it has, to be compared, too; with `fix_drift` what is missing there counts as not running.
+Comparison compare(Front& front, launch::Applied applied,
+                   const std::optional<launch::Observed>& observed = std::nullopt, bool fix_drift = false);
+
+/// Asks a running QEMU.
+launch::Observed observe(Attached& attached);
+/// A warning for each difference between what was made and what is there.
+void warn_of_drift(const launch::Drift& drift, const std::string& name, bool fix_drift);
 
 /// True if the VM that `front` names runs, supervised, and belongs to its file.
 bool runs(const Front& front, const launch::VmState& vm);

@@ -18,9 +18,11 @@ struct Arguments {
 
 /// What `apply` would do to a VM that runs.
 ExitCode plan_changes(const Arguments& arguments, Front& front, const launch::VmState& vm) {
-    const Comparison comparison = compare(front, vm.applied().value());
+    Attached attached(vm);
+    const Comparison comparison = compare(front, vm.applied().value(), observe(attached));
     if (!arguments.look.no_host) front.check_host();
     if (front.report(false)) return ExitCode::Invalid;
+    warn_of_drift(comparison.drift, vm.name(), false);
     const auto& difference = comparison.difference;
     if (arguments.look.json) {
         Json all = Json::object();

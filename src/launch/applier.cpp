@@ -90,6 +90,18 @@ void Applier::done(const Operation& operation, ApplyOutcome& outcome) const {
     hooks_.log("apply: " + operation.title());
 }
 
+/// What is no command of QEMU's.
+std::optional<CommandFailure> Applier::run_own(const Operation& operation) const {
+    try {
+        if (operation.kind == Kind::Settings) hooks_.set(operation.arguments);
+        if (operation.kind == Kind::TakeHelper) hooks_.take_helper(operation.arguments);
+        if (operation.kind == Kind::EndHelper) hooks_.end_helper(operation.arguments.value("name", ""));
+    } catch (const std::exception& error) {
+        return CommandFailure{Cause::Refused, error.what(), {}};
+    }
+    return std::nullopt;
+}
+
 /// `undo`: where its undoing is put once it is done; may be null.
 awaitable<std::optional<CommandFailure>> Applier::run_one(const Operation& operation,
                                                           std::vector<Operation>* undo) {
@@ -122,12 +134,8 @@ awaitable<std::optional<CommandFailure>> Applier::run_one(const Operation& opera
         for (const auto& saved : applied_.compiled.resources)
             if (saved.id == operation.resource) back.record.set = saved;
         way_back.push_back(std::move(back));
-    } else if (operation.kind == Kind::Settings) {
-        hooks_.set(operation.arguments);
-    } else if (operation.kind == Kind::TakeHelper) {
-        hooks_.take_helper(operation.arguments);
-    } else if (operation.kind == Kind::EndHelper) {
-        hooks_.end_helper(operation.arguments.value("name", ""));
+    } else {
+        failure = run_own(operation);
     }
     if (failure && operation.may_fail && failure->cause == Cause::Refused) failure.reset();
     if (failure) co_return failure;
@@ -191,6 +199,12 @@ awaitable<void> Applier::run_removals(const std::vector<Operation>& operations, 
             auto gone = unplug({next, end}, outcome);
             co_await std::move(gone);
             next = end;
+            continue;
+        }
+        // Of what is replugged: what did not go cannot come again.
+        const bool comes = !next->undo.empty();
+        if (comes && !kept_.empty()) {
+            ++next;
             continue;
         }
         if (waits(*next)) {
@@ -333,12 +347,15 @@ awaitable<void> Applier::unplug(std::vector<Operation> group, ApplyOutcome& outc
 awaitable<ApplyOutcome> Applier::run(Operations operations, std::map<std::string, Fd> fds,
                                      std::chrono::milliseconds unplug_deadline) {
     struct Busy {
-        bool& flag;
-        explicit Busy(bool& busy) : flag(busy) { flag = true; }
+        Applier& applier;
+        explicit Busy(Applier& whose) : applier(whose) { applier.busy_ = true; }
         Busy(const Busy&) = delete;
         Busy& operator=(const Busy&) = delete;
-        ~Busy() { flag = false; }
-    } const busy(busy_);
+        ~Busy() {
+            applier.busy_ = false;
+            applier.fds_.clear();
+        }
+    } const busy(*this);
     fds_ = std::move(fds);
     unplug_deadline_ = unplug_deadline;
     kept_.clear();
@@ -357,13 +374,11 @@ awaitable<ApplyOutcome> Applier::run(Operations operations, std::map<std::string
         co_return outcome;
     }
     for (const auto* part : {&operations.removals, &operations.replugs}) {
-        // What did not go cannot come again.
         if (!outcome.failed.empty() || (part == &operations.replugs && !kept_.empty())) break;
         auto removing = run_removals(*part, outcome);
         co_await std::move(removing);
     }
     hooks_.write_state();
-    fds_.clear();
     co_return outcome;
 }
 

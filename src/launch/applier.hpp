@@ -65,6 +65,7 @@ class Applier {
     qmp::net::awaitable<void> undo_all(std::vector<Operation> undo, ApplyOutcome& outcome);
     qmp::net::awaitable<std::optional<CommandFailure>> run_one(const Operation& operation,
                                                                std::vector<Operation>* undo);
+    std::optional<CommandFailure> run_own(const Operation& operation) const;
     qmp::net::awaitable<void> unplug(std::vector<Operation> group, ApplyOutcome& outcome);
     qmp::net::awaitable<void> ask(std::vector<Unplugging>& devices);
     qmp::net::awaitable<void> wait_for_guest(qmp::EventQueue& events, std::vector<Unplugging>& devices);

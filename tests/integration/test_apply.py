@@ -281,6 +281,23 @@ class InPlace(Apply):
         self.unchanged()
 
 
+class Drift(Apply):
+    def test_taken_away_and_added_beside_qvm(self):
+        self.boot(self.disk("data"), head='attach.allow = "all"')
+        self.world.run("qmp", "guest", "device_del", '{"id": "data"}')
+        self.guest_sees("grep . /sys/block/*/serial", "DATA", False)
+        self.world.run("qmp", "guest", "blockdev-add", '{"driver": "null-co", "node-name": "foreign"}')
+        result = self.world.run("plan", "--exit-code", self.file)
+        self.assertIn("guest: device.data is not there any more", result.stderr)
+        self.assertIn("guest: blockdev.foreign is there, and no file says so", result.stderr)
+        self.assertNotIn("blockdev.data", result.stderr)
+        self.unchanged()
+        result = self.apply(None, "--fix-drift")
+        self.assertIn("+ device.data", result.stdout)
+        self.guest_sees("grep . /sys/block/*/serial", "DATA")
+        self.assertNotIn("device.data", self.world.run("plan", self.file).stderr)
+
+
 class Refusals(Apply):
     def test_a_step_that_fails_is_undone(self):
         """QEMU refuses the last device: what was added before is taken away, and the VM is as it was."""
@@ -368,7 +385,7 @@ class Unplug(Apply):
 
     def test_a_guest_that_does_not_listen(self):
         """In the firmware nobody lets a device go: it is pending, says so, and goes with a reset."""
-        base = f'machine.accel = "tcg"\nmemory = "128M"\n'
+        base = 'machine.accel = "tcg"\nmemory = "128M"\n'
         file = self.world.write("guest/vm.toml", base + self.disk("data"))
         self.world.run("up", file)
         self.world.write("guest/vm.toml", base)
@@ -382,6 +399,20 @@ class Unplug(Apply):
         harness.wait_until(lambda: self.world.status("guest")["pending"] == [], "the disk to go with the reset")
         self.assertNotIn("data", self.nodes())
         self.assertIn("nothing to change", self.world.run("apply", "--yes", file).stdout)
+
+    def test_a_replug_that_waits(self):
+        """What has not gone is not added a second time."""
+        base = 'machine.accel = "tcg"\nmemory = "128M"\n'
+        file = self.world.write("guest/vm.toml", base + self.disk("data"))
+        self.world.run("up", file)
+        self.world.write("guest/vm.toml", base + self.disk("data", more="device = { num-queues = 2 }"))
+        result = self.world.run("apply", "--yes", "--replug", "--unplug-timeout", "1s", file, status=5)
+        self.assertIn("has not let it go yet", result.stdout)
+        self.assertIn("stays in the file, but it is being unplugged", self.world.run("apply", "--yes", file, status=4).stderr)
+        self.world.run("reset", "guest")
+        harness.wait_until(lambda: self.world.status("guest")["pending"] == [], "the disk to go with the reset")
+        self.assertIn("+ device.data", self.world.run("apply", "--yes", file).stdout)
+        self.assertIn("nothing to change", self.world.run("plan", "--exit-code", file).stdout)
 
     def test_scsi_disk_of_a_paused_guest(self):
         """Its bus needs nobody's consent."""

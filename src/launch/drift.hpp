@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Where a VM that runs is not what was made of it: somebody changed it beside qvm. Pure.
+#pragma once
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/json.hpp"
+#include "config/resource.hpp"
+
+namespace qvm::launch {
+
+/// What a running QEMU says it has, each by its id. Its networks it does not tell.
+struct Observed {
+    std::set<std::string> devices, objects, chardevs;
+    std::set<std::string> nodes;
+
+    /// The commands to ask with, and the arguments.
+    static Json peripherals_question() { return {{"path", "/machine/peripheral"}}; }
+    static Json objects_question() { return {{"path", "/objects"}}; }
+    /// From the replies of qom-list of both, query-chardev and query-named-block-nodes (flat).
+    static Observed from_replies(const Json& peripherals, const Json& objects, const Json& chardevs,
+                                 const Json& nodes);
+};
+
+struct Drift {
+    std::vector<config::ResourceId> missing;  ///< made, and not there any more
+    std::vector<config::ResourceId> extra;    ///< there, and made by somebody else
+    bool empty() const { return missing.empty() && extra.empty(); }
+};
+
+Drift drift(const config::Vm& running, const Observed& observed);
+
+}  // namespace qvm::launch
