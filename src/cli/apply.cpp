@@ -179,9 +179,9 @@ ExitCode report(const launch::ApplyOutcome& outcome, const Comparison& compariso
                        (!replug && comparison.difference.has(launch::Action::Replug));
     const bool only_replugs = later && !comparison.difference.has(launch::Action::NextStart);
     fmt::print("{}: applied{}\n", name,
-               only_replugs ? "; `apply --replug` does the rest"
-               : later      ? "; the rest waits for the next start"
-                            : "");
+               only_replugs ? std::string("; `apply --replug` does the rest")
+               : later      ? fmt::format("; `qvm restart {}` does the rest", name)
+                            : std::string());
     return later ? ExitCode::NextStart : ExitCode::Ok;
 }
 

@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "cli/attach.hpp"
 #include "cli/reference.hpp"
+#include "cli/start_stop.hpp"
 #include "cli/terminal.hpp"
 #include "cli/verbs.hpp"
 #include "launch/control.hpp"
@@ -18,11 +19,6 @@ using std::chrono::milliseconds;
 
 /// Beyond the guest's own time: quit, kill and tidying up.
 constexpr milliseconds grace{20'000};
-
-struct Arguments {
-    std::string vm;
-    std::string timeout;
-};
 
 qmp::net::awaitable<void> shut_down_into(qmp::Client& client, const PidFd& stub, milliseconds timeout,
                                          std::string& detail) {
@@ -63,7 +59,9 @@ std::string stop_running(launch::VmState& vm, milliseconds timeout) {
     }
 }
 
-ExitCode stop(const Arguments& arguments) {
+}  // namespace
+
+ExitCode stop(const StopArguments& arguments) {
     launch::VmState vm = find_vm(arguments.vm);
     if (vm.condition() == launch::Condition::Stopped) {
         tidy_up_after_end(vm);
@@ -88,11 +86,9 @@ ExitCode stop(const Arguments& arguments) {
     return ExitCode::Ok;
 }
 
-}  // namespace
-
 void add_stop(CLI::App& app, Action& action) {
     auto* verb = app.add_subcommand("stop", "Let a VM power off; end it when it does not");
-    auto arguments = std::make_shared<Arguments>();
+    auto arguments = std::make_shared<StopArguments>();
     add_name(*verb, arguments->vm);
     verb->add_option("--timeout", arguments->timeout,
                      "how long the guest may take (\"30s\"); default: the file's lifecycle.stop-timeout")

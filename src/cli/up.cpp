@@ -14,6 +14,7 @@
 #include "cli/console_verb.hpp"
 #include "cli/front.hpp"
 #include "cli/reference.hpp"
+#include "cli/start_stop.hpp"
 #include "cli/terminal.hpp"
 #include "cli/verbs.hpp"
 #include "config/dump.hpp"
@@ -29,12 +30,6 @@ using Clock = std::chrono::steady_clock;
 
 /// How long `up` waits for another verb that is at work on the same VM.
 constexpr std::chrono::minutes patience{5};
-
-struct Arguments {
-    FileArguments vm;
-    bool console = false;
-    bool foreground = false;
-};
 
 /// What will be true of the VM once it runs.
 launch::Applied intended_state(const Front& front, const launch::Plan& plan, std::uint64_t generation,
@@ -62,7 +57,7 @@ launch::Applied intended_state(const Front& front, const launch::Plan& plan, std
 }
 
 /// `up` of a VM that has processes already.
-ExitCode already_there(const launch::VmState& vm, launch::Condition condition, const Arguments& arguments) {
+ExitCode already_there(const launch::VmState& vm, launch::Condition condition, const UpArguments& arguments) {
     if (condition == launch::Condition::Orphaned)
         throw Error(
             ExitCode::Usage, fmt::format("{} runs without a supervisor, which has died", vm.name()),
@@ -77,9 +72,9 @@ ExitCode already_there(const launch::VmState& vm, launch::Condition condition, c
     }
     throw Error(
         ExitCode::Changes, fmt::format("{} runs, but its file has changed since it was started", vm.name()),
-        fmt::format("`qvm plan {1}` shows how, `qvm apply {1}` changes what can be changed while it runs; "
-                    "`qvm stop {0} && qvm up {1}` starts it as the file says now",
-                    vm.name(), front.document.files.front().string()));
+        fmt::format("`qvm plan {0}` shows how, `qvm apply {0}` changes what can be changed while it runs, "
+                    "`qvm restart {0}` starts it anew",
+                    front.paths.front()));
 }
 
 std::string describe_failure(const Front& front, const std::exception& failure) {
@@ -163,7 +158,9 @@ void take_locks(launch::VmState& vm, launch::UpOrder& order) {
         throw Error(ExitCode::Usage, fmt::format("{} is still ending", vm.name()), "try again in a moment");
 }
 
-ExitCode up(const Arguments& arguments) {
+}  // namespace
+
+ExitCode up(const UpArguments& arguments) {
     const auto begun = Clock::now();
     launch::UpOrder order;
     order.inherited = open_descriptors(STDERR_FILENO + 1);
@@ -235,11 +232,9 @@ ExitCode up(const Arguments& arguments) {
     std::_Exit(static_cast<int>(ExitCode::Ok));
 }
 
-}  // namespace
-
 void add_up(CLI::App& app, Action& action) {
     auto* verb = app.add_subcommand("up", "Start a VM");
-    auto arguments = std::make_shared<Arguments>();
+    auto arguments = std::make_shared<UpArguments>();
     arguments->vm.add_to(*verb);
     auto* console =
         verb->add_flag("--console", arguments->console, "talk to its console then; Ctrl-] then . leaves");

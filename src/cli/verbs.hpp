@@ -31,6 +31,8 @@ void add_log(CLI::App& app, Action& action);
 /// pause, resume, reset: one QMP command each.
 void add_pause_resume_reset(CLI::App& app, Action& action);
 void add_stop(CLI::App& app, Action& action);
+/// stop and up.
+void add_restart(CLI::App& app, Action& action);
 void add_kill(CLI::App& app, Action& action);
 void add_rm(CLI::App& app, Action& action);
 /// jail -- CMD, jail plan, jail log.

@@ -28,6 +28,9 @@ std::string words_of(const CommandFailure& failure) {
     return failure.detail;
 }
 
+/// A guest that was not ready for it has forgotten; sooner, native hotplug would take it for "never mind".
+constexpr std::chrono::seconds ask_again_after{6};
+
 /// Status bytes of ACPI's _OST for an ejection (source 3): 0 is done, 0x84 under way.
 bool is_refusal(const Json& ost) {
     constexpr int ejection = 3, done = 0, in_progress = 0x84;
@@ -62,6 +65,8 @@ struct Applier::Unplugging {
     enum class Is { ToBeAsked, Asked, Gone, Deferred, Refused };
     Operation operation;
     Is state = Is::ToBeAsked;
+    bool was_asked = false;  ///< once or more, now or by an apply before
+    Clock::time_point asked{};
     std::string why;  ///< what QEMU said last
 };
 
@@ -247,13 +252,18 @@ awaitable<void> Applier::ask(std::vector<Unplugging>& devices) {
         if (device.state != Is::ToBeAsked) continue;
         auto asked = try_command(monitor_, "device_del", {{"id", device.operation.device}}, -1);
         const auto failure = co_await std::move(asked);
+        device.asked = Clock::now();
         if (!failure) {
             device.state = Is::Asked;
+            device.was_asked = true;
             continue;
         }
         device.why = words_of(*failure);
         auto there = is_there(device.operation.device);
-        if (!co_await std::move(there)) device.state = Is::Gone;
+        if (!co_await std::move(there))
+            device.state = Is::Gone;
+        else if (device.was_asked)
+            device.state = Is::Asked;  // it is told that it was asked already
     }
 }
 
@@ -270,6 +280,9 @@ awaitable<void> Applier::wait_for_guest(qmp::EventQueue& events, std::vector<Unp
         const auto event = co_await std::move(next);
         if (!event) {
             if (events.ended()) co_return;
+            for (auto& device : devices)
+                if (device.state == Is::Asked && Clock::now() - device.asked > ask_again_after)
+                    device.state = Is::ToBeAsked;
             auto again = ask(devices);
             co_await std::move(again);
             continue;
@@ -303,11 +316,11 @@ awaitable<void> Applier::settle(std::vector<Unplugging>& devices, ApplyOutcome& 
             continue;
         }
         kept_.push_back(operation.device);
-        if (device.state == Is::Refused || device.state == Is::ToBeAsked) {
+        if (device.state == Is::Refused || (device.state == Is::ToBeAsked && !device.was_asked)) {
             outcome.refused.push_back(fmt::format("{}: {}", operation.resource, device.why));
             continue;
         }
-        const bool asked = device.state == Is::Asked;
+        const bool asked = device.state != Is::Deferred;
         applied_.pending.push_back({operation.device, operation.resource, asked});
         (asked ? outcome.pending : outcome.deferred).push_back(operation.resource);
     }
@@ -326,10 +339,10 @@ awaitable<void> Applier::unplug(std::vector<Operation> group, ApplyOutcome& outc
     const bool runs = !failure && status.value("running", false);
     std::vector<Unplugging> devices;
     for (auto& operation : group) {
-        Unplugging device{std::move(operation), Is::ToBeAsked, {}};
+        Unplugging device{std::move(operation)};
         const auto before =
             std::ranges::find(applied_.pending, device.operation.device, &PendingUnplug::device);
-        if (before != applied_.pending.end() && before->asked) device.state = Is::Asked;
+        device.was_asked = before != applied_.pending.end() && before->asked;
         take_over_pending(device.operation.device);
         // Asking a guest that does not run would spoil the device for good.
         if (device.state == Is::ToBeAsked && device.operation.needs_guest && !runs)

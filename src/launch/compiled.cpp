@@ -84,7 +84,7 @@ config::Vm read_compiled(const Compiled& compiled, const std::string& vm, Probe&
         throw Error(ExitCode::HostCannot,
                     fmt::format("{}: what runs cannot be compared with its file: {} does not know all of it",
                                 vm, probe.capabilities().to_string()),
-                    fmt::format("was QEMU upgraded? `qvm stop {0} && qvm up {0}` starts it anew", vm));
+                    fmt::format("was QEMU upgraded? `qvm restart {}` starts it anew", vm));
     return running;
 }
 

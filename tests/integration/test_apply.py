@@ -357,6 +357,19 @@ class Refusals(Apply):
         self.world.run("up", self.file)
         self.assertIn("nothing to change", self.world.run("plan", "--exit-code", self.file).stdout)
 
+    def test_restart(self):
+        """What waits for the next start comes with it; a broken file does not cost the VM that runs."""
+        self.boot()
+        self.leave()
+        self.write("", memory="208M")
+        self.world.run("apply", "--yes", self.file, status=4)
+        broken = self.world.run("restart", "--set", "memory=many", self.file, status=2)
+        self.assertIn("[bad-size]", broken.stderr)
+        self.assertEqual(self.world.status("guest")["state"], "running")
+        result = self.world.run("restart", self.file)
+        self.assertRegex(result.stdout, r"guest: stopped: .*\nguest: running")
+        self.assertIn("nothing to change", self.world.run("plan", "--exit-code", self.file).stdout)
+
     def test_plan_as_json(self):
         self.boot()
         self.write(self.disk("data"))
@@ -399,6 +412,15 @@ class Unplug(Apply):
         harness.wait_until(lambda: self.world.status("guest")["pending"] == [], "the disk to go with the reset")
         self.assertNotIn("data", self.nodes())
         self.assertIn("nothing to change", self.world.run("apply", "--yes", file).stdout)
+
+    def test_asked_too_early(self):
+        """A guest that was asked before it could hear is asked again."""
+        self.file = self.start_guest("guest", self.disk("data"))
+        self.world.write("guest/vm.toml", self.world.guest_toml())
+        self.world.run("apply", "--yes", "--unplug-timeout", "100ms", self.file, status=None)
+        self.world.report("guest")
+        self.world.run("apply", "--yes", "--unplug-timeout", "60s", self.file)
+        self.assertNotIn("data", self.nodes())
 
     def test_a_replug_that_waits(self):
         """What has not gone is not added a second time."""

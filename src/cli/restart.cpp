@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include <CLI/CLI.hpp>
+
+#include "cli/start_stop.hpp"
+#include "cli/verbs.hpp"
+#include "launch/state.hpp"
+
+namespace qvm::cli {
+namespace {
+
+struct Arguments {
+    UpArguments up;
+    std::string timeout;
+};
+
+/// A file with mistakes must not cost the VM that runs.
+bool can_start(const FileArguments& arguments, std::string& name) {
+    Front front = Front::load(arguments);
+    front.check();
+    front.check_host();
+    name = front.vm.name.value;
+    return !front.report(false);
+}
+
+ExitCode restart(const Arguments& arguments) {
+    std::string name;
+    if (!can_start(arguments.up.vm, name)) return ExitCode::Invalid;
+    if (const launch::VmState vm(launch::Directories::from_environment(), name); vm.exists())
+        stop({name, arguments.timeout});
+    return up(arguments.up);
+}
+
+}  // namespace
+
+void add_restart(CLI::App& app, Action& action) {
+    auto* verb = app.add_subcommand("restart", "Stop a VM and start it as its file says now");
+    auto arguments = std::make_shared<Arguments>();
+    arguments->up.vm.add_to(*verb);
+    verb->add_flag("--console", arguments->up.console, "talk to its console then; Ctrl-] then . leaves");
+    verb->add_option("--timeout", arguments->timeout,
+                     "how long the guest may take to power off; default: the file's lifecycle.stop-timeout")
+        ->type_name("DURATION");
+    verb->callback([arguments, &action] { action = [arguments] { return restart(*arguments); }; });
+}
+
+}  // namespace qvm::cli
