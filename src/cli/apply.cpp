@@ -140,6 +140,9 @@ launch::ApplyOutcome send(const Front& front, const Comparison& comparison, cons
         return launch::ApplyOutcome::from_json(outcome);
     } catch (const qmp::InterruptedError&) {
         host.release();
+        if (wait_until_stopped(vm, std::chrono::seconds(2)))
+            throw Error(ExitCode::VmDied, fmt::format("{} ended while it was changed", vm.name()),
+                        fmt::format("`qvm status {0}` and `qvm log {0}` tell more", vm.name()));
         throw Error(ExitCode::OutcomeUnknown,
                     fmt::format("{}: the supervisor went away meanwhile", vm.name()),
                     fmt::format("`qvm status {}` tells what there is", vm.name()));

@@ -174,6 +174,7 @@ awaitable<void> Applier::undo_all(std::vector<Operation> undo, ApplyOutcome& out
         if (operation->kind == Kind::Unplug) {
             auto gone = unplug({*operation}, outcome);
             co_await std::move(gone);
+            if (outcome.died) co_return;
             if (!kept_.empty() && kept_.back() == operation->device)
                 outcome.not_undone.push_back(operation->title());
             continue;
@@ -203,6 +204,7 @@ awaitable<void> Applier::run_removals(const std::vector<Operation>& operations, 
                 std::find_if(next, operations.end(), [](const auto& o) { return o.kind != Kind::Unplug; });
             auto gone = unplug({next, end}, outcome);
             co_await std::move(gone);
+            if (outcome.died) co_return;
             next = end;
             continue;
         }
@@ -254,6 +256,7 @@ awaitable<void> Applier::ask(std::vector<Unplugging>& devices) {
         const auto failure = co_await std::move(asked);
         device.asked = Clock::now();
         if (!failure) {
+            hooks_.log("apply: asking the guest to let go of " + device.operation.resource);
             device.state = Is::Asked;
             device.was_asked = true;
             continue;
@@ -353,6 +356,10 @@ awaitable<void> Applier::unplug(std::vector<Operation> group, ApplyOutcome& outc
     co_await std::move(first);
     auto waiting = wait_for_guest(events, devices);
     co_await std::move(waiting);
+    if (events.ended()) {
+        failed(devices.front().operation, {Cause::Gone, {}, {}}, outcome);
+        co_return;
+    }
     auto settled = settle(devices, outcome);
     co_await std::move(settled);
 }

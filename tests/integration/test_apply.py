@@ -3,7 +3,9 @@
 """`qvm apply`: a VM that runs is changed by changing its file; what the guest sees of it, and what is undone when it fails."""
 import itertools
 import json
+import os
 import re
+import signal
 
 import harness
 
@@ -63,7 +65,7 @@ class Apply(harness.TestCase):
 
     def operations(self):
         """What the supervisor has done for applies."""
-        return re.findall(r"apply: (.*)", self.world.run("log", "guest").stdout)
+        return re.findall(r"apply: (?!asking)(.*)", self.world.run("log", "guest").stdout)
 
     def ask(self, command):
         """The output of a command in the guest."""
@@ -421,6 +423,20 @@ class Unplug(Apply):
         self.world.report("guest")
         self.world.run("apply", "--yes", "--unplug-timeout", "60s", self.file)
         self.assertNotIn("data", self.nodes())
+
+    def test_qemu_dies_meanwhile(self):
+        base = 'machine.accel = "tcg"\nmemory = "128M"\n'
+        file = self.world.write("guest/vm.toml", base + self.disk("data"))
+        self.world.run("up", file)
+        self.world.write("guest/vm.toml", base)
+        process = self.world.start("apply", "--yes", "--unplug-timeout", "60s", file, stdout=harness.subprocess.DEVNULL,
+                                   stderr=harness.subprocess.PIPE)
+        harness.wait_until(lambda: "apply: asking" in self.world.run("log", "guest").stdout, "the guest to be asked")
+        os.kill(self.world.status("guest")["qemu-pid"], signal.SIGKILL)
+        words = process.communicate()[1].decode()
+        harness.reaper.forget(process)
+        self.assertEqual(process.returncode, 12, words)
+        self.assertRegex(words, "QEMU went away|ended while it was changed")
 
     def test_a_replug_that_waits(self):
         """What has not gone is not added a second time."""
