@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "launch/command_line.hpp"
 #include "launch/diff_settings.hpp"
 #include "launch/placement.hpp"
 
@@ -126,19 +127,6 @@ std::vector<Change> changes_in_place(const Node& node) {
     return changes;
 }
 
-/// Resources that the machine or an option names: QEMU takes them once.
-std::set<std::string> named_at_start(const config::Vm& vm) {
-    std::set<std::string> names;
-    const auto add = [&](const Json& properties) {
-        if (!properties.is_object()) return;
-        for (const auto& value : properties)
-            if (value.is_string()) names.insert(value.get<std::string>());
-    };
-    add(vm.machine.checked_properties);
-    for (const auto& option : vm.options) add(option.arguments);
-    return names;
-}
-
 class Differ {
   public:
     Differ(const Side& running, const Side& wanted, const qapi::Capabilities& qemu)
@@ -243,7 +231,7 @@ void Differ::judge_each() {
             continue;
         else
             node.fate = Fate::Replug;
-        if (id.kind != Kind::Device && id.kind != Kind::Host && at_start.contains(id.id)) {
+        if (at_start.contains(id)) {
             put_off(node, "the machine was started with it");
             continue;
         }
