@@ -18,6 +18,7 @@
 #include "launch/attach_policy.hpp"
 #include "launch/console.hpp"
 #include "launch/control.hpp"
+#include "launch/helper_watch.hpp"
 #include "launch/shutdown.hpp"
 #include "launch/spawner.hpp"
 #include "launch/vm_journal.hpp"
@@ -62,6 +63,7 @@ struct Supervisor::Impl {
           events(vm.monitor->subscribe({})),
           heard_all(ctx),
           signals(ctx, SIGTERM, SIGINT),
+          helpers(ctx, applied.helpers, *vm.host, [this](const std::string& text) { log_line(text); }),
           applier(ctx, *vm.monitor, applied, apply_hooks()) {
         // A terminal that goes away; not in the background or under nohup(1), where it is ignored.
         struct sigaction hangup {};
@@ -95,17 +97,15 @@ struct Supervisor::Impl {
     }
 
     void write_state() {
-        applied.phase = Applied::Phase::Running;
-        applied.supervisor = ProcessRecord::of(::getpid());
-        applied.stub = ProcessRecord::of(vm.qemu->stub_pid());
         if (vm.cgroup) applied.cgroup = vm.cgroup->record();
-        state.write_applied(applied);
+        // Once the end is written, it is the last word.
+        if (applied.phase == Applied::Phase::Running) state.write_applied(applied);
     }
 
     ApplyHooks apply_hooks() {
         return {[this] { write_state(); }, [this](const Json& settings) { set(settings); },
-                [this](const Json& helper) { take_helper(helper); },
-                [this](const std::string& name) { end_helper(name); },
+                [this](const Json& helper) { helpers.take(helper); },
+                [this](const std::string& name) { helpers.end(name); },
                 [this](const std::string& text) { log_line(text); }};
     }
 
@@ -119,39 +119,6 @@ struct Supervisor::Impl {
         applied.restart_on_crash = settings.value("restart-on-crash", applied.restart_on_crash);
         applied.stop_timeout =
             std::chrono::milliseconds(settings.value("stop-timeout-ms", applied.stop_timeout.count()));
-    }
-
-    /// A process that `apply` has started, and that is the VM's from now on.
-    void take_helper(const Json& helper) {
-        const auto name = helper.at("name").get<std::string>();
-        const ProcessRecord record{helper.at("pid").get<pid_t>(),
-                                   helper.at("start-time").get<std::uint64_t>()};
-        PidFd process = record.open();
-        if (!process) throw Error(ExitCode::HostCannot, name + " has ended already");
-        applied.helpers.emplace_back(name, record);
-        ended_helpers.erase(name);
-        auto& kept = taken_helpers[name] = std::move(process);
-        qmp::spawn(context, watch_taken_helper(name, kept.get()), [](const std::exception_ptr&) {});
-    }
-
-    awaitable<void> watch_taken_helper(std::string name, int process) {
-        auto over = qmp::wait_readable(process);
-        co_await std::move(over);
-        if (!taken_helpers.contains(name)) co_return;
-        ended_helpers[name] = "ended";
-        log_line(fmt::format("helper {} ended", name));
-    }
-
-    void end_helper(const std::string& name) {
-        std::erase_if(applied.helpers, [&](const auto& helper) { return helper.first == name; });
-        if (const auto taken = taken_helpers.find(name); taken != taken_helpers.end()) {
-            taken->second.send(SIGKILL);
-            let_go_helpers.push_back(std::move(taken->second));
-            taken_helpers.erase(taken);
-        }
-        for (auto& [known, child] : vm.host->processes())
-            if (known == name) child.kill();
-        ended_helpers.erase(name);
     }
 
     awaitable<Json> pass_fd(qmp::Call call) {
@@ -180,6 +147,7 @@ struct Supervisor::Impl {
         } catch (const Json::exception& error) {
             wrong = error.what();
         }
+        if (files.empty()) wrong = "it names no file";
         if (!wrong.empty()) refuse(wrong);
         const std::chrono::milliseconds patience(
             call.arguments.value("unplug-timeout-ms", std::int64_t{10'000}));
@@ -187,6 +155,7 @@ struct Supervisor::Impl {
         fds_for_apply.erase(call.client.number);
         const ApplyOutcome outcome = co_await std::move(run);
         if (outcome.failed.empty()) {
+            applied.origin = files.front();  // the project may have been moved
             applied.files = files;
             applied.overrides = overrides;
             write_state();
@@ -263,9 +232,7 @@ struct Supervisor::Impl {
         reply["pid"] = vm.qemu->process_pid();
         reply["console"] = applied.console;
         reply["attach-clients"] = server->client_count();
-        Json& processes = reply["helpers"] = Json::object();
-        for (const auto& [helper, process] : applied.helpers)
-            processes[helper] = ended_helpers.contains(helper) ? ended_helpers.at(helper) : "running";
+        reply["helpers"] = helpers.states();
         Json& waiting = reply["pending"] = Json::array();
         for (const auto& unplug : applied.pending)
             waiting.push_back({{"resource", unplug.resource}, {"asked", unplug.asked}});
@@ -300,7 +267,7 @@ struct Supervisor::Impl {
         const auto missing = vm.cgroup->record().missing;
         settle_in_cgroup(vm);
         const bool news = vm.cgroup->record().missing != missing;
-        if (news && applied.phase == Applied::Phase::Running) write_state();
+        if (news) write_state();
     }
 
     void kill_processes() {
@@ -375,17 +342,6 @@ struct Supervisor::Impl {
         }
     }
 
-    /// The guest may live without its helper (a network that is gone); whoever asks is told.
-    awaitable<void> watch_helper(std::string name, jail::Child& helper) {
-        auto over = qmp::wait_readable(helper.stub().get());
-        co_await std::move(over);
-        const auto status = helper.wait(0);
-        const auto is_it = [&](const auto& known) { return known.first == name; };
-        if (std::ranges::none_of(applied.helpers, is_it)) co_return;  // an apply has ended it
-        ended_helpers[name] = status ? status->to_string() : "ended";
-        log_line(fmt::format("helper {} {}", name, ended_helpers[name]));
-    }
-
     awaitable<void> obey_signals() {
         for (;;) {
             auto signal = signals.async_wait(qmp::net::use_awaitable);
@@ -437,8 +393,8 @@ struct Supervisor::Impl {
         if (console) console->finish();
         auto stopped = server->stop();
         co_await std::move(stopped);
+        helpers.end_taken();
         vm.host.reset();
-        for (const auto& [name, process] : taken_helpers) process.send(SIGKILL);
         if (vm.moving.valid()) vm.moving.wait();
         if (vm.cgroup && !vm.cgroup->remove())
             log_line("the cgroup of the VM could not be removed; the next up, kill or rm tries again");
@@ -467,14 +423,12 @@ struct Supervisor::Impl {
     bool has_heard_all = false;
     qmp::net::signal_set signals;
     std::unique_ptr<ConsoleRelay> console;
+    HelperWatch helpers;
     Applier applier;
     AttachFds passed_fds;
     std::map<std::uint64_t, std::map<std::string, Fd>> fds_for_apply;  ///< by client
-    std::map<std::string, PidFd> taken_helpers;
-    std::vector<PidFd> let_go_helpers;  ///< waited for until they end
     std::unique_ptr<qmp::Server> server;
     std::optional<Ending> intended;
-    std::map<std::string, std::string> ended_helpers;  ///< how, by name
     bool stopping = false;
     Fd restart_lock;  ///< the operation lock, until this process ends
 };
@@ -500,7 +454,11 @@ void harden_supervisor(const Started& vm, const VmState& state) {
 
 Supervisor::Supervisor(qmp::net::io_context& context, Started vm, VmState state, Applied applied)
     : impl_(std::make_unique<Impl>(context, std::move(vm), std::move(state), std::move(applied))) {
-    impl_->applied.helpers = impl_->vm.host->helpers();
+    auto& applied_now = impl_->applied;
+    applied_now.phase = Applied::Phase::Running;
+    applied_now.supervisor = ProcessRecord::of(::getpid());
+    applied_now.stub = ProcessRecord::of(impl_->vm.qemu->stub_pid());
+    applied_now.helpers = impl_->vm.host->helpers();
     impl_->open_console();
     impl_->open_attach_socket();
     impl_->write_state();
@@ -513,8 +471,7 @@ awaitable<Ending> Supervisor::serve() {
                                 impl_->applied.accel, impl_->applied.jail, impl_->vm.qemu->process_pid()));
     qmp::spawn(impl_->context, impl_->pump_events(), impl_->log_failure());
     qmp::spawn(impl_->context, impl_->watch_move(), impl_->log_failure());
-    for (auto& [name, helper] : impl_->vm.host->processes())
-        qmp::spawn(impl_->context, impl_->watch_helper(name, helper), [](const std::exception_ptr&) {});
+    impl_->helpers.watch_started();
     qmp::spawn(impl_->context, impl_->obey_signals(), [](const std::exception_ptr&) {});
     auto over = qmp::wait_readable(impl_->vm.qemu->stub().get());
     co_await std::move(over);

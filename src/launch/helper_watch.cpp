@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "launch/helper_watch.hpp"
+
+#include <algorithm>
+#include <csignal>
+
+#include <fmt/format.h>
+
+#include "base/error.hpp"
+#include "qmp/async.hpp"
+
+namespace qvm::launch {
+
+using qmp::net::awaitable;
+
+HelperWatch::HelperWatch(boost::asio::io_context& context, Records& records, HostResources& host,
+                         std::function<void(const std::string&)> log)
+    : context_(context), records_(records), host_(host), log_(std::move(log)) {}
+
+void HelperWatch::watch_started() {
+    for (auto& [name, helper] : host_.processes())
+        qmp::spawn(context_, watch_started_one(name, helper), [](const std::exception_ptr&) {});
+}
+
+awaitable<void> HelperWatch::watch_started_one(std::string name, jail::Child& helper) {
+    auto over = qmp::wait_readable(helper.stub().get());
+    co_await std::move(over);
+    const auto status = helper.wait(0);
+    const auto is_it = [&](const auto& known) { return known.first == name; };
+    if (std::ranges::none_of(records_, is_it)) co_return;  // an apply has ended it
+    ended_[name] = status ? status->to_string() : "ended";
+    log_(fmt::format("helper {} {}", name, ended_[name]));
+}
+
+void HelperWatch::take(const Json& helper) {
+    const auto name = helper.at("name").get<std::string>();
+    const ProcessRecord record{helper.at("pid").get<pid_t>(), helper.at("start-time").get<std::uint64_t>()};
+    PidFd process = record.open();
+    if (!process) throw Error(ExitCode::HostCannot, name + " has ended already");
+    std::erase_if(records_, [&](const auto& known) { return known.first == name; });
+    records_.emplace_back(name, record);
+    ended_.erase(name);
+    auto& kept = taken_[name] = std::move(process);
+    qmp::spawn(context_, watch_taken_one(name, kept.get()), [](const std::exception_ptr&) {});
+}
+
+awaitable<void> HelperWatch::watch_taken_one(std::string name, int process) {
+    auto over = qmp::wait_readable(process);
+    co_await std::move(over);
+    if (!taken_.contains(name)) co_return;
+    ended_[name] = "ended";
+    log_(fmt::format("helper {} ended", name));
+}
+
+void HelperWatch::end(const std::string& name) {
+    std::erase_if(records_, [&](const auto& helper) { return helper.first == name; });
+    if (const auto taken = taken_.find(name); taken != taken_.end()) {
+        taken->second.send(SIGKILL);
+        let_go_.push_back(std::move(taken->second));
+        taken_.erase(taken);
+    }
+    for (auto& [known, child] : host_.processes())
+        if (known == name) child.kill();
+    ended_.erase(name);
+}
+
+void HelperWatch::end_taken() noexcept {
+    for (const auto& [name, process] : taken_) process.send(SIGKILL);
+}
+
+Json HelperWatch::states() const {
+    Json states = Json::object();
+    for (const auto& [name, process] : records_)
+        states[name] = ended_.contains(name) ? ended_.at(name) : "running";
+    return states;
+}
+
+}  // namespace qvm::launch
