@@ -32,17 +32,16 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::minutes patience{5};
 
 /// What will be true of the VM once it runs.
-launch::Applied intended_state(const Front& front, const launch::Plan& plan, std::uint64_t generation,
+launch::Applied intended_state(const Front& front, const std::string& accel, std::uint64_t generation,
                                unsigned spare_pcie_ports) {
     launch::Applied applied;
     applied.origin = front.document.files.front();
     applied.files = front.document.files;
     applied.overrides = front.sets;
     applied.compiled = launch::compiled(front.vm, spare_pcie_ports);
-    applied.plan = plan.to_json();
     applied.generation = generation;
     applied.qemu = front.probe->capabilities().to_string();
-    applied.accel = plan.accel;
+    applied.accel = accel;
     applied.jail = config::word_of(front.vm.jail_mode.value);
     applied.landlock = config::word_of(front.vm.jail.landlock.value);
     applied.on_violation = config::word_of(front.vm.jail.on_violation.value);
@@ -183,8 +182,8 @@ ExitCode up(const UpArguments& arguments) {
     // Its supervisor is tidying up: a matter of milliseconds.
     if (previous && previous->phase == launch::Applied::Phase::Ended)
         wait_until_stopped(vm, std::chrono::seconds(10));
-    order.applied =
-        intended_state(front, order.start.plan, previous ? previous->generation + 1 : 1, spare_pcie_ports);
+    order.applied = intended_state(front, order.start.plan.accel, previous ? previous->generation + 1 : 1,
+                                   spare_pcie_ports);
     const auto condition = vm.condition();
     if (condition != launch::Condition::Stopped) {
         const auto code = already_there(vm, condition, arguments);

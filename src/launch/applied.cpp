@@ -97,7 +97,6 @@ Applied load(const Json& saved) {
         applied.compiled = Compiled::from_json(saved.at("compiled"));
     else
         applied.compiled.settings = saved.at("fingerprint").get<std::string>();
-    applied.plan = saved.at("plan");
     applied.revision = saved.value("revision", std::uint64_t{0});
     for (const auto& pending : saved.value("pending", Json::array()))
         applied.pending.push_back({pending.at("device").get<std::string>(),
@@ -145,7 +144,6 @@ Json Applied::to_json() const {
     json["console"] = console;
     json["ended"] = ended;
     json["compiled"] = compiled.to_json();
-    json["plan"] = plan;
     json["revision"] = revision;
     Json& waiting = json["pending"] = Json::array();
     for (const auto& unplug : pending)

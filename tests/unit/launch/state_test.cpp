@@ -66,7 +66,6 @@ Applied example() {
     applied.files = {"/a/web.toml", "/a/more.toml"};
     applied.overrides = {"memory=2G"};
     applied.compiled = {"memory = \"1G\"\n", {{"device.a", "disk.a", "[device.a]\n"}}, 4};
-    applied.plan = Json::object({{"steps", Json::array()}});
     applied.generation = 7;
     applied.qemu = "QEMU 7.2.22";
     applied.accel = "tcg";
