@@ -39,7 +39,7 @@ struct Arguments {
 };
 
 /// Throws where the VM is not one that can be changed.
-launch::Applied running_state(const Front& front, const launch::VmState& vm) {
+launch::Applied running_state(const Front& front, launch::VmState& vm) {
     if (!vm.exists() || vm.condition() == launch::Condition::Stopped)
         throw Error(ExitCode::NoSuchVm, fmt::format("{} is not running", vm.name()),
                     fmt::format("`qvm up {}` starts it as its file says", front.paths.front()));
@@ -47,14 +47,12 @@ launch::Applied running_state(const Front& front, const launch::VmState& vm) {
         throw Error(
             ExitCode::NoSuchVm, fmt::format("{} runs without a supervisor, which has died", vm.name()),
             fmt::format("`qvm stop {0}` or `qvm kill {0}` ends it; then `up` starts it anew", vm.name()));
+    const auto notice = vm.claim(front.document.files.front());
+    if (!notice.empty()) print_warning(notice);
     const auto applied = vm.applied();
     if (!applied || vm.condition() != launch::Condition::Running)
         throw Error(ExitCode::NoSuchVm, fmt::format("{} is still starting", vm.name()),
                     "try again in a moment");
-    if (applied->origin != front.document.files.front())
-        throw Error(ExitCode::Invalid,
-                    fmt::format("name '{}' belongs to {}", vm.name(), applied->origin.string()),
-                    fmt::format("set name = \"..\" in {}", front.document.files.front().string()));
     return *applied;
 }
 
@@ -178,6 +176,11 @@ ExitCode report(const launch::ApplyOutcome& outcome, const Comparison& compariso
     for (const auto& refused : outcome.refused) fmt::print("{}: {}\n", name, escape_controls(refused));
     if (!outcome.pending.empty() || !outcome.deferred.empty() || !outcome.refused.empty())
         return ExitCode::UnplugPending;
+    if (comparison.applied.restart_on_reboot)
+        print_warning(
+            fmt::format("{}: lifecycle.on-reboot = \"restart\": a reboot of the guest starts it again as "
+                        "it was before this; `qvm restart {}` starts it as its file says",
+                        name, name));
     const bool later = comparison.difference.has(launch::Action::NextStart) ||
                        (!replug && comparison.difference.has(launch::Action::Replug));
     const bool only_replugs = later && !comparison.difference.has(launch::Action::NextStart);

@@ -46,9 +46,8 @@ void warn_of_drift(const launch::Drift& drift, const std::string& name, bool fix
 }
 
 bool runs(const Front& front, const launch::VmState& vm) {
-    if (vm.condition() != launch::Condition::Running) return false;
-    const auto applied = vm.applied();
-    return applied && !front.document.files.empty() && applied->origin == front.document.files.front();
+    return vm.condition() == launch::Condition::Running && vm.applied() && !front.document.files.empty() &&
+           !vm.owner_other_than(front.document.files.front());
 }
 
 }  // namespace qvm::cli

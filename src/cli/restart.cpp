@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/start_stop.hpp"
+#include "cli/terminal.hpp"
 #include "cli/verbs.hpp"
 #include "launch/state.hpp"
 
@@ -13,20 +14,16 @@ struct Arguments {
     std::string timeout;
 };
 
-/// A file with mistakes must not cost the VM that runs.
-bool can_start(const FileArguments& arguments, std::string& name) {
-    Front front = Front::load(arguments);
+ExitCode restart(const Arguments& arguments) {
+    // A file with mistakes, or one that the name does not belong to, must not cost the VM that runs.
+    Front front = Front::load(arguments.up.vm);
     front.check();
     front.check_host();
-    name = front.vm.name.value;
-    return !front.report(false);
-}
-
-ExitCode restart(const Arguments& arguments) {
-    std::string name;
-    if (!can_start(arguments.up.vm, name)) return ExitCode::Invalid;
-    if (const launch::VmState vm(launch::Directories::from_environment(), name); vm.exists())
-        stop({name, arguments.timeout});
+    if (front.report(false)) return ExitCode::Invalid;
+    launch::VmState vm(launch::Directories::from_environment(), front.vm.name.value);
+    const auto notice = vm.claim(front.document.files.front());
+    if (!notice.empty()) print_warning(notice);
+    stop({vm.name(), arguments.timeout});
     return up(arguments.up);
 }
 

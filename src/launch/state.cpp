@@ -204,29 +204,37 @@ Condition VmState::condition() const {
     }
 }
 
+fs::path VmState::owner() const {
+    const auto text = read_file(directory() / origin_file);
+    const auto saved = text ? Json::parse(*text, nullptr, false) : Json();
+    return saved.is_object() ? saved.value("file", std::string()) : std::string();
+}
+
+std::optional<fs::path> VmState::owner_other_than(const fs::path& origin) const {
+    const fs::path file = owner();
+    if (file.empty() || file == origin) return std::nullopt;
+    std::error_code error;
+    const bool there = fs::exists(file, error) || error;
+    std::error_code ignored;
+    return there && !fs::equivalent(file, origin, ignored) ? std::optional(file) : std::nullopt;
+}
+
 std::string VmState::claim(const fs::path& origin) {
     create();
     const Fd lock = lock_briefly(directory() / "claim.lock");
-    const auto path = directory() / origin_file;
-    std::string notice;
-    if (const auto text = read_file(path)) {
-        const auto saved = Json::parse(*text, nullptr, false);
-        const fs::path owner = saved.is_object() ? saved.value("file", std::string()) : std::string();
-        if (owner == origin) return {};
-        std::error_code error;
-        const bool there = !owner.empty() && (fs::exists(owner, error) || error);
-        std::error_code ignored;
-        if (there && !fs::equivalent(owner, origin, ignored))
-            throw Error(ExitCode::Invalid, fmt::format("name '{}' belongs to {}", name_, owner.string()),
-                        fmt::format("set name = \"..\" in {}, or `qvm rm {}`", origin.string(), name_));
-        if (!there && !owner.empty())
-            notice = fmt::format("name '{}' belonged to {}, which is gone; it belongs to {} now", name_,
-                                 owner.string(), origin.string());
-    }
+    const fs::path before = owner();
+    if (before == origin) return {};
+    if (const auto other = owner_other_than(origin))
+        throw Error(ExitCode::Invalid, fmt::format("name '{}' belongs to {}", name_, other->string()),
+                    fmt::format("set name = \"..\" in {}, or `qvm rm {}`", origin.string(), name_));
+    std::error_code ignored;
+    const bool gone = !before.empty() && !fs::exists(before, ignored);
     Json json = Json::object();
     json["file"] = origin.string();
-    write_atomically(path, json.dump(1, ' ', false, Json::error_handler_t::replace));
-    return notice;
+    write_atomically(directory() / origin_file, json.dump(1, ' ', false, Json::error_handler_t::replace));
+    return gone ? fmt::format("name '{}' belonged to {}, which is gone; it belongs to {} now", name_,
+                              before.string(), origin.string())
+                : std::string();
 }
 
 std::optional<std::uint32_t> VmState::known_uid() const {

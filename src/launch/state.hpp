@@ -78,7 +78,6 @@ struct Applied {
     std::uint64_t revision = 0;          ///< of `compiled`: counts the changes since the start
     std::vector<PendingUnplug> pending;
     std::vector<Operation> after_pending;  ///< what is to be done once those have gone
-    Json plan;                             ///< Plan::to_json()
     std::uint64_t generation = 0;
     std::string qemu;  ///< "QEMU 7.2.22 (/usr/bin/..)"
     std::string accel;
@@ -132,6 +131,8 @@ class VmState {
     void write_applied(const Applied& applied);
     /// By the locks, not by the file.
     Condition condition() const;
+    /// The file that the name belongs to, unless that is `origin`, or is gone.
+    std::optional<std::filesystem::path> owner_other_than(const std::filesystem::path& origin) const;
     /// Takes the name for `origin` (absolute), or throws Error (Invalid) when it belongs to another existing
     /// file. Makes the directories first. Returns a notice when a moved file is taken over, else "".
     std::string claim(const std::filesystem::path& origin);
@@ -160,6 +161,9 @@ class VmState {
     void remove();
 
   private:
+    /// As written down; empty when nothing is.
+    std::filesystem::path owner() const;
+
     Directories directories_;
     std::string name_;
 };

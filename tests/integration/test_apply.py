@@ -368,9 +368,25 @@ class Refusals(Apply):
         broken = self.world.run("restart", "--set", "memory=many", self.file, status=2)
         self.assertIn("[bad-size]", broken.stderr)
         self.assertEqual(self.world.status("guest")["state"], "running")
+        other = self.world.write("other/vm.toml", self.world.guest_toml(head='name = "guest"'))
+        self.assertIn("name 'guest' belongs to", self.world.run("restart", other, status=2).stderr)
+        self.assertEqual(self.world.status("guest")["state"], "running")
         result = self.world.run("restart", self.file)
         self.assertRegex(result.stdout, r"guest: stopped: .*\nguest: running")
         self.assertIn("nothing to change", self.world.run("plan", "--exit-code", self.file).stdout)
+
+    def test_a_moved_project(self):
+        """Its VM runs on, and its file is found where it is now; another's file of the same name changes nothing."""
+        self.boot()
+        moved = self.world.write("moved/vm.toml", self.world.guest_toml(self.disk("data"), head='name = "guest"'))
+        self.assertIn("name 'guest' belongs to", self.world.run("apply", "--yes", moved, status=2).stderr)
+        self.assertEqual(self.operations(), [])
+        self.file.unlink()
+        self.assertIn("+ device.data", self.world.run("plan", moved).stdout)
+        result = self.world.run("apply", "--yes", moved)
+        self.assertIn("which is gone", result.stderr)
+        self.assertEqual(self.world.status("guest")["file"], str(moved))
+        self.assertIn("nothing to change", self.world.run("plan", "guest").stdout)
 
     def test_plan_as_json(self):
         self.boot()
