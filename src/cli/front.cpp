@@ -62,9 +62,13 @@ Front Front::load(const FileArguments& arguments) {
 
 Front Front::load_and_check(const LookArguments& arguments) {
     Front front = load(arguments.vm);
-    front.check();
-    if (!arguments.no_host) front.check_host();
+    front.check(arguments);
     return front;
+}
+
+void Front::check(const LookArguments& arguments) {
+    check();
+    if (!arguments.no_host) check_host();
 }
 
 void Front::find_qemu() {

@@ -52,6 +52,7 @@ struct Front {
     static Front load(const FileArguments& arguments);
     /// Loaded and checked, this host included unless the words say otherwise.
     static Front load_and_check(const LookArguments& arguments);
+    void check(const LookArguments& arguments);
 
     /// Finds the QEMU that the VM names; check() does it, too.
     void find_qemu();
