@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A difference as a table for people, and as JSON.
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 
@@ -10,36 +11,15 @@
 namespace qvm::launch {
 namespace {
 
-std::string_view symbol_of(Action action) {
-    switch (action) {
-        case Action::Add:
-            return "+";
-        case Action::Remove:
-            return "-";
-        case Action::InPlace:
-            return "~";
-        case Action::Replug:
-            return "-/+";
-        case Action::NextStart:
-            return "!";
-    }
-    return "";
-}
+/// How an action is called in the table and in JSON, in the order of the enum.
+struct ActionWords {
+    std::string_view symbol, word;
+};
+constexpr std::array<ActionWords, 5> action_words{
+    {{"+", "add"}, {"-", "remove"}, {"~", "change"}, {"-/+", "replug"}, {"!", "next-start"}}};
 
-std::string_view word_of(Action action) {
-    switch (action) {
-        case Action::Add:
-            return "add";
-        case Action::Remove:
-            return "remove";
-        case Action::InPlace:
-            return "change";
-        case Action::Replug:
-            return "replug";
-        case Action::NextStart:
-            return "next-start";
-    }
-    return "";
+const ActionWords& words_of(Action action) {
+    return action_words.at(static_cast<std::size_t>(action));
 }
 
 std::string text_of(const Json& value) {
@@ -73,7 +53,9 @@ std::string what_changes(const Change& change) {
     const auto say = [&](const std::string& key) {
         const auto in = [&](const Json& side) { return side.contains(key) ? side.at(key) : Json(); };
         if (in(change.before) == in(change.after)) return;
-        const bool plain = !in(change.before).is_structured() && !in(change.after).is_structured();
+        // The text of a secret is nobody's business but QEMU's.
+        const bool secret = change.resource.kind == config::Kind::Object && key == "data";
+        const bool plain = !secret && !in(change.before).is_structured() && !in(change.after).is_structured();
         parts.push_back(
             plain ? fmt::format("{} {} -> {}", key, text_of(in(change.before)), text_of(in(change.after)))
                   : key);
@@ -105,7 +87,7 @@ std::string when_of(const Change& change) {
 }
 
 Row row_of(const Change& change) {
-    Row row{std::string(symbol_of(change.action)), {}, {}, when_of(change), change.origin.to_string()};
+    Row row{std::string(words_of(change.action).symbol), {}, {}, when_of(change), change.origin.to_string()};
     const bool whole = change.member.empty();
     row.thing = change.resource.id.empty() ? change.member
                 : whole                    ? change.resource.to_string()
@@ -169,7 +151,7 @@ Json to_json(const Difference& difference) {
     Json list = Json::array();
     for (const auto& change : difference.changes) {
         Json entry = Json::object();
-        entry["action"] = word_of(change.action);
+        entry["action"] = words_of(change.action).word;
         entry["made-by"] = change.made_by;
         if (!change.resource.id.empty()) entry["resource"] = change.resource.to_string();
         if (!change.member.empty()) entry["member"] = change.member;
