@@ -129,34 +129,6 @@ Progress adapt(const ReportProgress& report) {
     };
 }
 
-/// One line of JSON on the report pipe. A parent that has gone does not matter.
-void tell(int pipe, const Json& message) {
-    const auto line = message.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
-    std::string_view rest = line;
-    while (!rest.empty()) {
-        const auto written = ::write(pipe, rest.data(), rest.size());
-        if (written < 0 && errno == EINTR) continue;
-        if (written <= 0) return;
-        rest.remove_prefix(static_cast<std::size_t>(written));
-    }
-}
-
-void leave_terminal(const VmState& state, const std::vector<int>& inherited) {
-    ::setsid();
-    // A lock, a pipe that a script waits for: not ours to keep for as long as the VM lives.
-    for (const int fd : inherited) ::close(fd);
-    const Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
-    const Fd log = state.open_file("supervisor.log", O_RDWR | O_CREAT | O_TRUNC | O_APPEND);
-    ::dup2(null.get(), STDIN_FILENO);
-    ::dup2(log.get(), STDOUT_FILENO);
-    ::dup2(log.get(), STDERR_FILENO);
-    ::signal(SIGHUP, SIG_IGN);
-    // Whoever called `up` may go before it has heard how it ended.
-    ::signal(SIGPIPE, SIG_IGN);
-    // The directory `up` was called from must stay removable.
-    if (::chdir("/") != 0) throw_errno("change to the root directory");
-}
-
 /// From here on in a process for this life of the VM. See lifecycle.on-reboot = "restart".
 void enter_life(UpOrder& order, std::span<Fd* const> first_life_only) {
     if (!order.applied.restart_on_reboot) return;
@@ -165,101 +137,39 @@ void enter_life(UpOrder& order, std::span<Fd* const> first_life_only) {
 }
 
 /// The child's side of up_in_background; its return value is the process's exit status.
-int supervise_in_child(UpOrder& order, const VmState& state, const DescribeFailure& describe, Fd report) {
+int supervise_in_child(UpOrder& order, const VmState& state, const DescribeFailure& describe,
+                       Reporter report) {
     try {
-        leave_terminal(state, order.inherited);
-        enter_life(order, std::array{&report, &order.operation_lock});
-        const int pipe = report.get();
+        leave_terminal(state, true);
+        // A lock, a pipe that a script waits for: not ours to keep for as long as the VM lives.
+        for (const int fd : order.inherited) ::close(fd);
+        enter_life(order, std::array{&report.pipe(), &order.operation_lock});
         qmp::net::io_context context(1);
         Ending ending;
-        const ReportProgress progress = [pipe](const std::string& title, std::size_t index,
-                                               std::size_t count) {
-            Json message = Json::object();
-            message["progress"] = title;
-            message["index"] = index;
-            message["count"] = count;
-            tell(pipe, message);
+        const ReportProgress progress = [&](const std::string& title, std::size_t index, std::size_t count) {
+            report.progress(title, index, count);
         };
-        bool up = false;
-        const auto running = [&] {
-            up = true;
-            Json message = Json::object();
-            message["running"] = true;
-            tell(pipe, message);
-            report.reset();
-        };
-        try {
-            qmp::run(context, supervise(context, order, state, adapt(progress), running, ending));
-        } catch (const std::exception& error) {
-            const auto* ours = dynamic_cast<const Error*>(&error);
-            const auto code = ours != nullptr ? ours->exit_code() : ExitCode::Usage;
-            Json message = Json::object();
-            message["failed"] = describe(error);
-            message["exit"] = static_cast<int>(code);
-            if (!up && order.applied.restarts == 0)
-                tell(pipe, message);
-            else
-                std::fputs(describe(error).c_str(), stderr);
-            return static_cast<int>(code);
-        }
+        const auto running = [&] { report.running({}); };
+        qmp::run(context, supervise(context, order, state, adapt(progress), running, ending));
         return ending.exit_status();
     } catch (const std::exception& error) {
-        Json message = Json::object();
-        message["failed"] = error.what();
-        message["exit"] = static_cast<int>(ExitCode::Usage);
-        tell(report.get(), message);
-        return static_cast<int>(ExitCode::Usage);
+        const auto* ours = dynamic_cast<const Error*>(&error);
+        const auto code = ours != nullptr ? ours->exit_code() : ExitCode::Usage;
+        report.failed(describe(error), code);
+        return static_cast<int>(code);
     }
-}
-
-/// Follows the supervisor's reports until the decisive one.
-UpOutcome follow(int pipe, const ReportProgress& progress) {
-    std::string text;
-    char buffer[4096];
-    for (;;) {
-        const auto got = ::read(pipe, buffer, sizeof buffer);
-        if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) break;
-        text.append(buffer, static_cast<std::size_t>(got));
-        for (auto end = text.find('\n'); end != std::string::npos; end = text.find('\n')) {
-            const Json message = Json::parse(text.substr(0, end));
-            text.erase(0, end + 1);
-            if (message.contains("running"))
-                return {.running = true, .exit_code = ExitCode::Ok, .failure = {}};
-            if (message.contains("failed"))
-                return {.running = false,
-                        .exit_code = static_cast<ExitCode>(message.at("exit").get<int>()),
-                        .failure = message.at("failed").get<std::string>()};
-            progress(message.at("progress").get<std::string>(), message.at("index").get<std::size_t>(),
-                     message.at("count").get<std::size_t>());
-        }
-    }
-    return {.running = false,
-            .exit_code = ExitCode::OutcomeUnknown,
-            .failure = "the supervisor died while it started the VM"};
 }
 
 }  // namespace
 
 UpOutcome up_in_background(UpOrder order, const VmState& state, const DescribeFailure& describe,
                            const ReportProgress& progress) {
-    Pipe reports;
-    std::fflush(nullptr);
-    const pid_t child = ::fork();
-    if (child < 0) throw_errno("start the supervisor");
-    if (child == 0) {
-        reports.read.reset();
-        const int status = supervise_in_child(order, state, describe, std::move(reports.write));
-        std::fflush(nullptr);
-        // Not exit(): what the parent had half done is not ours to finish.
-        ::_exit(status);
-    }
-    reports.write.reset();
+    const auto child = [&](Reporter report) {
+        return supervise_in_child(order, state, describe, std::move(report));
+    };
     // The locks live as long as any copy of their descriptors: from here on only the supervisor's count.
-    order = UpOrder{};
-    UpOutcome outcome = follow(reports.read.get(), progress);
-    if (!outcome.running) ::waitpid(child, nullptr, 0);
-    return outcome;
+    const auto parent = [&] { order = UpOrder{}; };
+    return run_in_background(child, parent, progress);
 }
 
 Ending up_in_foreground(UpOrder order, const VmState& state, const ReportProgress& progress,

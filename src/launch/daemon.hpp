@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/fd.hpp"
+#include "launch/background.hpp"
 #include "launch/start.hpp"
 #include "launch/state.hpp"
 #include "launch/supervisor.hpp"
@@ -18,17 +19,6 @@ struct UpOrder {
     Fd operation_lock;   ///< held until the VM runs or has failed
     /// Descriptors that the caller's caller left open, which a supervisor in the background closes.
     std::vector<int> inherited;
-};
-
-/// Turns a failure into the text a user reads (it may point into files only the caller has).
-using DescribeFailure = std::function<std::string(const std::exception&)>;
-/// "device_add device.root", its number and how many there are.
-using ReportProgress = std::function<void(const std::string& title, std::size_t index, std::size_t count)>;
-
-struct UpOutcome {
-    bool running = false;
-    ExitCode exit_code = ExitCode::Ok;
-    std::string failure;  ///< DescribeFailure's text
 };
 
 /// Forks the supervisor (own session, no terminal, messages to supervisor.log) and returns when the VM runs
