@@ -29,6 +29,10 @@ enum class OnReboot { Reset, Restart, Stop };
 template <>
 inline constexpr std::array<std::string_view, 3> words_of<OnReboot>{"reset", "restart", "stop"};
 
+enum class OnSupervisorDeath { Keep, Kill };
+template <>
+inline constexpr std::array<std::string_view, 2> words_of<OnSupervisorDeath>{"keep", "kill"};
+
 enum class OnCrash { Stop, Pause, Restart };
 template <>
 inline constexpr std::array<std::string_view, 3> words_of<OnCrash>{"stop", "pause", "restart"};

@@ -46,9 +46,14 @@ std::string kernel_text(const Kernel& kernel) {
 }
 
 std::string lifecycle_text(const Lifecycle& lifecycle) {
-    return fmt::format("\n[lifecycle]\nstop-timeout = \"{}\"\non-reboot = \"{}\"\non-crash = \"{}\"\n",
-                       format_duration(lifecycle.stop_timeout.value), word_of(lifecycle.on_reboot.value),
-                       word_of(lifecycle.on_crash.value));
+    const auto text =
+        fmt::format("\n[lifecycle]\nstop-timeout = \"{}\"\non-reboot = \"{}\"\non-crash = \"{}\"\n",
+                    format_duration(lifecycle.stop_timeout.value), word_of(lifecycle.on_reboot.value),
+                    word_of(lifecycle.on_crash.value));
+    // Records of VMs that run know nothing of newer keys: what is usual is not said.
+    const auto death = lifecycle.on_supervisor_death.value;
+    if (death == OnSupervisorDeath::Keep) return text;
+    return text + line("on-supervisor-death", std::string(word_of(death)));
 }
 
 /// What a jail is made of, and what it lets QEMU have.

@@ -126,6 +126,7 @@ struct Lifecycle {
     Setting<std::chrono::milliseconds> stop_timeout{std::chrono::seconds(30), {}};
     Setting<OnReboot> on_reboot{OnReboot::Reset, {}};
     Setting<OnCrash> on_crash{OnCrash::Stop, {}};
+    Setting<OnSupervisorDeath> on_supervisor_death{OnSupervisorDeath::Keep, {}};
 };
 
 struct UidRange {

@@ -149,6 +149,7 @@ void lower_lifecycle(Lowering& lowering) {
         lifecycle.stop_timeout = {std::chrono::milliseconds(*timeout), item->origin_of("stop-timeout")};
     item->choose("on-reboot", lifecycle.on_reboot);
     item->choose("on-crash", lifecycle.on_crash);
+    item->choose("on-supervisor-death", lifecycle.on_supervisor_death);
 }
 
 std::vector<fs::path> path_list(const Lowering& lowering, const Value* value) {

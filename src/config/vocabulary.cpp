@@ -81,7 +81,8 @@ constexpr std::array iothread_keys{enabled_key};
 constexpr std::array hotplug_keys{KeyRule{"pcie-ports", integer, {}, 0, 200}};
 constexpr std::array lifecycle_keys{KeyRule{"stop-timeout", duration},
                                     KeyRule{"on-reboot", string, words_of<OnReboot>},
-                                    KeyRule{"on-crash", string, words_of<OnCrash>}};
+                                    KeyRule{"on-crash", string, words_of<OnCrash>},
+                                    KeyRule{"on-supervisor-death", string, words_of<OnSupervisorDeath>}};
 constexpr std::array attach_keys{KeyRule{"allow", string, words_of<AttachAllow>}};
 constexpr std::array jail_keys{KeyRule{"mode", string, words_of<JailMode>},
                                KeyRule{"landlock", string, words_of<JailLandlock>},

@@ -84,6 +84,7 @@ jail::Spec contain(const config::Vm& vm, const Plan& plan, const FdOf& fd_of,
     for (const auto& bind : vm.jail.binds_ro)
         spec.binds.push_back({.source = bind.value, .target = bind.value});
     spec.name = vm.name.value;
+    spec.end_with_parent = vm.lifecycle.on_supervisor_death.value == config::OnSupervisorDeath::Kill;
     set_ids(spec, ids);
     if (vm.jail.net.value == config::JailNet::Host) give_network(spec);
     spec.mode = mode_of(vm.jail_mode.value);

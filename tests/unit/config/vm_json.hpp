@@ -51,6 +51,7 @@ inline Json settings_json(const Vm& vm) {
     json["stop-timeout"] = vm.lifecycle.stop_timeout.value.count();
     json["on-reboot"] = static_cast<int>(vm.lifecycle.on_reboot.value);
     json["on-crash"] = static_cast<int>(vm.lifecycle.on_crash.value);
+    json["on-supervisor-death"] = static_cast<int>(vm.lifecycle.on_supervisor_death.value);
     json["jail"] = static_cast<int>(vm.jail_mode.value);
     json["cgroup"] = static_cast<int>(vm.jail.cgroup.value);
     json["jail root"] = static_cast<int>(vm.jail.root.value);
