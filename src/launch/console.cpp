@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <boost/asio/local/stream_protocol.hpp>
@@ -30,6 +31,14 @@ constexpr std::chrono::milliseconds accept_again{100};
 /// The last `replay_bytes` of what the guest wrote.
 class Tail {
   public:
+    explicit Tail(const Fd& log) {
+        struct stat status {};
+        if (!log || ::fstat(log.get(), &status) != 0) return;
+        text_.resize(std::min(replay_bytes, static_cast<std::size_t>(status.st_size)));
+        const auto got =
+            ::pread(log.get(), text_.data(), text_.size(), status.st_size - static_cast<off_t>(text_.size()));
+        text_.resize(got < 0 ? 0 : static_cast<std::size_t>(got));
+    }
     void append(std::string_view bytes) {
         text_ += bytes;
         if (text_.size() > 2 * replay_bytes) text_.erase(0, text_.size() - replay_bytes);
@@ -60,6 +69,7 @@ struct ConsoleRelay::Impl : std::enable_shared_from_this<ConsoleRelay::Impl> {
         : qemu(context, net::local::stream_protocol(), qemu_fd.release()),
           listener(context, net::local::stream_protocol(), listener_fd.release()),
           retry(context),
+          tail(files.log),
           log(std::move(files.log), std::move(files.log_previous)) {}
 
     void start() {
@@ -200,8 +210,8 @@ struct ConsoleRelay::Impl : std::enable_shared_from_this<ConsoleRelay::Impl> {
     Socket qemu;
     Acceptor listener;
     net::steady_timer retry;
-    CappedLog log;
     Tail tail;
+    CappedLog log;
     std::vector<ClientPtr> clients;
     std::array<char, 65536> guest_in{};
     std::string guest_out;

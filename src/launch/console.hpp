@@ -20,7 +20,8 @@ namespace net = boost::asio;
 class ConsoleRelay {
   public:
     struct Files {
-        Fd log;           ///< O_RDWR | O_APPEND; one log per start
+        /// O_RDWR | O_APPEND. What is in it already, the guest wrote before: to an earlier relay.
+        Fd log;
         Fd log_previous;  ///< O_RDWR; takes over the log's content when that exceeds 4 MiB
     };
     /// `qemu` is connected to the console's socket, `listener` is where clients connect.
