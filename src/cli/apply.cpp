@@ -43,12 +43,9 @@ launch::Applied running_state(const Front& front, launch::VmState& vm) {
     if (!vm.exists() || vm.condition() == launch::Condition::Stopped)
         throw Error(ExitCode::NoSuchVm, fmt::format("{} is not running", vm.name()),
                     fmt::format("`qvm up {}` starts it as its file says", front.paths.front()));
-    if (vm.condition() == launch::Condition::Orphaned)
-        throw Error(
-            ExitCode::NoSuchVm, fmt::format("{} runs without a supervisor, which has died", vm.name()),
-            fmt::format("`qvm stop {0}` or `qvm kill {0}` ends it; then `up` starts it anew", vm.name()));
     const auto notice = vm.claim(front.document.files.front());
     if (!notice.empty()) print_warning(notice);
+    adopt_orphan(vm);
     const auto applied = vm.applied();
     if (!applied || vm.condition() != launch::Condition::Running)
         throw Error(ExitCode::NoSuchVm, fmt::format("{} is still starting", vm.name()),

@@ -4,7 +4,12 @@
 #include <algorithm>
 #include <thread>
 
+#include <fmt/format.h>
+
+#include "base/text.hpp"
 #include "cli/reference.hpp"
+#include "cli/terminal.hpp"
+#include "launch/adopt.hpp"
 #include "launch/plan.hpp"
 #include "qmp/async.hpp"
 
@@ -33,6 +38,20 @@ std::optional<jail::CgroupRecord> known_cgroup(const launch::VmState& vm) {
 }
 
 }  // namespace
+
+void adopt_orphan(launch::VmState& vm) {
+    if (!launch::can_be_adopted(vm)) return;
+    const auto outcome = launch::adopt(vm);
+    print_warning(fmt::format("{}: its supervisor had died; it has a new one", vm.name()));
+    for (const auto& note : outcome.notes)
+        print_warning(fmt::format("{}: {}", vm.name(), escape_controls(note)));
+}
+
+launch::VmState find_supervised_vm(const std::string& word) {
+    launch::VmState vm = find_vm(word);
+    adopt_orphan(vm);
+    return vm;
+}
 
 Attached::Attached(const launch::VmState& vm) : context_(std::make_unique<boost::asio::io_context>(1)) {
     const auto condition = vm.condition();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A verb's connection to a running VM: through its supervisor, or straight to QEMU when that has died.
+// A verb's connection to a running VM: through its supervisor, a new one when that has died, or straight to
+// QEMU.
 #pragma once
 #include <functional>
 #include <memory>
@@ -13,12 +14,19 @@
 
 namespace qvm::cli {
 
+/// Gives an orphan a new supervisor and tells the user so; does nothing for any other VM, or where the start
+/// of this one was interrupted. Throws what launch::adopt() throws.
+void adopt_orphan(launch::VmState& vm);
+
+/// find_vm(), and adopt_orphan().
+launch::VmState find_supervised_vm(const std::string& word);
+
 class Attached {
   public:
     /// Connects and negotiates. Throws Error (NoSuchVm) when the VM is not running, qmp::ConnectError.
     explicit Attached(const launch::VmState& vm);
 
-    /// True when the supervisor has died: the connection is to QEMU's own monitor, qvm's verbs are not there.
+    /// True when it has no supervisor: the connection is to QEMU's own monitor, qvm's verbs are not there.
     bool orphaned() const { return orphaned_; }
     /// Runs one command to its end. Throws as qmp::Client::execute does.
     Json execute(const std::string& command, const Json& arguments,

@@ -36,7 +36,7 @@ bool lives_again(const launch::VmState& vm, unsigned& restarts) {
 }
 
 ExitCode console(const Arguments& arguments) {
-    return attend_console(find_vm(arguments.vm), arguments.escape);
+    return attend_console(find_supervised_vm(arguments.vm), arguments.escape);
 }
 
 }  // namespace

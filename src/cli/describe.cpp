@@ -49,13 +49,13 @@ Summary summarize(const launch::VmState& vm) {
             break;
         case launch::Condition::Orphaned:
             summary.state = "orphaned";
-            summary.detail =
-                applied != nullptr && applied->phase == launch::Applied::Phase::Starting
-                    ? fmt::format("its start was interrupted; `qvm kill {}` ends it", vm.name())
-                    : fmt::format(
-                          "the guest runs, its supervisor has died; `qvm stop {0}` and `qvm kill "
-                          "{0}` work",
-                          vm.name());
+            summary.detail = applied != nullptr && applied->phase == launch::Applied::Phase::Starting
+                                 ? fmt::format("its start was interrupted; `qvm kill {}` ends it", vm.name())
+                                 : fmt::format(
+                                       "the guest runs, its supervisor has died; `qvm adopt {}` gives it a "
+                                       "new one, as most "
+                                       "other verbs do",
+                                       vm.name());
             break;
         case launch::Condition::Stopped:
             summary.state = "stopped";

@@ -47,7 +47,7 @@ ExitCode events(const Arguments& arguments) {
             throw Error(static_cast<ExitCode>(2), "--timeout: " + *why);
         timeout = std::get<std::chrono::milliseconds>(parsed);
     }
-    const launch::VmState vm = find_vm(arguments.vm);
+    const launch::VmState vm = find_supervised_vm(arguments.vm);
     Attached attached(vm);
     auto queue = attached.client().subscribe({});
     Ended ended = Ended::Counted;

@@ -23,7 +23,7 @@ constexpr Verb verbs[] = {
 };
 
 ExitCode run(const Verb& verb, const std::string& word) {
-    const launch::VmState vm = find_vm(word);
+    const launch::VmState vm = find_supervised_vm(word);
     Attached(vm).execute(verb.command, Json::object());
     fmt::print("{}: {}\n", vm.name(), verb.done);
     return ExitCode::Ok;

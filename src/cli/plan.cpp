@@ -42,8 +42,11 @@ ExitCode plan_changes(const Arguments& arguments, Front& front, const launch::Vm
 ExitCode plan(const Arguments& all) {
     const LookArguments& arguments = all.look;
     Front front = Front::load(arguments.vm);
-    const launch::VmState vm(launch::Directories::from_environment(), front.vm.name.value);
-    if (!front.diagnostics.has_errors() && runs(front, vm)) return plan_changes(all, front, vm);
+    launch::VmState vm(launch::Directories::from_environment(), front.vm.name.value);
+    if (!front.diagnostics.has_errors()) {
+        adopt_orphan(vm);
+        if (runs(front, vm)) return plan_changes(all, front, vm);
+    }
     front.check(arguments);
     if (front.report(false)) return ExitCode::Invalid;
     const auto made = front.compile(front.accelerator(arguments));

@@ -60,7 +60,7 @@ ExitCode qmp(const Arguments& arguments) {
         if (!parameters.is_object())
             return fail(usage, "the arguments must be one JSON object, as in '{\"id\": \"disk0\"}'");
     }
-    const launch::VmState vm = find_vm(arguments.vm);
+    const launch::VmState vm = find_supervised_vm(arguments.vm);
     try {
         const Json reply =
             Attached(vm).execute(arguments.command, parameters, std::get<std::chrono::milliseconds>(timeout));

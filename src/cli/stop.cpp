@@ -42,6 +42,15 @@ std::string stop_orphan(launch::VmState& vm, Attached& attached, milliseconds ti
     return detail;
 }
 
+/// It can be stopped without a supervisor, too, only less well.
+void try_to_adopt(launch::VmState& vm) {
+    try {
+        adopt_orphan(vm);
+    } catch (const Error& error) {
+        print_warning(error.what());
+    }
+}
+
 /// How it went.
 std::string stop_running(launch::VmState& vm, milliseconds timeout) {
     try {
@@ -78,7 +87,10 @@ ExitCode stop(const StopArguments& arguments) {
         timeout = std::get<milliseconds>(parsed);
     }
     std::string detail;
-    if (vm.condition() != launch::Condition::Stopped) detail = stop_running(vm, timeout);
+    if (vm.condition() != launch::Condition::Stopped) {
+        try_to_adopt(vm);
+        detail = stop_running(vm, timeout);
+    }
     if (!wait_until_stopped(vm, grace))
         throw Error(ExitCode::TimedOut, fmt::format("{} is still ending", vm.name()),
                     "`qvm kill` ends it at once");

@@ -58,9 +58,9 @@ launch::Applied intended_state(const Front& front, const std::string& accel, std
 /// `up` of a VM that has processes already.
 ExitCode already_there(const launch::VmState& vm, launch::Condition condition, const UpArguments& arguments) {
     if (condition == launch::Condition::Orphaned)
-        throw Error(
-            ExitCode::Usage, fmt::format("{} runs without a supervisor, which has died", vm.name()),
-            fmt::format("`qvm stop {0}` or `qvm kill {0}` ends it; then `up` starts it anew", vm.name()));
+        throw Error(ExitCode::Usage,
+                    fmt::format("the start of {} was interrupted, and something of it is left", vm.name()),
+                    fmt::format("`qvm kill {}` ends it; then `up` starts it anew", vm.name()));
     // Anew: its devices keep the places they have.
     Front front = Front::load(arguments.vm);
     const Comparison comparison = compare(front, vm.applied().value());
@@ -184,6 +184,7 @@ ExitCode up(const UpArguments& arguments) {
         wait_until_stopped(vm, std::chrono::seconds(10));
     order.applied = intended_state(front, order.start.plan.accel, previous ? previous->generation + 1 : 1,
                                    spare_pcie_ports);
+    adopt_orphan(vm);
     const auto condition = vm.condition();
     if (condition != launch::Condition::Stopped) {
         const auto code = already_there(vm, condition, arguments);

@@ -21,6 +21,7 @@ void add_check(CLI::App& app, Action& action);
 void add_plan(CLI::App& app, Action& action);
 void add_show(CLI::App& app, Action& action);
 void add_up(CLI::App& app, Action& action);
+void add_adopt(CLI::App& app, Action& action);
 void add_apply(CLI::App& app, Action& action);
 void add_ls(CLI::App& app, Action& action);
 void add_status(CLI::App& app, Action& action);

@@ -287,18 +287,27 @@ Cgroup Cgroup::make(const CgroupPlaces& places, const std::string& name, const C
 }
 
 Cgroup::Cgroup(Cgroup&& other) noexcept
-    : record_(std::exchange(other.record_, CgroupRecord{})), mode_(other.mode_) {}
+    : record_(std::exchange(other.record_, CgroupRecord{})),
+      mode_(other.mode_),
+      found_again_(other.found_again_) {}
 
 Cgroup& Cgroup::operator=(Cgroup&& other) noexcept {
     if (this == &other) return *this;
     remove();
     record_ = std::exchange(other.record_, CgroupRecord{});
     mode_ = other.mode_;
+    found_again_ = other.found_again_;
     return *this;
 }
 
+Cgroup Cgroup::found_again(CgroupRecord record) {
+    Cgroup cgroup(std::move(record), CgroupMode::Auto);
+    cgroup.found_again_ = true;
+    return cgroup;
+}
+
 Cgroup::~Cgroup() {
-    remove();
+    if (!found_again_) remove();
 }
 
 bool Cgroup::remove() noexcept {

@@ -44,6 +44,8 @@ class Cgroup {
     /// (HostCannot) when `mode` requires what cannot be had; nothing is left then.
     static Cgroup make(const CgroupPlaces& places, const std::string& name, const CgroupLimits& limits,
                        CgroupMode mode);
+    /// One that another process has made, and has died. The destructor leaves it; remove() does not.
+    static Cgroup found_again(CgroupRecord record);
     Cgroup(Cgroup&& other) noexcept;
     Cgroup& operator=(Cgroup&& other) noexcept;
     Cgroup(const Cgroup&) = delete;
@@ -68,6 +70,7 @@ class Cgroup {
 
     CgroupRecord record_;
     CgroupMode mode_ = CgroupMode::Auto;
+    bool found_again_ = false;
 };
 
 /// As Cgroup::add(), for who does not own the group. Returns what went wrong.

@@ -12,12 +12,20 @@ namespace qvm::jail {
 Child::Child(PidFd stub, pid_t process, Fd end)
     : stub_(std::move(stub)), process_(process), end_(std::move(end)) {}
 
+Child Child::found_again(PidFd stub, pid_t process, Fd exit_report) {
+    Child child(std::move(stub), process, std::move(exit_report));
+    child.found_again_ = true;
+    child.detach();
+    return child;
+}
+
 Child& Child::operator=(Child&& other) noexcept {
     if (this == &other) return *this;
     end_and_reap();
     stub_ = std::move(other.stub_);
     process_ = other.process_;
     end_ = std::move(other.end_);
+    found_again_ = other.found_again_;
     detached_ = other.detached_;
     status_ = other.status_;
     return *this;
@@ -44,6 +52,10 @@ void Child::kill() {
 std::optional<ExitStatus> Child::wait(int timeout_ms) {
     if (status_) return status_;
     if (!stub_.wait_ended(timeout_ms)) return std::nullopt;
+    if (found_again_) {
+        status_ = read_exit_report(end_.get()).value_or(ExitStatus{true, SIGKILL});
+        return status_;
+    }
     siginfo_t info{};
     if (::waitid(P_PIDFD, static_cast<id_t>(stub_.get()), &info, WEXITED) < 0)
         throw_errno("learn how process " + std::to_string(stub_.pid()) + " ended");

@@ -38,6 +38,9 @@ class Child {
   public:
     /// `end`: where the stub tells how the process ended, which its own exit status cannot tell apart.
     Child(PidFd stub, pid_t process, Fd end);
+    /// One that another process has started. Its end is known by what its stub writes to `exit_report`; a
+    /// stub that wrote nothing was killed. The destructor leaves it alone.
+    static Child found_again(PidFd stub, pid_t process, Fd exit_report);
     Child(const Child&) = delete;
     Child& operator=(const Child&) = delete;
     Child(Child&&) noexcept = default;
@@ -52,7 +55,8 @@ class Child {
     /// Kills the stub and with it all of its pid namespace, or, where there is none, the process.
     void kill();
     /// Reaps and tells how the process ended; nothing if it has not ended within `timeout_ms` (-1: no limit).
-    /// After kill() that is SIGKILL. Only for the process that called spawn(). Throws SystemError.
+    /// After kill() that is SIGKILL. Only for the process that called spawn() or found it again. Throws
+    /// SystemError.
     std::optional<ExitStatus> wait(int timeout_ms);
     /// From now on the process outlives this object.
     void detach() { detached_ = true; }
@@ -63,6 +67,7 @@ class Child {
     PidFd stub_;  ///< empty after a move
     pid_t process_ = -1;
     Fd end_;
+    bool found_again_ = false;  ///< `end_` is the exit report
     bool detached_ = false;
     std::optional<ExitStatus> status_;  ///< once reaped
 };

@@ -58,6 +58,18 @@ std::optional<jail::CgroupRecord> load_cgroup(const Json& saved) {
     return cgroup;
 }
 
+Json save(const std::vector<Operation>& operations) {
+    Json list = Json::array();
+    for (const auto& operation : operations) list.push_back(operation.to_json());
+    return list;
+}
+
+std::vector<Operation> load_operations(const Json& saved) {
+    std::vector<Operation> operations;
+    for (const auto& operation : saved) operations.push_back(Operation::from_json(operation));
+    return operations;
+}
+
 Applied load(const Json& saved) {
     Applied applied;
     if (saved.at("form").get<int>() != saved_form)
@@ -80,6 +92,10 @@ Applied load(const Json& saved) {
     if (const auto spawner = saved.value("spawner", Json()); !spawner.is_null())
         applied.spawner = load_process(spawner);
     applied.stub = load_process(saved.at("stub"));
+    // Earlier versions did not write it.
+    if (saved.contains("process")) applied.process = load_process(saved.at("process"));
+    for (const auto& socket : saved.value("sockets", Json::array()))
+        applied.sockets.emplace_back(socket.get<std::string>());
     for (const auto& [name, process] : saved.at("helpers").items())
         applied.helpers.emplace_back(name, load_process(process));
     // What was written before there were any has none.
@@ -102,8 +118,10 @@ Applied load(const Json& saved) {
         applied.pending.push_back({pending.at("device").get<std::string>(),
                                    pending.at("resource").get<std::string>(),
                                    pending.at("asked").get<bool>()});
-    for (const auto& operation : saved.value("after-pending", Json::array()))
-        applied.after_pending.push_back(Operation::from_json(operation));
+    applied.after_pending = load_operations(saved.value("after-pending", Json::array()));
+    if (const auto flight = saved.value("in-flight", Json()); !flight.is_null())
+        applied.in_flight = {load_operations(flight.at("undo")), load_operations(flight.at("todo")),
+                             flight.at("removing").get<bool>()};
     return applied;
 }
 
@@ -132,8 +150,11 @@ Json Applied::to_json() const {
     json["supervisor"] = save(supervisor);
     json["spawner"] = spawner ? save(*spawner) : Json();
     json["stub"] = save(stub);
+    json["process"] = save(process);
+    Json& bound = json["sockets"] = Json::array();
+    for (const auto& socket : sockets) bound.push_back(socket.string());
     Json& processes = json["helpers"] = Json::object();
-    for (const auto& [name, process] : helpers) processes[name] = save(process);
+    for (const auto& [name, record] : helpers) processes[name] = save(record);
     json["cgroup"] = save(cgroup);
     const auto since_epoch = std::chrono::duration_cast<milliseconds>(started.time_since_epoch());
     json["started-ms"] = since_epoch.count();
@@ -149,8 +170,11 @@ Json Applied::to_json() const {
     for (const auto& unplug : pending)
         waiting.push_back(
             {{"device", unplug.device}, {"resource", unplug.resource}, {"asked", unplug.asked}});
-    Json& then = json["after-pending"] = Json::array();
-    for (const auto& operation : after_pending) then.push_back(operation.to_json());
+    json["after-pending"] = save(after_pending);
+    if (in_flight)
+        json["in-flight"] = {{"undo", save(in_flight->undo)},
+                             {"todo", save(in_flight->todo)},
+                             {"removing", in_flight->removing}};
     return json;
 }
 

@@ -73,13 +73,21 @@ struct Applier::Unplugging {
 Applier::Applier(qmp::net::io_context& context, qmp::Client& monitor, Applied& applied, ApplyHooks hooks)
     : context_(context), monitor_(monitor), applied_(applied), hooks_(std::move(hooks)) {}
 
-void Applier::record(const RecordEdit& edit) {
+void Applier::note_edit(const RecordEdit& edit) {
     if (edit.empty()) return;
     if (edit.set) applied_.compiled.set(*edit.set);
     if (!edit.erase.empty()) applied_.compiled.erase(edit.erase);
     if (!edit.settings.empty()) applied_.compiled.settings = edit.settings;
     ++applied_.revision;
-    hooks_.write_state();
+}
+
+std::optional<CommandFailure> Applier::write_down() const {
+    try {
+        hooks_.write_state();
+    } catch (const Error& error) {
+        return CommandFailure{Cause::Refused, error.what(), {}};
+    }
+    return std::nullopt;
 }
 
 void Applier::failed(const Operation& operation, const CommandFailure& failure, ApplyOutcome& outcome) const {
@@ -107,58 +115,72 @@ std::optional<CommandFailure> Applier::run_own(const Operation& operation) const
     return std::nullopt;
 }
 
-/// `undo`: where its undoing is put once it is done; may be null.
-awaitable<std::optional<CommandFailure>> Applier::run_one(const Operation& operation,
-                                                          std::vector<Operation>* undo) {
+awaitable<std::optional<CommandFailure>> Applier::perform(const Operation& operation) {
     std::optional<CommandFailure> failure;
-    std::vector<Operation> way_back = operation.undo;
     if (operation.kind == Kind::Command) {
         const auto fd = operation.fd.empty() ? fds_.end() : fds_.find(operation.fd);
-        if (!operation.fd.empty() && fd == fds_.end()) {
-            failure = CommandFailure{Cause::Refused, "its file could not be opened", {}};
-        } else {
-            auto done = try_command(monitor_, operation.command, operation.arguments,
-                                    fd == fds_.end() ? -1 : fd->second.get());
-            failure = co_await std::move(done);
-            // Image locks live as long as any copy.
-            if (fd != fds_.end()) fds_.erase(fd);
-        }
+        if (!operation.fd.empty() && fd == fds_.end())
+            co_return CommandFailure{Cause::Refused, "its file could not be opened", {}};
+        auto done = try_command(monitor_, operation.command, operation.arguments,
+                                fd == fds_.end() ? -1 : fd->second.get());
+        failure = co_await std::move(done);
+        // Image locks live as long as any copy.
+        if (fd != fds_.end()) fds_.erase(fd);
     } else if (operation.kind == Kind::QomSet) {
+        auto done = try_command(monitor_, "qom-set", operation.arguments, -1);
+        failure = co_await std::move(done);
+    } else {
+        failure = run_own(operation);
+    }
+    if (failure && operation.may_fail && failure->cause == Cause::Refused) failure.reset();
+    if (!failure) note_edit(operation.record);
+    co_return failure;
+}
+
+/// One that is not undone, and the record of it.
+awaitable<std::optional<CommandFailure>> Applier::run_one(const Operation& operation) {
+    auto performed = perform(operation);
+    auto failure = co_await std::move(performed);
+    if (!failure && !operation.record.empty()) failure = write_down();
+    co_return failure;
+}
+
+/// Puts what undoes it at the end of `undo`, in the order of doing.
+awaitable<std::optional<CommandFailure>> Applier::find_way_back(const Operation& operation,
+                                                                std::vector<Operation>& undo) {
+    std::vector<Operation> way_back = operation.undo;
+    if (operation.kind == Kind::QomSet) {
         Json old_value;
         const Json where = {{"path", operation.arguments.at("path")},
                             {"property", operation.arguments.at("property")}};
         auto got = try_command(monitor_, "qom-get", where, -1, &old_value);
-        failure = co_await std::move(got);
-        if (!failure) {
-            auto done = try_command(monitor_, "qom-set", operation.arguments, -1);
-            failure = co_await std::move(done);
-        }
+        auto failure = co_await std::move(got);
+        if (failure) co_return failure;
         Operation back = operation;
         back.arguments["value"] = std::move(old_value);
         back.record = {};
         for (const auto& saved : applied_.compiled.resources)
             if (saved.id == operation.resource) back.record.set = saved;
         way_back.push_back(std::move(back));
-    } else {
-        failure = run_own(operation);
     }
-    if (failure && operation.may_fail && failure->cause == Cause::Refused) failure.reset();
-    if (failure) co_return failure;
-    if (undo != nullptr) std::ranges::move(way_back.rbegin(), way_back.rend(), std::back_inserter(*undo));
-    try {
-        record(operation.record);
-    } catch (const Error& error) {
-        failure = CommandFailure{Cause::Refused, error.what(), {}};
-    }
-    co_return failure;
+    std::ranges::move(way_back.rbegin(), way_back.rend(), std::back_inserter(undo));
+    co_return std::nullopt;
 }
 
-awaitable<bool> Applier::run_undoable(const std::vector<Operation>& operations, std::vector<Operation>& undo,
-                                      ApplyOutcome& outcome) {
+/// The way back is written down before the way is gone, and with it what was done until then.
+awaitable<bool> Applier::run_undoable(const std::vector<Operation>& operations, ApplyOutcome& outcome) {
+    auto& undo = applied_.in_flight->undo;
     for (const auto& operation : operations) {
-        auto run = run_one(operation, &undo);
-        const auto failure = co_await std::move(run);
+        const auto before = static_cast<std::ptrdiff_t>(undo.size());
+        auto found = find_way_back(operation, undo);
+        auto failure = co_await std::move(found);
+        if (!failure) failure = write_down();
+        if (!failure) {
+            auto performed = perform(operation);
+            failure = co_await std::move(performed);
+        }
         if (failure) {
+            undo.erase(undo.begin() + before, undo.end());
             failed(operation, *failure, outcome);
             co_return false;
         }
@@ -168,21 +190,25 @@ awaitable<bool> Applier::run_undoable(const std::vector<Operation>& operations, 
 }
 
 /// In reverse. What cannot be undone is told, and the rest is undone all the same.
-awaitable<void> Applier::undo_all(std::vector<Operation> undo, ApplyOutcome& outcome) {
-    for (auto operation = undo.rbegin(); operation != undo.rend(); ++operation) {
-        if (waits(*operation)) continue;
-        if (operation->kind == Kind::Unplug) {
-            auto gone = unplug({*operation}, outcome);
+awaitable<void> Applier::undo_all(ApplyOutcome& outcome) {
+    auto& undo = applied_.in_flight->undo;
+    while (!undo.empty()) {
+        const Operation operation = undo.back();
+        if (operation.kind == Kind::Unplug) {
+            auto gone = unplug({operation}, outcome);
             co_await std::move(gone);
             if (outcome.died) co_return;
-            if (!kept_.empty() && kept_.back() == operation->device)
-                outcome.not_undone.push_back(operation->title());
-            continue;
+            if (!kept_.empty() && kept_.back() == operation.device)
+                outcome.not_undone.push_back(operation.title());
+        } else if (!waits(operation)) {
+            auto performed = perform(operation);
+            const auto failure = co_await std::move(performed);
+            if (failure)
+                outcome.not_undone.push_back(fmt::format("{}: {}", operation.title(), words_of(*failure)));
         }
-        auto run = run_one(*operation, nullptr);
-        const auto failure = co_await std::move(run);
-        if (failure)
-            outcome.not_undone.push_back(fmt::format("{}: {}", operation->title(), words_of(*failure)));
+        undo.pop_back();
+        if (const auto failure = write_down())
+            hooks_.log("apply: what was undone could not be written down: " + failure->detail);
     }
     outcome.done.clear();
 }
@@ -193,41 +219,39 @@ bool Applier::waits(const Operation& operation) const {
         operation.after, [&](const auto& device) { return std::ranges::find(kept_, device) != kept_.end(); });
 }
 
-awaitable<void> Applier::run_removals(const std::vector<Operation>& operations, ApplyOutcome& outcome) {
+/// What is left of the removals is written down with each one's record: a successor goes on.
+awaitable<void> Applier::run_removals(ApplyOutcome& outcome) {
+    auto& todo = applied_.in_flight->todo;
     const auto is_pending = [&](const std::string& device) {
         return std::ranges::any_of(applied_.pending, [&](const auto& p) { return p.device == device; });
     };
-    auto next = operations.begin();
-    while (next != operations.end()) {
-        if (next->kind == Kind::Unplug) {
-            const auto end =
-                std::find_if(next, operations.end(), [](const auto& o) { return o.kind != Kind::Unplug; });
-            auto gone = unplug({next, end}, outcome);
+    while (!todo.empty()) {
+        if (todo.front().kind == Kind::Unplug) {
+            const auto end = std::ranges::find_if(todo, [](const auto& o) { return o.kind != Kind::Unplug; });
+            auto gone = unplug({todo.begin(), end}, outcome);
             co_await std::move(gone);
             if (outcome.died) co_return;
-            next = end;
+            todo.erase(todo.begin(),
+                       std::ranges::find_if(todo, [](const auto& o) { return o.kind != Kind::Unplug; }));
             continue;
         }
+        const Operation next = std::move(todo.front());
+        todo.erase(todo.begin());
         // Of what is replugged: what did not go cannot come again.
-        const bool comes = !next->undo.empty();
-        if (comes && !kept_.empty()) {
-            ++next;
-            continue;
-        }
-        if (waits(*next)) {
+        const bool comes = !next.undo.empty();
+        if (comes && !kept_.empty()) continue;
+        if (waits(next)) {
             // With the last of its devices it goes, too; where that was refused it stays.
-            if (std::ranges::any_of(next->after, is_pending)) applied_.after_pending.push_back(*next);
-            ++next;
+            if (std::ranges::any_of(next.after, is_pending)) applied_.after_pending.push_back(next);
             continue;
         }
-        auto run = run_one(*next, nullptr);
+        auto run = run_one(next);
         const auto failure = co_await std::move(run);
         if (failure) {
-            failed(*next, *failure, outcome);
+            failed(next, *failure, outcome);
             co_return;
         }
-        done(*next, outcome);
-        ++next;
+        done(next, outcome);
     }
 }
 
@@ -314,7 +338,7 @@ awaitable<void> Applier::settle(std::vector<Unplugging>& devices, ApplyOutcome& 
             if (!co_await std::move(there)) device.state = Is::Gone;
         }
         if (device.state == Is::Gone) {
-            record(operation.record);
+            note_edit(operation.record);
             done(operation, outcome);
             continue;
         }
@@ -364,42 +388,116 @@ awaitable<void> Applier::unplug(std::vector<Operation> group, ApplyOutcome& outc
     co_await std::move(settled);
 }
 
+/// While it lives, no other apply begins.
+class Applier::Busy {
+  public:
+    explicit Busy(Applier& applier) : applier_(applier) { applier_.busy_ = true; }
+    Busy(const Busy&) = delete;
+    Busy& operator=(const Busy&) = delete;
+    ~Busy() {
+        applier_.busy_ = false;
+        applier_.fds_.clear();
+        applier_.applied_.in_flight.reset();
+    }
+
+  private:
+    Applier& applier_;
+};
+
 awaitable<ApplyOutcome> Applier::run(Operations operations, std::map<std::string, Fd> fds,
                                      std::chrono::milliseconds unplug_deadline) {
-    struct Busy {
-        Applier& applier;
-        explicit Busy(Applier& whose) : applier(whose) { applier.busy_ = true; }
-        Busy(const Busy&) = delete;
-        Busy& operator=(const Busy&) = delete;
-        ~Busy() {
-            applier.busy_ = false;
-            applier.fds_.clear();
-        }
-    } const busy(*this);
-    fds_ = std::move(fds);
-    unplug_deadline_ = unplug_deadline;
-    kept_.clear();
     ApplyOutcome outcome;
-    std::vector<Operation> undo;
-    auto adding = run_undoable(operations.additions, undo, outcome);
+    {
+        const Busy busy(*this);
+        fds_ = std::move(fds);
+        unplug_deadline_ = unplug_deadline;
+        kept_.clear();
+        applied_.in_flight.emplace();
+        auto running = run_parts(std::move(operations), outcome);
+        co_await std::move(running);
+    }
+    if (!outcome.died) hooks_.write_state();
+    co_return outcome;
+}
+
+awaitable<void> Applier::run_parts(Operations operations, ApplyOutcome& outcome) {
+    auto adding = run_undoable(operations.additions, outcome);
     bool good = co_await std::move(adding);
     if (good) {
-        auto changing = run_undoable(operations.changes, undo, outcome);
+        auto changing = run_undoable(operations.changes, outcome);
         good = co_await std::move(changing);
     }
-    if (outcome.died) co_return outcome;
+    if (outcome.died) co_return;
     if (!good) {
-        auto undoing = undo_all(std::move(undo), outcome);
+        auto undoing = undo_all(outcome);
         co_await std::move(undoing);
-        co_return outcome;
+        co_return;
     }
-    for (const auto* part : {&operations.removals, &operations.replugs}) {
-        if (!outcome.failed.empty() || (part == &operations.replugs && !kept_.empty())) break;
-        auto removing = run_removals(*part, outcome);
+    for (auto* part : {&operations.removals, &operations.replugs}) {
+        if (outcome.died || !outcome.failed.empty() || !kept_.empty()) co_return;
+        applied_.in_flight = {{}, std::move(*part), true};
+        hooks_.write_state();
+        auto removing = run_removals(outcome);
         co_await std::move(removing);
     }
+}
+
+awaitable<std::string> Applier::resume() {
+    std::string sentence;
+    if (applied_.in_flight) {
+        auto flight = resume_flight();
+        sentence = co_await std::move(flight);
+        hooks_.log(sentence);
+    }
+    auto looking = look_after_pending();
+    co_await std::move(looking);
+    co_return sentence;
+}
+
+awaitable<std::string> Applier::resume_flight() {
+    ApplyOutcome outcome;
+    const bool removing = applied_.in_flight->removing;
+    {
+        InFlight left = std::move(*applied_.in_flight);
+        const Busy busy(*this);
+        kept_.clear();
+        // Each may have been done, or not have been done; and who was asked may have been asked.
+        for (auto* operations : {&left.undo, &left.todo})
+            for (auto& operation : *operations) operation.may_fail = true;
+        for (const auto& operation : left.todo) {
+            if (operation.kind != Kind::Unplug) break;
+            applied_.pending.push_back({operation.device, operation.resource, true});
+        }
+        applied_.in_flight = std::move(left);
+        auto rest = removing ? run_removals(outcome) : undo_all(outcome);
+        co_await std::move(rest);
+    }
     hooks_.write_state();
-    co_return outcome;
+    if (removing)
+        co_return "an apply was taking things away when the supervisor died: what it had begun is finished";
+    if (outcome.not_undone.empty()) co_return "an apply was at work when the supervisor died: it is undone";
+    std::string sentence = "an apply was at work when the supervisor died, and could not all be undone:";
+    for (const auto& title : outcome.not_undone) sentence += "\n  " + title;
+    co_return sentence;
+}
+
+/// What the guest has let go while nobody was listening.
+awaitable<void> Applier::look_after_pending() {
+    std::vector<std::string> devices;
+    for (const auto& pending : applied_.pending) devices.push_back(pending.device);
+    for (const auto& device : devices) {
+        auto there = is_there(device);
+        if (co_await std::move(there)) continue;
+        auto finishing = finish(device);
+        co_await std::move(finishing);
+    }
+    if (applied_.pending.empty()) co_return;
+    Json status;
+    auto asked = try_command(monitor_, "query-status", nullptr, -1, &status);
+    const auto failure = co_await std::move(asked);
+    if (failure || !status.value("running", false)) co_return;
+    auto asking = ask_deferred();
+    co_await std::move(asking);
 }
 
 void Applier::note(const qmp::Event& event) {
@@ -418,7 +516,7 @@ awaitable<void> Applier::finish(std::string device) {
     hooks_.log(fmt::format("apply: {} has gone at last", pending->resource));
     const RecordEdit gone{{}, pending->resource, {}};
     applied_.pending.erase(pending);
-    record(gone);
+    note_edit(gone);
     const auto still_waits = [&](const Operation& operation) {
         return std::ranges::any_of(operation.after, [&](const auto& id) {
             return std::ranges::any_of(applied_.pending, [&](const auto& p) { return p.device == id; });
@@ -429,7 +527,7 @@ awaitable<void> Applier::finish(std::string device) {
         if (!still_waits(operation)) ready.push_back(operation);
     std::erase_if(applied_.after_pending, [&](const auto& operation) { return !still_waits(operation); });
     for (const auto& operation : ready) {
-        auto run = run_one(operation, nullptr);
+        auto run = run_one(operation);
         const auto failure = co_await std::move(run);
         if (failure) hooks_.log(fmt::format("apply: {}: {}", operation.title(), words_of(*failure)));
     }

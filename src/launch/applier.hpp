@@ -53,18 +53,25 @@ class Applier {
     /// One at a time. `fds` are those that operations name.
     qmp::net::awaitable<ApplyOutcome> run(Operations operations, std::map<std::string, Fd> fds,
                                           std::chrono::milliseconds unplug_deadline);
+    /// What a supervisor before this one has left: an apply that was at work is undone or, where it took
+    /// things away already, finished; devices that have gone meanwhile are noticed. Returns a sentence about
+    /// the apply, or nothing.
+    qmp::net::awaitable<std::string> resume();
     /// Every event of QEMU's: what was pending may go on.
     void note(const qmp::Event& event);
 
   private:
+    class Busy;
     struct Unplugging;
 
-    qmp::net::awaitable<bool> run_undoable(const std::vector<Operation>& operations,
-                                           std::vector<Operation>& undo, ApplyOutcome& outcome);
-    qmp::net::awaitable<void> run_removals(const std::vector<Operation>& operations, ApplyOutcome& outcome);
-    qmp::net::awaitable<void> undo_all(std::vector<Operation> undo, ApplyOutcome& outcome);
-    qmp::net::awaitable<std::optional<CommandFailure>> run_one(const Operation& operation,
-                                                               std::vector<Operation>* undo);
+    qmp::net::awaitable<void> run_parts(Operations operations, ApplyOutcome& outcome);
+    qmp::net::awaitable<bool> run_undoable(const std::vector<Operation>& operations, ApplyOutcome& outcome);
+    qmp::net::awaitable<void> run_removals(ApplyOutcome& outcome);
+    qmp::net::awaitable<void> undo_all(ApplyOutcome& outcome);
+    qmp::net::awaitable<std::optional<CommandFailure>> find_way_back(const Operation& operation,
+                                                                     std::vector<Operation>& undo);
+    qmp::net::awaitable<std::optional<CommandFailure>> perform(const Operation& operation);
+    qmp::net::awaitable<std::optional<CommandFailure>> run_one(const Operation& operation);
     std::optional<CommandFailure> run_own(const Operation& operation) const;
     qmp::net::awaitable<void> unplug(std::vector<Operation> group, ApplyOutcome& outcome);
     qmp::net::awaitable<void> ask(std::vector<Unplugging>& devices);
@@ -73,10 +80,13 @@ class Applier {
     qmp::net::awaitable<bool> is_there(std::string device);
     qmp::net::awaitable<void> finish(std::string device);
     qmp::net::awaitable<void> ask_deferred();
+    qmp::net::awaitable<void> look_after_pending();
+    qmp::net::awaitable<std::string> resume_flight();
     void failed(const Operation& operation, const CommandFailure& failure, ApplyOutcome& outcome) const;
     void done(const Operation& operation, ApplyOutcome& outcome) const;
     bool waits(const Operation& operation) const;
-    void record(const RecordEdit& edit);
+    void note_edit(const RecordEdit& edit);
+    std::optional<CommandFailure> write_down() const;
     void take_over_pending(const std::string& device);
     std::function<void(const std::exception_ptr&)> log_failure() const;
 

@@ -17,9 +17,22 @@ HelperWatch::HelperWatch(boost::asio::io_context& context, Records& records, Hos
                          std::function<void(const std::string&)> log)
     : context_(context), records_(records), host_(host), log_(std::move(log)) {}
 
-void HelperWatch::watch_started() {
+void HelperWatch::watch() {
     for (auto& [name, helper] : host_.processes())
         qmp::spawn(context_, watch_started_one(name, helper), [](const std::exception_ptr&) {});
+    for (const auto& [name, record] : records_) {
+        const auto is_it = [&](const auto& child) { return child.first == name; };
+        if (std::ranges::any_of(host_.processes(), is_it)) continue;
+        if (PidFd process = record.open())
+            watch_taken(name, std::move(process));
+        else
+            ended_[name] = "ended";
+    }
+}
+
+void HelperWatch::watch_taken(const std::string& name, PidFd process) {
+    auto& kept = taken_[name] = std::move(process);
+    qmp::spawn(context_, watch_taken_one(name, kept.get()), [](const std::exception_ptr&) {});
 }
 
 awaitable<void> HelperWatch::watch_started_one(std::string name, jail::Child& helper) {
@@ -40,8 +53,7 @@ void HelperWatch::take(const Json& helper) {
     std::erase_if(records_, [&](const auto& known) { return known.first == name; });
     records_.emplace_back(name, record);
     ended_.erase(name);
-    auto& kept = taken_[name] = std::move(process);
-    qmp::spawn(context_, watch_taken_one(name, kept.get()), [](const std::exception_ptr&) {});
+    watch_taken(name, std::move(process));
 }
 
 awaitable<void> HelperWatch::watch_taken_one(std::string name, int process) {

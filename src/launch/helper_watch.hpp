@@ -28,8 +28,8 @@ class HelperWatch {
     HelperWatch(const HelperWatch&) = delete;
     HelperWatch& operator=(const HelperWatch&) = delete;
 
-    /// Begins with those of the start, which are `host`'s.
-    void watch_started();
+    /// Begins with those that are written down: `host`'s, and others that a supervisor before has left.
+    void watch();
     /// One that an apply has started ({name, pid, start-time}), and that is the VM's from now on. Throws
     /// Error when it has ended already.
     void take(const Json& helper);
@@ -42,6 +42,7 @@ class HelperWatch {
 
   private:
     boost::asio::awaitable<void> watch_started_one(std::string name, jail::Child& helper);
+    void watch_taken(const std::string& name, PidFd process);
     boost::asio::awaitable<void> watch_taken_one(std::string name, int process);
 
     boost::asio::io_context& context_;

@@ -45,6 +45,11 @@ class HostResources {
     void expect_helpers_alive();
     /// The sockets that the destructor unlinks.
     const std::vector<std::filesystem::path>& sockets() const { return sockets_; }
+    /// Sockets that another process has bound. The destructor leaves them.
+    void take_over(std::vector<std::filesystem::path> sockets) {
+        sockets_ = std::move(sockets);
+        released_ = true;
+    }
     /// To wait for; they stay ours.
     std::vector<std::pair<std::string, jail::Child>>& processes() { return helpers_; }
     /// From now on helpers and sockets outlive this object.

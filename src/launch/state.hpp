@@ -67,6 +67,15 @@ struct PendingUnplug {
     bool asked = false;    ///< device_del was sent; otherwise the guest did not run
 };
 
+/// How far an apply has come: what a supervisor that dies leaves to its successor.
+struct InFlight {
+    /// In the order of doing. The last one may be that of something which was not done.
+    std::vector<Operation> undo;
+    /// Removals, which are not undone: what is left of them.
+    std::vector<Operation> todo;
+    bool removing = false;  ///< there is no way back any more
+};
+
 /// applied.json: what was started last, replaced atomically.
 struct Applied {
     enum class Phase { Starting, Running, Ended };
@@ -78,6 +87,7 @@ struct Applied {
     std::uint64_t revision = 0;          ///< of `compiled`: counts the changes since the start
     std::vector<PendingUnplug> pending;
     std::vector<Operation> after_pending;  ///< what is to be done once those have gone
+    std::optional<InFlight> in_flight;     ///< an apply is at work
     std::uint64_t generation = 0;
     std::string qemu;  ///< "QEMU 7.2.22 (/usr/bin/..)"
     std::string accel;
@@ -88,6 +98,8 @@ struct Applied {
     std::optional<HostIds> ids;  ///< as root: whom QEMU runs as
     std::string attach;          ///< "observe", "operate", "all"
     ProcessRecord supervisor, stub;
+    ProcessRecord process;                       ///< QEMU, which the stub waits for
+    std::vector<std::filesystem::path> sockets;  ///< to unlink in the end
     std::optional<ProcessRecord> spawner;  ///< which starts it again after a reboot (launch/spawner.hpp)
     std::vector<std::pair<std::string, ProcessRecord>> helpers;
     std::optional<jail::CgroupRecord> cgroup;  ///< nothing: none was asked for

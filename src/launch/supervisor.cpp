@@ -59,6 +59,7 @@ struct Supervisor::Impl {
           vm(std::move(started)),
           state(std::move(vm_state)),
           applied(std::move(now)),
+          adopted(applied.phase == Applied::Phase::Running),
           journal(state),
           events(vm.monitor->subscribe({})),
           heard_all(ctx),
@@ -73,7 +74,7 @@ struct Supervisor::Impl {
     void open_console() {
         if (applied.console.empty()) return;
         // The guest's reboot is part of the story.
-        const int from_the_start = applied.restarts == 0 ? O_TRUNC : 0;
+        const int from_the_start = applied.restarts == 0 && !adopted ? O_TRUNC : 0;
         ConsoleRelay::Files files{
             state.open_file("console.log", O_RDWR | O_CREAT | O_APPEND | from_the_start),
             state.open_file("console.log.1", O_RDWR | O_CREAT)};
@@ -394,6 +395,7 @@ struct Supervisor::Impl {
         auto stopped = server->stop();
         co_await std::move(stopped);
         helpers.end_taken();
+        for (const auto& socket : vm.host->sockets()) ::unlink(socket.c_str());
         vm.host.reset();
         if (vm.moving.valid()) vm.moving.wait();
         if (vm.cgroup && !vm.cgroup->remove())
@@ -417,6 +419,7 @@ struct Supervisor::Impl {
     Started vm;
     VmState state;
     Applied applied;
+    bool adopted;  ///< it has had a supervisor before
     VmJournal journal;
     qmp::EventQueue events;
     qmp::Signal heard_all;  ///< QEMU's connection has ended, and its last event is known
@@ -458,7 +461,8 @@ Supervisor::Supervisor(qmp::net::io_context& context, Started vm, VmState state,
     applied_now.phase = Applied::Phase::Running;
     applied_now.supervisor = ProcessRecord::of(::getpid());
     applied_now.stub = ProcessRecord::of(impl_->vm.qemu->stub_pid());
-    applied_now.helpers = impl_->vm.host->helpers();
+    applied_now.process = ProcessRecord::of(impl_->vm.qemu->process_pid());
+    applied_now.sockets = impl_->vm.host->sockets();
     impl_->open_console();
     impl_->open_attach_socket();
     impl_->write_state();
@@ -466,12 +470,30 @@ Supervisor::Supervisor(qmp::net::io_context& context, Started vm, VmState state,
 
 Supervisor::~Supervisor() = default;
 
+awaitable<std::vector<std::string>> Supervisor::resume() {
+    auto& now = *impl_;
+    now.log_line(fmt::format("{} has a new supervisor", now.state.name()));
+    std::vector<std::string> notes;
+    auto resuming = now.applier.resume();
+    if (const auto sentence = co_await std::move(resuming); !sentence.empty()) notes.push_back(sentence);
+    if (now.applied.restart_on_reboot)
+        notes.emplace_back(
+            "a reboot of the guest ends it from now on: what started it again "
+            "(lifecycle.on-reboot) died with the supervisor; `qvm restart` brings it back");
+    Json status;
+    auto asked = try_command(*now.vm.monitor, "query-status", nullptr, -1, &status);
+    const auto failure = co_await std::move(asked);
+    if (!failure && status.value("status", "") == "guest-panicked" && now.applied.restart_on_crash)
+        qmp::spawn(now.context, now.restart_guest(), now.log_failure());
+    co_return notes;
+}
+
 awaitable<Ending> Supervisor::serve() {
     impl_->log_line(fmt::format("{} runs: {} ({}, jail {}), pid {}", impl_->state.name(), impl_->applied.qemu,
                                 impl_->applied.accel, impl_->applied.jail, impl_->vm.qemu->process_pid()));
     qmp::spawn(impl_->context, impl_->pump_events(), impl_->log_failure());
     qmp::spawn(impl_->context, impl_->watch_move(), impl_->log_failure());
-    impl_->helpers.watch_started();
+    impl_->helpers.watch();
     qmp::spawn(impl_->context, impl_->obey_signals(), [](const std::exception_ptr&) {});
     auto over = qmp::wait_readable(impl_->vm.qemu->stub().get());
     co_await std::move(over);

@@ -4,6 +4,7 @@
 #pragma once
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
@@ -37,6 +38,8 @@ class Supervisor {
     Supervisor& operator=(const Supervisor&) = delete;
     ~Supervisor();
 
+    /// After a supervisor that died: see Applier::resume(). Returns sentences for the user.
+    qmp::net::awaitable<std::vector<std::string>> resume();
     /// Serves until the VM has ended; then state and runtime directory tell so.
     qmp::net::awaitable<Ending> serve();
 

@@ -6,40 +6,15 @@
 
 #include <fmt/format.h>
 
-#include "config/check.hpp"
-#include "config/host_uses.hpp"
-#include "config/lower.hpp"
+#include "halves.hpp"
 #include "launch/compile_changes.hpp"
-#include "launch/placement.hpp"
-#include "support/catch.hpp"
-#include "support/saved_qemu.hpp"
 
 using namespace qvm;
 using namespace qvm::launch;
+using test::Half;
+using test::half;
 
 namespace {
-
-struct Half {
-    config::Document document;
-    config::Vm vm;
-    Compiled parts;
-    Side side() const { return {vm, parts, &document}; }
-};
-
-Half half(const std::string& text, const Half* running = nullptr) {
-    Half made;
-    Diagnostics diagnostics;
-    made.document = config::load({{"vm.toml", "/vm/vm.toml", text}}, {}, diagnostics);
-    made.vm = config::lower(made.document, diagnostics);
-    config::find_host_uses(made.vm, made.document, diagnostics);
-    const auto spare = made.vm.spare_pcie_ports.value;
-    place(made.vm, test::saved_qemu(), diagnostics, running == nullptr ? nullptr : &running->vm);
-    config::check(made.vm, test::saved_qemu(), diagnostics);
-    INFO(diagnostics.to_text(false));
-    REQUIRE_FALSE(diagnostics.has_errors());
-    made.parts = compiled(made.vm, spare);
-    return made;
-}
 
 /// "+ device.data", "~ object.io.poll-max-ns", "! memory": the difference in short.
 std::vector<std::string> in_short(const std::string& before, const std::string& after) {
