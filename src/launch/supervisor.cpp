@@ -19,6 +19,7 @@
 #include "launch/console.hpp"
 #include "launch/control.hpp"
 #include "launch/helper_watch.hpp"
+#include "launch/image_names.hpp"
 #include "launch/shutdown.hpp"
 #include "launch/spawner.hpp"
 #include "launch/vm_journal.hpp"
@@ -199,11 +200,27 @@ struct Supervisor::Impl {
         qmp::ExecuteOptions options;
         options.deadline = std::chrono::minutes(10);
         if (!call.fds.empty()) options.fd = call.fds.front().get();
-        auto execution = vm.monitor->execute(
-            call.command, passed_fds.to_qemu(number, call.command, call.arguments), options);
+        Json arguments = passed_fds.to_qemu(number, call.command, call.arguments);
+        if (writes_image_names(call.command, arguments)) {
+            auto named = name_images(call.command, std::move(arguments));
+            arguments = co_await std::move(named);
+        }
+        auto execution = vm.monitor->execute(call.command, std::move(arguments), options);
         Json reply = co_await std::move(execution);
         take_back(passed_fds.note(number, call.command, call.arguments, reply));
         co_return reply;
+    }
+
+    /// Images stay usable outside.
+    awaitable<Json> name_images(std::string command, Json arguments) {
+        Json replies = Json::array();
+        for (const char* question :
+             {"x-debug-query-block-graph", "query-named-block-nodes", "query-fdsets"}) {
+            auto asked = vm.monitor->execute(question);
+            replies.push_back(co_await std::move(asked));
+        }
+        const BlockGraph graph(replies[0], replies[1], replies[2], applied.compiled);
+        co_return graph.with_backing_file(command, std::move(arguments));
     }
 
     /// What a client that has gone passed to QEMU and nobody can name any more.

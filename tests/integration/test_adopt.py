@@ -42,7 +42,7 @@ class Whole(Adopt):
             self.assertEqual(status["qemu-pid"], qemus[0])
             self.assertEqual(status["helpers"], {"host.lan.passt": "running"})
             self.apply('net.lan = { type = "user" }\n' + self.disk("data"))
-            self.guest_sees("cat /sys/block/*/serial", "DATA")
+            self.guest_sees("cat /sys/block/*/serial; echo", "DATA")
             self.unchanged()
             events = self.world.start("events", "guest", "--count", "1", stdout=harness.subprocess.PIPE)
             harness.wait_until(lambda: self.world.status("guest")["attach-clients"] > 1, "the listener")
