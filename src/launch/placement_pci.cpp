@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // PCI: addresses, and the ports of PCI Express.
+#include <algorithm>
 #include <charconv>
+#include <map>
 #include <utility>
 
 #include <fmt/format.h>
@@ -258,7 +260,12 @@ void Placer::keep_running_places() {
     }
 }
 
+/// Additions come before removals: a port is free only when nobody sits on it now, or the same device, which
+/// is replugged.
 void Placer::use_free_ports(const Devices& homeless) {
+    std::map<std::string, std::string> sits_on;  // port -> device of the running VM
+    for (const Resource& device : running_->resources)
+        if (const std::string* bus = text_at(device, "bus")) sits_on[*bus] = device.id.id;
     std::vector<std::string> free;
     std::size_t ports = 0;
     for (const Resource& port : vm_.resources) {
@@ -266,19 +273,27 @@ void Placer::use_free_ports(const Devices& homeless) {
         ++ports;
         if (taken_[port.id.id].empty()) free.push_back(port.id.id);
     }
-    for (std::size_t i = 0; i < homeless.size(); ++i) {
-        if (i < free.size()) {
-            set(*homeless[i], "bus", free[i]);
-            set(*homeless[i], "addr", std::string("0x0"));
+    for (Resource* device : homeless) {
+        const auto port = std::ranges::find_if(free, [&](const std::string& id) {
+            const auto now = sits_on.find(id);
+            return now == sits_on.end() || now->second == device->id.id;
+        });
+        if (port != free.end()) {
+            set(*device, "bus", *port);
+            set(*device, "addr", std::string("0x0"));
+            free.erase(port);
             continue;
         }
+        const bool leaving = !free.empty();
         diagnostics_.add(
             {DiagnosticKind::BusFull,
-             homeless[i]->origin,
+             device->origin,
              fmt::format("no room for device \"{}\" in the running VM: all of its {} ports are taken",
-                         homeless[i]->id.id, ports),
+                         device->id.id, ports),
              {},
-             {"the next start has room for it; `hotplug.pcie-ports` says how many ports are spare then"}});
+             {leaving ? "a port is free once what leaves it has gone: apply that first, and this then"
+                      : "the next start has room for it; `hotplug.pcie-ports` says how many ports are spare "
+                        "then"}});
         return;
     }
 }
