@@ -65,7 +65,7 @@ struct Side {
 /// Both are placed (the wanted one with `running` in mind) and checked.
 Difference diff(const Side& running, const Side& wanted, const qapi::Capabilities& qemu);
 
-/// A table for people.
+/// A table for people. Neither this nor the JSON has the text of a secret.
 std::string to_text(const Difference& difference);
 Json to_json(const Difference& difference);
 

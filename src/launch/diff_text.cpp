@@ -46,6 +46,20 @@ std::string what_is(const Json& arguments) {
     return text;
 }
 
+/// The text of a secret is nobody's business but QEMU's.
+bool is_secret(const Change& change, const std::string& member) {
+    return change.resource.kind == config::Kind::Object && !change.resource.id.empty() && member == "data";
+}
+
+/// A value of a change without the secret that may be in it.
+Json without_secrets(const Change& change, Json value) {
+    constexpr const char* hidden = "<secret>";
+    if (!value.is_null() && is_secret(change, change.member)) return hidden;
+    if (change.member.empty() && value.is_object() && value.contains("data") && is_secret(change, "data"))
+        value["data"] = hidden;
+    return value;
+}
+
 /// What changed, of a resource that is there before and after.
 std::string what_changes(const Change& change) {
     if (!change.before.is_object() || !change.after.is_object()) return what_is(change.after);
@@ -53,9 +67,8 @@ std::string what_changes(const Change& change) {
     const auto say = [&](const std::string& key) {
         const auto in = [&](const Json& side) { return side.contains(key) ? side.at(key) : Json(); };
         if (in(change.before) == in(change.after)) return;
-        // The text of a secret is nobody's business but QEMU's.
-        const bool secret = change.resource.kind == config::Kind::Object && key == "data";
-        const bool plain = !secret && !in(change.before).is_structured() && !in(change.after).is_structured();
+        const bool plain = !is_secret(change, key) && !in(change.before).is_structured() &&
+                           !in(change.after).is_structured();
         parts.push_back(
             plain ? fmt::format("{} {} -> {}", key, text_of(in(change.before)), text_of(in(change.after)))
                   : key);
@@ -93,7 +106,8 @@ Row row_of(const Change& change) {
                 : whole                    ? change.resource.to_string()
                                            : change.resource.to_string() + '.' + change.member;
     if (!whole)
-        row.what = fmt::format("{} -> {}", text_of(change.before), text_of(change.after));
+        row.what = fmt::format("{} -> {}", text_of(without_secrets(change, change.before)),
+                               text_of(without_secrets(change, change.after)));
     else if (change.action == Action::Remove || change.after.is_null())
         row.what = what_is(change.before);
     else
@@ -155,8 +169,8 @@ Json to_json(const Difference& difference) {
         entry["made-by"] = change.made_by;
         if (!change.resource.id.empty()) entry["resource"] = change.resource.to_string();
         if (!change.member.empty()) entry["member"] = change.member;
-        entry["before"] = change.before;
-        entry["after"] = change.after;
+        entry["before"] = without_secrets(change, change.before);
+        entry["after"] = without_secrets(change, change.after);
         if (!change.why.empty()) entry["why"] = change.why;
         if (change.origin.known()) entry["origin"] = change.origin.to_string();
         list.push_back(std::move(entry));

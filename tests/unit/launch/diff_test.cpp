@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -81,6 +82,32 @@ TEST_CASE("a new device takes no other's place, and nothing moves") {
     CHECK(place(wanted, "a") == place(running, "a"));
     CHECK(place(wanted, "b") == place(running, "b"));
     CHECK(place(wanted, "z") != place(wanted, "rng0"));
+}
+
+TEST_CASE("a new device does not take the port of one that has yet to go") {
+    const auto bus = [](const Half& h, const char* id) {
+        return h.vm.find({config::Kind::Device, id})->arguments.at("bus").get<std::string>();
+    };
+    const Half running = half(disk);
+    const Half wanted = half("[disk.b]\nfile = \"/srv/b.raw\"\n", &running);
+    CHECK(bus(wanted, "b") != bus(running, "a"));
+    // The same device with another driver goes before it comes again.
+    const Half replugged = half("[net.a]\ntype = \"none\"\n", &running);
+    CHECK(bus(replugged, "a") == bus(running, "a"));
+}
+
+TEST_CASE("neither table nor JSON has the text of a secret") {
+    const auto secret = [](const std::string& text) {
+        return half("[object.pw]\nqom-type = \"secret\"\ndata = \"" + text + "\"\n");
+    };
+    const Half none = half(""), one = secret("hunter1"), two = secret("hunter2");
+    for (const auto& [before, after] : {std::pair{&none, &one}, {&one, &two}, {&two, &none}}) {
+        const auto difference = diff(before->side(), after->side(), test::saved_qemu());
+        CHECK_FALSE(difference.empty());
+        CHECK(to_text(difference).find("hunter") == std::string::npos);
+        CHECK(to_json(difference).dump().find("hunter") == std::string::npos);
+        CHECK(to_json(difference).dump().find("<secret>") != std::string::npos);
+    }
 }
 
 TEST_CASE("a setting that takes a new QEMU waits for the next start") {
