@@ -2,6 +2,7 @@
 #include "launch/applier.hpp"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include <fmt/format.h>
@@ -30,6 +31,10 @@ std::string words_of(const CommandFailure& failure) {
 
 /// A guest that was not ready for it has forgotten; sooner, native hotplug would take it for "never mind".
 constexpr std::chrono::seconds ask_again_after{6};
+/// What QEMU refuses now it may take later.
+constexpr std::chrono::seconds ask_refused_after{1};
+/// While it waits for the guest.
+constexpr std::chrono::milliseconds look_for_cancel{100};
 
 /// Status bytes of ACPI's _OST for an ejection (source 3): 0 is done, 0x84 under way.
 bool is_refusal(const Json& ost) {
@@ -49,15 +54,50 @@ Json ApplyOutcome::to_json() const {
                          {"not-undone", not_undone},
                          {"pending", pending},
                          {"deferred", deferred},
-                         {"refused", refused}});
+                         {"refused", refused},
+                         {"cancelled", cancelled},
+                         {"left", left}});
 }
 
 ApplyOutcome ApplyOutcome::from_json(const Json& saved) {
     const auto list = [&](const char* key) { return saved.at(key).get<std::vector<std::string>>(); };
     const auto text = [&](const char* key) { return saved.at(key).get<std::string>(); };
-    return {
-        list("done"),       text("failed"),  text("reason"),   text("origin"), saved.at("died").get<bool>(),
-        list("not-undone"), list("pending"), list("deferred"), list("refused")};
+    return {list("done"),
+            text("failed"),
+            text("reason"),
+            text("origin"),
+            saved.at("died").get<bool>(),
+            list("not-undone"),
+            list("pending"),
+            list("deferred"),
+            list("refused"),
+            saved.at("cancelled").get<bool>(),
+            list("left")};
+}
+
+namespace {
+
+/// In the order of the enum.
+constexpr std::array<const char*, 3> doing_words{"step", "wait", "undo"};
+
+}  // namespace
+
+Json ApplyStep::to_json() const {
+    return Json::object({{"doing", doing_words.at(static_cast<std::size_t>(doing))},
+                         {"title", title},
+                         {"index", index},
+                         {"count", count}});
+}
+
+ApplyStep ApplyStep::from_json(const Json& saved) {
+    ApplyStep step;
+    const auto word = saved.at("doing").get<std::string>();
+    for (std::size_t i = 0; i < doing_words.size(); ++i)
+        if (word == doing_words.at(i)) step.doing = static_cast<Doing>(i);
+    step.title = saved.at("title").get<std::string>();
+    step.index = saved.at("index").get<std::size_t>();
+    step.count = saved.at("count").get<std::size_t>();
+    return step;
 }
 
 /// One device on its way out.
@@ -72,6 +112,12 @@ struct Applier::Unplugging {
 
 Applier::Applier(qmp::net::io_context& context, qmp::Client& monitor, Applied& applied, ApplyHooks hooks)
     : context_(context), monitor_(monitor), applied_(applied), hooks_(std::move(hooks)) {}
+
+/// Whoever waits is at the step it waits in.
+void Applier::tell(ApplyStep::Doing doing, const std::string& title) {
+    if (doing != ApplyStep::Doing::Waiting) ++step_;
+    if (watcher_) watcher_({doing, title, std::max<std::size_t>(step_, 1), steps_});
+}
 
 void Applier::note_edit(const RecordEdit& edit) {
     if (edit.empty()) return;
@@ -171,6 +217,11 @@ awaitable<std::optional<CommandFailure>> Applier::find_way_back(const Operation&
 awaitable<bool> Applier::run_undoable(const std::vector<Operation>& operations, ApplyOutcome& outcome) {
     auto& undo = applied_.in_flight->undo;
     for (const auto& operation : operations) {
+        if (cancelled_) {
+            outcome.cancelled = true;
+            co_return false;
+        }
+        tell(ApplyStep::Doing::Step, operation.title());
         const auto before = static_cast<std::ptrdiff_t>(undo.size());
         auto found = find_way_back(operation, undo);
         auto failure = co_await std::move(found);
@@ -192,8 +243,12 @@ awaitable<bool> Applier::run_undoable(const std::vector<Operation>& operations, 
 /// In reverse. What cannot be undone is told, and the rest is undone all the same.
 awaitable<void> Applier::undo_all(ApplyOutcome& outcome) {
     auto& undo = applied_.in_flight->undo;
+    step_ = 0;
+    steps_ = undo.size();
+    cancelled_ = false;
     while (!undo.empty()) {
         const Operation operation = undo.back();
+        tell(ApplyStep::Doing::Undoing, operation.title());
         if (operation.kind == Kind::Unplug) {
             auto gone = unplug({operation}, outcome);
             co_await std::move(gone);
@@ -226,8 +281,15 @@ awaitable<void> Applier::run_removals(ApplyOutcome& outcome) {
         return std::ranges::any_of(applied_.pending, [&](const auto& p) { return p.device == device; });
     };
     while (!todo.empty()) {
+        if (cancelled_) {
+            outcome.cancelled = true;
+            for (const auto& operation : todo) outcome.left.push_back(operation.title());
+            co_return;
+        }
+        tell(ApplyStep::Doing::Step, todo.front().title());
         if (todo.front().kind == Kind::Unplug) {
             const auto end = std::ranges::find_if(todo, [](const auto& o) { return o.kind != Kind::Unplug; });
+            step_ += static_cast<std::size_t>(end - todo.begin()) - 1;
             auto gone = unplug({todo.begin(), end}, outcome);
             co_await std::move(gone);
             if (outcome.died) co_return;
@@ -300,13 +362,18 @@ awaitable<void> Applier::wait_for_guest(qmp::EventQueue& events, std::vector<Unp
     const auto open = [](const Unplugging& device) {
         return device.state == Is::Asked || device.state == Is::ToBeAsked;
     };
+    auto try_again = Clock::now() + ask_refused_after;
     while (std::ranges::any_of(devices, open)) {
+        // As if the time were over.
+        if (std::exchange(cancelled_, false)) co_return;
         const auto rest = std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now());
         if (rest.count() <= 0) co_return;
-        auto next = events.next(std::min(rest, std::chrono::milliseconds(1'000)));
+        auto next = events.next(std::min(rest, look_for_cancel));
         const auto event = co_await std::move(next);
         if (!event) {
             if (events.ended()) co_return;
+            if (Clock::now() < try_again) continue;
+            try_again = Clock::now() + ask_refused_after;
             for (auto& device : devices)
                 if (device.state == Is::Asked && Clock::now() - device.asked > ask_again_after)
                     device.state = Is::ToBeAsked;
@@ -378,6 +445,11 @@ awaitable<void> Applier::unplug(std::vector<Operation> group, ApplyOutcome& outc
     }
     auto first = ask(devices);
     co_await std::move(first);
+    for (const auto& device : devices)
+        if (device.state == Is::Asked || device.state == Is::ToBeAsked) {
+            tell(ApplyStep::Doing::Waiting, device.operation.resource);
+            break;
+        }
     auto waiting = wait_for_guest(events, devices);
     co_await std::move(waiting);
     if (events.ended()) {
@@ -391,11 +463,17 @@ awaitable<void> Applier::unplug(std::vector<Operation> group, ApplyOutcome& outc
 /// While it lives, no other apply begins.
 class Applier::Busy {
   public:
-    explicit Busy(Applier& applier) : applier_(applier) { applier_.busy_ = true; }
+    explicit Busy(Applier& applier) : applier_(applier) {
+        applier_.busy_ = true;
+        applier_.cancelled_ = false;
+        applier_.kept_.clear();
+        applier_.step_ = applier_.steps_ = 0;
+    }
     Busy(const Busy&) = delete;
     Busy& operator=(const Busy&) = delete;
     ~Busy() {
         applier_.busy_ = false;
+        applier_.watcher_ = nullptr;
         applier_.fds_.clear();
         applier_.applied_.in_flight.reset();
     }
@@ -405,13 +483,15 @@ class Applier::Busy {
 };
 
 awaitable<ApplyOutcome> Applier::run(Operations operations, std::map<std::string, Fd> fds,
-                                     std::chrono::milliseconds unplug_deadline) {
+                                     std::chrono::milliseconds unplug_deadline, ApplyWatcher watcher) {
     ApplyOutcome outcome;
     {
         const Busy busy(*this);
         fds_ = std::move(fds);
         unplug_deadline_ = unplug_deadline;
-        kept_.clear();
+        watcher_ = std::move(watcher);
+        steps_ = operations.additions.size() + operations.changes.size() + operations.removals.size() +
+                 operations.replugs.size();
         applied_.in_flight.emplace();
         auto running = run_parts(std::move(operations), outcome);
         co_await std::move(running);
@@ -428,6 +508,11 @@ awaitable<void> Applier::run_parts(Operations operations, ApplyOutcome& outcome)
         good = co_await std::move(changing);
     }
     if (outcome.died) co_return;
+    // Up to here all can be undone.
+    if (good && cancelled_ && !(operations.removals.empty() && operations.replugs.empty())) {
+        outcome.cancelled = true;
+        good = false;
+    }
     if (!good) {
         auto undoing = undo_all(outcome);
         co_await std::move(undoing);
@@ -460,7 +545,6 @@ awaitable<std::string> Applier::resume_flight() {
     {
         InFlight left = std::move(*applied_.in_flight);
         const Busy busy(*this);
-        kept_.clear();
         // Each may have been done, or not have been done; and who was asked may have been asked.
         for (auto* operations : {&left.undo, &left.todo})
             for (auto& operation : *operations) operation.may_fail = true;
@@ -498,6 +582,13 @@ awaitable<void> Applier::look_after_pending() {
     if (failure || !status.value("running", false)) co_return;
     auto asking = ask_deferred();
     co_await std::move(asking);
+}
+
+bool Applier::cancel() {
+    if (!busy_) return false;
+    hooks_.log("apply: told to stop");
+    cancelled_ = true;
+    return true;
 }
 
 void Applier::note(const qmp::Event& event) {

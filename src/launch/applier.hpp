@@ -3,6 +3,7 @@
 // fails, and waits for devices that the guest has yet to let go, for as long as that takes.
 #pragma once
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <map>
 #include <string>
@@ -29,9 +30,28 @@ struct ApplyOutcome {
     std::vector<std::string> pending;   ///< devices the guest was asked to let go, and has not
     std::vector<std::string> deferred;  ///< devices that it will be asked for when it runs
     std::vector<std::string> refused;   ///< "device.data: why"
+    bool cancelled = false;             ///< it was told to stop, and did: nothing `failed`
+    std::vector<std::string> left;      ///< titles of what was not done because of that, nor undone
     Json to_json() const;
     static ApplyOutcome from_json(const Json& saved);
 };
+
+/// What an apply is at, for who watches it.
+struct ApplyStep {
+    enum class Doing {
+        Step,     ///< of additions, changes, removals and replugs
+        Waiting,  ///< for the guest, to let a device go
+        Undoing,
+    };
+    Doing doing = Doing::Step;
+    std::string title;                 ///< of the operation; of Waiting the resource
+    std::size_t index = 0, count = 0;  ///< from 1; among all, or all that are undone
+    Json to_json() const;
+    /// Throws Json::exception.
+    static ApplyStep from_json(const Json& saved);
+};
+/// Told of each step before it is done. Must not throw.
+using ApplyWatcher = std::function<void(const ApplyStep&)>;
 
 /// What the supervisor does for it.
 struct ApplyHooks {
@@ -52,7 +72,11 @@ class Applier {
     bool busy() const { return busy_; }
     /// One at a time. `fds` are those that operations name.
     qmp::net::awaitable<ApplyOutcome> run(Operations operations, std::map<std::string, Fd> fds,
-                                          std::chrono::milliseconds unplug_deadline);
+                                          std::chrono::milliseconds unplug_deadline,
+                                          ApplyWatcher watcher = {});
+    /// Has run() stop: before its next step, and undo what it did, or, once it removes things, leave the rest
+    /// as it is. While it waits for the guest, only the waiting ends. False when nothing is at work.
+    bool cancel();
     /// What a supervisor before this one has left: an apply that was at work is undone or, where it took
     /// things away already, finished; devices that have gone meanwhile are noticed. Returns a sentence about
     /// the apply, or nothing.
@@ -82,6 +106,7 @@ class Applier {
     qmp::net::awaitable<void> ask_deferred();
     qmp::net::awaitable<void> look_after_pending();
     qmp::net::awaitable<std::string> resume_flight();
+    void tell(ApplyStep::Doing doing, const std::string& title);
     void failed(const Operation& operation, const CommandFailure& failure, ApplyOutcome& outcome) const;
     void done(const Operation& operation, ApplyOutcome& outcome) const;
     bool waits(const Operation& operation) const;
@@ -98,6 +123,9 @@ class Applier {
     std::chrono::milliseconds unplug_deadline_{10'000};
     std::vector<std::string> kept_;  ///< devices of this run that did not go
     bool busy_ = false;
+    bool cancelled_ = false;
+    ApplyWatcher watcher_;
+    std::size_t step_ = 0, steps_ = 0;  ///< of what the watcher is told
 };
 
 }  // namespace qvm::launch

@@ -16,6 +16,13 @@ inline constexpr const char* pass_fd = "__org.qvm_pass_fd";
 /// {generation, revision, operations, unplug-timeout-ms, files, set} -> ApplyOutcome. Refused when the
 /// numbers are not those of the VM any more.
 inline constexpr const char* apply = "__org.qvm_apply";
+/// -> {cancelled}: Applier::cancel() of the apply at work, whoever sent it; false when there is none. The
+/// apply itself answers as ever. A client's commands run one after the other, so this needs another
+/// connection than the one that waits for it.
+inline constexpr const char* apply_cancel = "__org.qvm_apply_cancel";
+
+/// An event, only to the client whose apply is at work: ApplyStep.
+inline constexpr const char* apply_step = "__org.qvm_APPLY_STEP";
 
 inline constexpr const char* prefix = "__org.qvm_";
 

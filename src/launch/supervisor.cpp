@@ -153,10 +153,14 @@ struct Supervisor::Impl {
         if (!wrong.empty()) refuse(wrong);
         const std::chrono::milliseconds patience(
             call.arguments.value("unplug-timeout-ms", std::int64_t{10'000}));
-        auto run = applier.run(std::move(operations), std::move(fds_for_apply[call.client.number]), patience);
+        ApplyWatcher watcher = [this, client = call.client.number](const ApplyStep& step) {
+            server->send(client, qmp::Event::now(control::apply_step, step.to_json()));
+        };
+        auto run = applier.run(std::move(operations), std::move(fds_for_apply[call.client.number]), patience,
+                               std::move(watcher));
         fds_for_apply.erase(call.client.number);
         const ApplyOutcome outcome = co_await std::move(run);
-        if (outcome.failed.empty()) {
+        if (outcome.failed.empty() && !outcome.cancelled) {
             applied.origin = files.front();  // the project may have been moved
             applied.files = files;
             applied.overrides = overrides;
@@ -188,6 +192,7 @@ struct Supervisor::Impl {
             auto reply = apply(std::move(call));
             co_return co_await std::move(reply);
         }
+        if (call.command == control::apply_cancel) co_return Json::object({{"cancelled", applier.cancel()}});
         auto reply = forward(std::move(call));
         co_return co_await std::move(reply);
     }

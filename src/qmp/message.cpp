@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "qmp/message.hpp"
 
+#include <chrono>
+#include <utility>
+
 #include <fmt/format.h>
 
 namespace qvm::qmp {
@@ -39,6 +42,13 @@ Json Greeting::to_json() const {
     Json message = Json::object();
     message["QMP"] = std::move(content);
     return message;
+}
+
+Event Event::now(std::string name, Json data) {
+    const auto since = std::chrono::system_clock::now().time_since_epoch();
+    const auto whole = std::chrono::duration_cast<std::chrono::seconds>(since);
+    return {std::move(name), std::move(data), whole.count(),
+            std::chrono::duration_cast<std::chrono::microseconds>(since - whole).count()};
 }
 
 Json Event::to_json() const {

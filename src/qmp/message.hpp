@@ -39,6 +39,8 @@ struct Event {
     std::int64_t seconds = 0;
     std::int64_t microseconds = 0;
 
+    /// One of our own, with the present time.
+    static Event now(std::string name, Json data);
     Json to_json() const;
 };
 

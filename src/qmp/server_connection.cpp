@@ -2,7 +2,6 @@
 #include "qmp/server_connection.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <poll.h>
 #include <utility>
 
@@ -286,14 +285,9 @@ bool ServerConnection::send_event(const std::shared_ptr<const std::string>& byte
 /// Stands in the stream where the lost events would have stood.
 void ServerConnection::announce_dropped() {
     if (events_dropped_ == 0) return;
-    const auto now = std::chrono::system_clock::now().time_since_epoch();
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now);
-    Event notice;
-    notice.name = "__org.qvm_EVENTS_DROPPED";
-    notice.data = Json::object();
-    notice.data["count"] = std::exchange(events_dropped_, 0);
-    notice.seconds = seconds.count();
-    notice.microseconds = std::chrono::duration_cast<std::chrono::microseconds>(now - seconds).count();
+    Json data = Json::object();
+    data["count"] = std::exchange(events_dropped_, 0);
+    const auto notice = Event::now("__org.qvm_EVENTS_DROPPED", std::move(data));
     push(wire_text(notice.to_json()), Kind::Event);
 }
 
