@@ -1,23 +1,22 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "base/sha256.hpp"
 #include "base/text.hpp"
 #include "cli/attach.hpp"
 #include "cli/compare.hpp"
-#include "cli/reference.hpp"
+#include "cli/deliver.hpp"
+#include "cli/plan_file.hpp"
 #include "cli/terminal.hpp"
 #include "cli/verbs.hpp"
-#include "launch/applier.hpp"
-#include "launch/compile_changes.hpp"
-#include "launch/contain.hpp"
-#include "launch/control.hpp"
-#include "launch/jail_host.hpp"
+#include "launch/apply_report.hpp"
 
 namespace qvm::cli {
 namespace {
@@ -27,8 +26,8 @@ constexpr std::chrono::minutes patience{5};
 struct Arguments {
     FileArguments vm;
     bool yes = false;
-    bool replug = false;
-    bool fix_drift = false;
+    bool json = false;
+    PlanOptions plan;
     std::string unplug_timeout = "10s";
     std::chrono::milliseconds unplug_patience() const {
         const auto parsed = parse_duration(unplug_timeout);
@@ -79,147 +78,182 @@ void warn_of_pending(const Comparison& comparison, const std::string& name) {
     }
 }
 
-/// The helpers that were started for it are handed over with their processes.
-void name_helpers(std::vector<launch::Operation>& operations, const launch::HostResources& host) {
-    for (auto& operation : operations) {
-        if (operation.kind != launch::Operation::Kind::TakeHelper) continue;
-        for (const auto& [name, record] : host.helpers())
-            if (name == operation.resource) {
-                operation.arguments["pid"] = record.pid;
-                operation.arguments["start-time"] = record.start_time;
-            }
-    }
+void print_lines(const char* begin, const std::vector<std::string>& titles) {
+    for (const auto& title : titles) fmt::print(stderr, "  {}{}\n", begin, escape_controls(title));
 }
 
-/// Opens what the plan needs, with the caller's rights, and hands it to the supervisor.
-launch::ApplyOutcome send(const Front& front, const Comparison& comparison, const launch::VmState& vm,
-                          Attached& attached, const Arguments& arguments) {
-    const auto fdsets = launch::ObservedFdsets::from_reply(attached.execute("query-fdsets", Json::object()));
-    auto plan =
-        launch::compile_changes(comparison.running_side(), comparison.wanted_side(front),
-                                comparison.difference, front.probe->capabilities(), fdsets, arguments.replug);
-    launch::HostResources host(vm, nullptr, comparison.applied.ids,
-                               launch::mode_of(front.vm.jail_mode.value));
-    for (const auto& step : plan.host) host.make(step);
-    if (comparison.applied.cgroup)
-        for (const auto& [name, record] : host.helpers())
-            for (const auto& sentence : jail::add_to_cgroup(*comparison.applied.cgroup, name, record.pid))
-                print_warning(sentence);
-    const auto pass = [&](const std::string& name) {
-        attached.execute_with_fd(launch::control::pass_fd, Json::object({{"name", name}}), host.fd(name));
-        host.close(name);
-    };
-    for (const auto& step : plan.host) pass(step.name);
-    for (const auto& step : plan.host_for_undo) {
-        try {
-            host.make(step);
-        } catch (const Error&) {
-            continue;  // it is gone: the old medium cannot come back
-        }
-        pass(step.name);
-    }
-    name_helpers(plan.operations.additions, host);
-    name_helpers(plan.operations.replugs, host);
-    Json order = Json::object();
-    order["generation"] = comparison.applied.generation;
-    order["revision"] = comparison.applied.revision;
-    order["operations"] = plan.operations.to_json();
-    order["unplug-timeout-ms"] = arguments.unplug_patience().count();
-    Json& files = order["files"] = Json::array();
-    for (const auto& file : front.document.files) files.push_back(file.string());
-    order["set"] = front.sets;
-    try {
-        const Json outcome = attached.execute(launch::control::apply, order, std::chrono::minutes(10));
-        // The helpers are the supervisor's, which has ended those of a failure.
-        host.release();
-        return launch::ApplyOutcome::from_json(outcome);
-    } catch (const qmp::InterruptedError&) {
-        host.release();
-        if (wait_until_stopped(vm, std::chrono::seconds(2)))
-            throw Error(ExitCode::VmDied, fmt::format("{} ended while it was changed", vm.name()),
-                        fmt::format("`qvm status {0}` and `qvm log {0}` tell more", vm.name()));
-        throw Error(ExitCode::OutcomeUnknown,
-                    fmt::format("{}: the supervisor went away meanwhile", vm.name()),
-                    fmt::format("`qvm status {}` tells what there is", vm.name()));
-    }
-}
-
-ExitCode report_failure(const launch::ApplyOutcome& outcome, const std::string& name) {
+/// It failed, or was stopped.
+void print_failure(const launch::ApplyOutcome& outcome, const std::string& name) {
     const auto where = outcome.origin.empty() ? std::string() : outcome.origin + ": ";
-    fmt::print(stderr, "{}{}: {} failed: {}\n", where, name, outcome.failed, escape_controls(outcome.reason));
+    if (outcome.cancelled)
+        fmt::print(stderr, "{}: stopped\n", name);
+    else
+        fmt::print(stderr, "{}{}: {} failed: {}\n", where, name, outcome.failed,
+                   escape_controls(outcome.reason));
     if (outcome.died) {
         fmt::print(stderr, "  `qvm status {0}` and `qvm log {0}` tell more\n", name);
-        return ExitCode::VmDied;
+        return;
     }
-    for (const auto& title : outcome.not_undone)
-        fmt::print(stderr, "  not undone: {}\n", escape_controls(title));
-    if (outcome.done.empty() && outcome.not_undone.empty()) {
+    print_lines("not undone: ", outcome.not_undone);
+    if (outcome.done.empty() && outcome.not_undone.empty() && outcome.left.empty()) {
         fmt::print(stderr, "  everything was undone: {} is as it was\n", name);
-        return ExitCode::RolledBack;
+        return;
     }
-    for (const auto& title : outcome.done) fmt::print(stderr, "  done before: {}\n", title);
+    print_lines("done before: ", outcome.done);
+    print_lines("not done: ", outcome.left);
     fmt::print(stderr, "  `qvm plan` shows what is left to do\n");
-    return ExitCode::RollbackIncomplete;
 }
 
-ExitCode report(const launch::ApplyOutcome& outcome, const Comparison& comparison, const std::string& name,
-                bool replug) {
-    if (!outcome.failed.empty()) return report_failure(outcome, name);
+void print_waiting(const launch::ApplyOutcome& outcome, const std::string& name) {
     for (const auto& device : outcome.pending)
         fmt::print("{}: {}: the guest has not let it go yet; `qvm status {}` tells when it has\n", name,
                    device, name);
     for (const auto& device : outcome.deferred)
         fmt::print("{}: {}: the guest does not run; it is asked to let it go when it does\n", name, device);
     for (const auto& refused : outcome.refused) fmt::print("{}: {}\n", name, escape_controls(refused));
-    if (!outcome.pending.empty() || !outcome.deferred.empty() || !outcome.refused.empty())
-        return ExitCode::UnplugPending;
-    if (comparison.applied.restart_on_reboot)
-        print_warning(
-            fmt::format("{}: lifecycle.on-reboot = \"restart\": a reboot of the guest starts it again as "
-                        "it was before this; `qvm restart {}` starts it as its file says",
-                        name, name));
-    const bool later = comparison.difference.has(launch::Action::NextStart) ||
-                       (!replug && comparison.difference.has(launch::Action::Replug));
-    const bool only_replugs = later && !comparison.difference.has(launch::Action::NextStart);
-    fmt::print("{}: applied{}\n", name,
-               only_replugs ? std::string("; `apply --replug` does the rest")
-               : later      ? fmt::format("; `qvm restart {}` does the rest", name)
-                            : std::string());
-    return later ? ExitCode::NextStart : ExitCode::Ok;
 }
 
-ExitCode apply(const Arguments& arguments) {
-    arguments.unplug_patience();  // throws before anything else
+void print_applied(launch::Rest rest, const std::string& name) {
+    switch (rest) {
+        case launch::Rest::Nothing:
+            fmt::print("{}: applied\n", name);
+            return;
+        case launch::Rest::Replugs:
+            fmt::print("{}: applied; `apply --replug` does the rest\n", name);
+            return;
+        case launch::Rest::NextStart:
+            fmt::print("{}: applied; `qvm restart {}` does the rest\n", name, name);
+            return;
+    }
+}
+
+void print_outcome(const launch::ApplyOutcome& outcome, launch::Rest rest, const std::string& name) {
+    const bool stopped = !outcome.failed.empty() || outcome.cancelled;
+    if (stopped) print_failure(outcome, name);
+    if (!stopped || outcome.cancelled) print_waiting(outcome, name);
+    if (!stopped && launch::exit_code_of(outcome, rest) != ExitCode::UnplugPending) print_applied(rest, name);
+}
+
+/// `lifecycle.on-reboot = "restart"` starts the VM as `up` did.
+void warn_of_restarts(const Comparison& comparison, const launch::ApplyOutcome& outcome,
+                      const std::string& name) {
+    if (!comparison.applied.restart_on_reboot || !outcome.failed.empty() || outcome.done.empty()) return;
+    print_warning(
+        fmt::format("{}: lifecycle.on-reboot = \"restart\": a reboot of the guest starts it again as it was "
+                    "before this; `qvm restart {}` starts it as its file says",
+                    name, name));
+}
+
+/// The words of a saved plan in the place of the caller's.
+Arguments arguments_of(const launch::SavedPlan& plan, Arguments given) {
+    if (!given.vm.files.empty() || !given.vm.sets.empty() || given.plan.replug || given.plan.fix_drift)
+        throw Error(ExitCode::Usage,
+                    fmt::format("'{}' is a saved plan: it says -f, --set, --replug and --fix-drift itself",
+                                given.vm.target),
+                    "give these to `qvm plan -o`");
+    given.vm = {};
+    for (const auto& file : plan.files) given.vm.files.push_back(file.path.string());
+    given.vm.sets = plan.overrides;
+    given.plan = {plan.replug, plan.fix_drift};
+    given.yes = true;  // the plan was the question
+    if (!plan.overrides.empty()) std::filesystem::current_path(plan.directory);
+    return given;
+}
+
+/// What is said on the way, to people only.
+void say(const Arguments& arguments, const std::string& text) {
+    if (arguments.json) return;
+    fmt::print("{}", text);
+    std::fflush(stdout);
+}
+
+/// Asks, where it has to.
+bool wanted(const Arguments& arguments, const launch::Difference& difference, const std::string& name) {
+    say(arguments, launch::to_text(difference));
+    if (arguments.json && !arguments.yes && ::isatty(STDERR_FILENO) == 1)
+        fmt::print(stderr, "{}", launch::to_text(difference));
+    if (confirmed(arguments, name)) return true;
+    say(arguments, fmt::format("{}: nothing was changed\n", name));
+    return false;
+}
+
+std::string nothing_live(const launch::Difference& difference, const std::string& name) {
+    return fmt::format("{}: nothing can be changed while it runs{}\n", name,
+                       difference.has(launch::Action::Replug)
+                           ? " without the guest seeing it: `apply --replug` does it"
+                           : "");
+}
+
+/// True, and reported, when the files cannot be applied.
+bool has_errors(Front& front, launch::ApplyReport& report) {
+    if (!front.diagnostics.has_errors()) return false;
+    report.findings = front.diagnostics.to_json();
+    return front.report(false);
+}
+
+/// Throws when the files are not those of the saved plan.
+void expect_same_files(const launch::SavedPlan& saved, const Front& front, const std::string& path) {
+    auto now = saved;
+    now.files.clear();
+    for (const auto& source : front.texts) now.files.push_back({source.path, sha256(source.text)});
+    expect_current(saved, now, path);
+}
+
+ExitCode apply(const Arguments& given, launch::ApplyReport& report) {
+    const Delivery delivery{given.plan.replug, given.unplug_patience()};  // throws before anything else
+    const auto saved = read_plan_file(given.vm.target);
+    const Arguments arguments = saved ? arguments_of(*saved, given) : given;
     Front front = Front::load(arguments.vm);
-    if (front.diagnostics.has_errors() && front.report(false)) return ExitCode::Invalid;
+    report.vm = front.vm.name.value;
+    if (saved) expect_same_files(*saved, front, given.vm.target);
+    if (has_errors(front, report)) return ExitCode::Invalid;
     launch::VmState vm(launch::Directories::from_environment(), front.vm.name.value);
     running_state(front, vm);
     const Fd lock = lock_when_settled(vm, patience);
     Attached attached(vm);
     const Comparison comparison =
-        compare(front, running_state(front, vm), observe(attached), arguments.fix_drift);
+        compare(front, running_state(front, vm), observe(attached), arguments.plan.fix_drift);
+    const auto now = plan_of(front, comparison, arguments.plan);
+    report.generation = now.generation;
+    report.revision = now.revision;
+    report.changes = now.changes;
     front.check_host();
-    if (front.report(false)) return ExitCode::Invalid;
-    warn_of_drift(comparison.drift, vm.name(), arguments.fix_drift);
+    if (has_errors(front, report)) return ExitCode::Invalid;
+    if (saved) expect_current(*saved, now, given.vm.target);
+    front.report(false);
+    warn_of_drift(comparison.drift, vm.name(), arguments.plan.fix_drift);
     warn_of_pending(comparison, vm.name());
-    if (comparison.difference.empty()) {
-        fmt::print("{}: nothing to change\n", vm.name());
+    const auto& difference = comparison.difference;
+    if (difference.empty()) {
+        say(arguments, fmt::format("{}: nothing to change\n", vm.name()));
         return ExitCode::Ok;
     }
-    fmt::print("{}", launch::to_text(comparison.difference));
-    std::fflush(stdout);
-    if (!comparison.difference.has_live(arguments.replug)) {
-        fmt::print("{}: nothing can be changed while it runs{}\n", vm.name(),
-                   comparison.difference.has(launch::Action::Replug)
-                       ? " without the guest seeing it: `apply --replug` does it"
-                       : "");
+    if (!difference.has_live(arguments.plan.replug)) {
+        say(arguments, launch::to_text(difference) + nothing_live(difference, vm.name()));
         return ExitCode::NextStart;
     }
-    if (!confirmed(arguments, vm.name())) {
-        fmt::print("{}: nothing was changed\n", vm.name());
-        return ExitCode::Usage;
+    if (!wanted(arguments, difference, vm.name())) return ExitCode::Usage;
+    report.outcome =
+        deliver(front, comparison, vm, attached, {arguments.plan.replug, delivery.unplug_patience});
+    const auto rest = launch::rest_of(difference, arguments.plan.replug);
+    if (!arguments.json) print_outcome(report.outcome, rest, vm.name());
+    warn_of_restarts(comparison, report.outcome, vm.name());
+    return launch::exit_code_of(report.outcome, rest);
+}
+
+/// One object on standard output, whatever happens.
+ExitCode apply_as_json(const Arguments& arguments) {
+    launch::ApplyReport report;
+    try {
+        report.code = apply(arguments, report);
+    } catch (const Error& error) {
+        print_error(error);
+        report.code = error.exit_code();
+        report.error = error.what();
+        report.advice = error.advice();
     }
-    return report(send(front, comparison, vm, attached, arguments), comparison, vm.name(), arguments.replug);
+    fmt::print("{}\n", report.to_json().dump(2, ' ', false, Json::error_handler_t::replace));
+    return report.code;
 }
 
 }  // namespace
@@ -229,14 +263,21 @@ void add_apply(CLI::App& app, Action& action) {
     auto arguments = std::make_shared<Arguments>();
     arguments->vm.add_to(*verb);
     verb->add_flag("-y,--yes", arguments->yes, "do not ask");
-    verb->add_flag("--replug", arguments->replug,
+    verb->add_flag("--replug", arguments->plan.replug,
                    "also what the guest sees go and come again: a device with other properties");
-    verb->add_flag("--fix-drift", arguments->fix_drift,
+    verb->add_flag("--fix-drift", arguments->plan.fix_drift,
                    "also add again what somebody has taken away beside qvm");
     verb->add_option("--unplug-timeout", arguments->unplug_timeout,
                      "how long to wait for the guest to let devices go; default 10s")
         ->type_name("DURATION");
-    verb->callback([arguments, &action] { action = [arguments] { return apply(*arguments); }; });
+    verb->add_flag("--json", arguments->json, "what was done as one JSON object on standard output");
+    verb->callback([arguments, &action] {
+        action = [arguments] {
+            if (arguments->json) return apply_as_json(*arguments);
+            launch::ApplyReport report;
+            return apply(*arguments, report);
+        };
+    });
 }
 
 }  // namespace qvm::cli

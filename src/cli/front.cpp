@@ -19,6 +19,7 @@
 #include "launch/compile.hpp"
 #include "launch/host.hpp"
 #include "launch/placement.hpp"
+#include "launch/saved_plan.hpp"
 #include "launch/state.hpp"
 
 namespace qvm::cli {
@@ -54,7 +55,12 @@ Front Front::load(const FileArguments& arguments) {
     front.paths.insert(front.paths.end(), arguments.files.begin(), arguments.files.end());
     std::vector<config::Override> overrides;
     for (const auto& text : front.sets) overrides.push_back({text});
-    front.document = config::load(config::read_files(front.paths), overrides, front.diagnostics);
+    front.texts = config::read_files(front.paths);
+    for (const auto& text : front.texts)
+        if (launch::is_saved_plan(text.text))
+            throw Error(ExitCode::Usage, fmt::format("'{}' is a saved plan, not the file of a VM", text.name),
+                        fmt::format("`qvm apply {}` does what it says", text.name));
+    front.document = config::load(front.texts, overrides, front.diagnostics);
     front.vm = config::lower(front.document, front.diagnostics);
     config::find_host_uses(front.vm, front.document, front.diagnostics);
     return front;

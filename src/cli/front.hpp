@@ -42,6 +42,7 @@ struct Front {
     Diagnostics diagnostics;
     std::vector<std::string> paths;  ///< the files read, as the user gave them
     std::vector<std::string> sets;
+    std::vector<config::SourceText> texts;  ///< of the files
     config::Document document;
     config::Vm vm;
     std::unique_ptr<launch::Probe> probe;

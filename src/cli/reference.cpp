@@ -60,7 +60,7 @@ std::string name_in_file(const std::string& path) {
 }  // namespace
 
 bool is_file_reference(const std::string& word) {
-    return word.find('/') != std::string::npos || word.ends_with(".toml");
+    return word.find('/') != std::string::npos || word.ends_with(".toml") || word.ends_with(".plan");
 }
 
 NamedFiles files_of_name(const std::string& name) {

@@ -12,7 +12,7 @@ class App;
 
 namespace qvm::cli {
 
-/// A word with a '/' or ending in ".toml" is a file, any other a name.
+/// A word with a '/' or ending in ".toml" or ".plan" (launch/saved_plan.hpp) is a file, any other a name.
 bool is_file_reference(const std::string& word);
 
 struct NamedFiles {

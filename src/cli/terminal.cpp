@@ -110,6 +110,10 @@ std::string ago(std::chrono::system_clock::time_point then) {
     return fmt::format("{} d", seconds / 86'400);
 }
 
+std::string step_text(const std::string& vm, std::size_t index, std::size_t count, const std::string& title) {
+    return fmt::format("{}: [{}/{}] {}", vm, index, count, title);
+}
+
 namespace {
 
 /// Of the terminal that standard error is, at least 20 columns; 80 where it does not say.
@@ -124,16 +128,22 @@ std::size_t terminal_width() {
 ProgressLine::ProgressLine() : terminal_(::isatty(STDERR_FILENO) == 1) {}
 
 ProgressLine::~ProgressLine() {
-    if (shown_) std::fputs("\r\033[K", stderr);
+    clear();
 }
 
 void ProgressLine::show(const std::string& text) {
     if (!terminal_ || std::chrono::steady_clock::now() - begun_ < std::chrono::milliseconds(500)) return;
-    shown_ = true;
+    if (text == shown_) return;
+    shown_ = text;
     // One column stays free: some terminals wrap when the last one is written.
     const auto safe = escape_controls(text);
     const std::string line(cut_to_width(safe, terminal_width() - 1));
     std::fprintf(stderr, "\r\033[K%s", line.c_str());
+}
+
+void ProgressLine::clear() {
+    if (!shown_.empty()) std::fputs("\r\033[K", stderr);
+    shown_.clear();
 }
 
 }  // namespace qvm::cli

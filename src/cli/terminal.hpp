@@ -2,6 +2,7 @@
 // How qvm speaks: colours only on a terminal, errors on standard error, progress only where someone watches.
 #pragma once
 #include <chrono>
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,9 @@ std::string table(const std::vector<std::vector<std::string>>& rows);
 /// "3 s", "5 min", "2 h", "4 d".
 std::string ago(std::chrono::system_clock::time_point then);
 
+/// "web: [2/7] device_add device.data": how progress names a step. `index` counts from 1.
+std::string step_text(const std::string& vm, std::size_t index, std::size_t count, const std::string& title);
+
 /// A line on a terminal's standard error that is overwritten, shown only when the work takes longer than half
 /// a second; gone when this ends.
 class ProgressLine {
@@ -40,11 +44,13 @@ class ProgressLine {
     ProgressLine(const ProgressLine&) = delete;
     ProgressLine& operator=(const ProgressLine&) = delete;
     void show(const std::string& text);
+    /// Until it is shown again.
+    void clear();
 
   private:
     std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
     bool terminal_ = false;
-    bool shown_ = false;
+    std::string shown_;
 };
 
 }  // namespace qvm::cli

@@ -200,7 +200,7 @@ ExitCode up(const UpArguments& arguments) {
 
     std::optional<ProgressLine> line(std::in_place);
     const auto progress = [&](const std::string& title, std::size_t index, std::size_t count) {
-        line->show(fmt::format("{}: [{}/{}] {}", vm.name(), index + 1, count, title));
+        line->show(step_text(vm.name(), index + 1, count, title));
     };
     const auto failed = [&](const std::exception& failure) { return describe_failure(front, failure); };
     const launch::Applied applied = order.applied;

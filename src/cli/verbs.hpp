@@ -20,6 +20,7 @@ inline constexpr auto jail_failed = static_cast<ExitCode>(125);
 void add_check(CLI::App& app, Action& action);
 void add_plan(CLI::App& app, Action& action);
 void add_show(CLI::App& app, Action& action);
+void add_diff(CLI::App& app, Action& action);
 void add_up(CLI::App& app, Action& action);
 void add_adopt(CLI::App& app, Action& action);
 void add_apply(CLI::App& app, Action& action);

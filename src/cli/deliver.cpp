@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "cli/deliver.hpp"
+
+#include <fmt/format.h>
+
+#include "cli/apply_watch.hpp"
+#include "cli/terminal.hpp"
+#include "launch/compile_changes.hpp"
+#include "launch/contain.hpp"
+#include "launch/control.hpp"
+#include "launch/jail_host.hpp"
+
+namespace qvm::cli {
+namespace {
+
+/// What QEMU may take for its commands, beside the waiting for the guest.
+constexpr std::chrono::minutes command_patience{10};
+
+/// The helpers that were started for it are handed over with their processes.
+void name_helpers(std::vector<launch::Operation>& operations, const launch::HostResources& host) {
+    for (auto& operation : operations) {
+        if (operation.kind != launch::Operation::Kind::TakeHelper) continue;
+        for (const auto& [name, record] : host.helpers())
+            if (name == operation.resource) {
+                operation.arguments["pid"] = record.pid;
+                operation.arguments["start-time"] = record.start_time;
+            }
+    }
+}
+
+/// Opens what the plan needs and hands it to the supervisor.
+void open_and_pass(launch::ChangePlan& plan, launch::HostResources& host, const Comparison& comparison,
+                   Attached& attached) {
+    for (const auto& step : plan.host) host.make(step);
+    if (comparison.applied.cgroup)
+        for (const auto& [name, record] : host.helpers())
+            for (const auto& sentence : jail::add_to_cgroup(*comparison.applied.cgroup, name, record.pid))
+                print_warning(sentence);
+    const auto pass = [&](const std::string& name) {
+        attached.execute_with_fd(launch::control::pass_fd, Json::object({{"name", name}}), host.fd(name));
+        host.close(name);
+    };
+    for (const auto& step : plan.host) pass(step.name);
+    for (const auto& step : plan.host_for_undo) {
+        try {
+            host.make(step);
+        } catch (const Error&) {
+            continue;  // it is gone: the old medium cannot come back
+        }
+        pass(step.name);
+    }
+    name_helpers(plan.operations.additions, host);
+    name_helpers(plan.operations.replugs, host);
+}
+
+Json order_of(const Front& front, const Comparison& comparison, const launch::ChangePlan& plan,
+              const Delivery& delivery) {
+    Json order = Json::object();
+    order["generation"] = comparison.applied.generation;
+    order["revision"] = comparison.applied.revision;
+    order["operations"] = plan.operations.to_json();
+    order["unplug-timeout-ms"] = delivery.unplug_patience.count();
+    Json& files = order["files"] = Json::array();
+    for (const auto& file : front.document.files) files.push_back(file.string());
+    order["set"] = front.sets;
+    return order;
+}
+
+/// The connection ended before the answer came.
+[[noreturn]] void explain_interruption(const launch::VmState& vm, bool left) {
+    if (left)
+        throw Error(
+            ExitCode::OutcomeUnknown,
+            fmt::format("{}: left, and its supervisor goes on without us", vm.name()),
+            fmt::format("`qvm plan {0}` shows what is left to do, `qvm log {0}` what was done", vm.name()));
+    if (wait_until_stopped(vm, std::chrono::seconds(2)))
+        throw Error(ExitCode::VmDied, fmt::format("{} ended while it was changed", vm.name()),
+                    fmt::format("`qvm status {0}` and `qvm log {0}` tell more", vm.name()));
+    throw Error(ExitCode::OutcomeUnknown, fmt::format("{}: the supervisor went away meanwhile", vm.name()),
+                fmt::format("`qvm status {}` tells what there is", vm.name()));
+}
+
+}  // namespace
+
+launch::ApplyOutcome deliver(const Front& front, const Comparison& comparison, const launch::VmState& vm,
+                             Attached& attached, const Delivery& delivery) {
+    const auto fdsets = launch::ObservedFdsets::from_reply(attached.execute("query-fdsets", Json::object()));
+    auto plan =
+        launch::compile_changes(comparison.running_side(), comparison.wanted_side(front),
+                                comparison.difference, front.probe->capabilities(), fdsets, delivery.replug);
+    launch::HostResources host(vm, nullptr, comparison.applied.ids,
+                               launch::mode_of(front.vm.jail_mode.value));
+    ApplyWatch watch(attached, vm);
+    try {
+        open_and_pass(plan, host, comparison, attached);
+    } catch (const Error&) {
+        if (!watch.left()) throw;
+    }
+    if (watch.interrupted_before_sending()) {
+        launch::ApplyOutcome nothing;
+        nothing.cancelled = true;
+        return nothing;
+    }
+    try {
+        const Json outcome =
+            attached.execute(launch::control::apply, order_of(front, comparison, plan, delivery),
+                             command_patience + delivery.unplug_patience);
+        // The helpers are the supervisor's, which has ended those of a failure.
+        host.release();
+        return launch::ApplyOutcome::from_json(outcome);
+    } catch (const qmp::InterruptedError&) {
+        host.release();
+        explain_interruption(vm, watch.left());
+    }
+}
+
+}  // namespace qvm::cli
