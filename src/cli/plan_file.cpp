@@ -44,7 +44,12 @@ void write_plan_file(const launch::SavedPlan& plan, const std::string& path) {
     if (fs::exists(path, ignored) && !launch::is_saved_plan(text_of(path)))
         throw Error(ExitCode::Usage, fmt::format("'{}' is there already, and is no saved plan", path),
                     "-o replaces nothing else: give another name");
-    launch::write_atomically(path, plan.text());
+    try {
+        launch::write_atomically(path, plan.text());
+    } catch (const SystemError& error) {
+        throw Error(error.exit_code(), fmt::format("the plan cannot be saved: {}", error.what()),
+                    "-o wants a file in a directory where you may make files");
+    }
 }
 
 std::optional<launch::SavedPlan> read_plan_file(const std::string& word) {

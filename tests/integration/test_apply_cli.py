@@ -95,16 +95,23 @@ class AsJson(Cli):
     def test_no_secret(self):
         self.start()
         self.write('[object.pw]\nqom-type = "secret"\ndata = "hunter2"\n')
-        plan = self.world.base / "guest.plan"
+        plan = self.world.directory("plans") / "guest.plan"
         texts = [self.world.run("plan", self.file).stdout, self.world.run("plan", "--json", "-o", plan, self.file).stdout,
                  plan.read_text(), self.world.run("apply", "--json", "--yes", self.file).stdout]
         self.assertNotIn("hunter2", "".join(texts))
 
 
 class SavedPlan(Cli):
+    def setUp(self):
+        super().setUp()
+        self.plans = self.world.directory("plans")
+
+    def run_here(self, *words, **options):
+        return self.world.run(*words, cwd=self.plans, **options)
+
     def save(self, *words, status=0):
-        result = self.world.run("plan", "-o", "guest.plan", self.file, *words, status=status)
-        return self.world.base / "guest.plan", result
+        result = self.run_here("plan", "-o", "guest.plan", self.file, *words, status=status)
+        return self.plans / "guest.plan", result
 
     def test_does_what_it_showed(self):
         self.start()
@@ -114,15 +121,15 @@ class SavedPlan(Cli):
         self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600)
         plan = json.loads(path.read_text())
         self.assertEqual((plan["qvm-plan"], plan["vm"], len(plan["changes"])), (1, "guest", 2))
-        self.assertEqual(list(self.world.base.glob("guest.plan*")), [path])
-        self.assertIn("+ device.data", self.world.run("apply", "guest.plan").stdout)
+        self.assertEqual(list(self.plans.glob("guest.plan*")), [path])
+        self.assertIn("+ device.data", self.run_here("apply", "guest.plan").stdout)
         self.assertIn("data", self.nodes())
-        again = self.world.run("apply", "guest.plan", status=2)
+        again = self.run_here("apply", "guest.plan", status=2)
         self.assertIn("changed by another apply", again.stderr)
 
     def refused(self, words, *arguments):
         before = self.log()
-        result = self.world.run("apply", *arguments, "guest.plan", status=2)
+        result = self.run_here("apply", *arguments, "guest.plan", status=2)
         self.assertIn(words, result.stderr)
         self.assertIn("qvm plan -o", result.stderr)
         self.assertEqual(self.log(), before)
@@ -141,11 +148,11 @@ class SavedPlan(Cli):
         self.refused("guest was changed by another apply")
         self.save()
         self.world.run("kill", "guest")
-        self.assertIn("not running", self.world.run("apply", "guest.plan", status=8).stderr)
+        self.assertIn("not running", self.run_here("apply", "guest.plan", status=8).stderr)
         self.world.run("up", self.file)
         self.refused("guest was started anew")
         self.file.unlink()
-        self.assertIn("vm.toml", self.world.run("apply", "guest.plan", status=2).stderr)
+        self.assertIn("vm.toml", self.run_here("apply", "guest.plan", status=2).stderr)
 
     def test_drift_since(self):
         """With the same files and numbers, what would be done may still be something else."""
@@ -154,16 +161,16 @@ class SavedPlan(Cli):
         self.world.run("qmp", "guest", "object-del", '{"id": "io"}')
         self.refused("its changes would be others than those it shows")
         self.save("--fix-drift")
-        self.assertIn("+ object.io", self.world.run("apply", "guest.plan").stdout)
+        self.assertIn("+ object.io", self.run_here("apply", "guest.plan").stdout)
 
     def test_options_and_overrides(self):
         self.start(self.disk("data"))
         self.write(self.disk("data", more="device = { num-queues = 2 }"))
         self.assertIn("needs", self.world.run("plan", "--replug", self.file, status=1).stderr.lower().replace("requires", "needs"))
         self.save("--replug", "--set", "lifecycle.stop-timeout=7s")
-        self.assertIn("it says -f, --set", self.world.run("apply", "--replug", "guest.plan", status=1).stderr)
+        self.assertIn("it says -f, --set", self.run_here("apply", "--replug", "guest.plan", status=1).stderr)
         elsewhere = self.world.directory("elsewhere")
-        report = json.loads(self.world.run("apply", "--json", "--unplug-timeout", "100ms", "../guest.plan", status=5,
+        report = json.loads(self.world.run("apply", "--json", "--unplug-timeout", "100ms", "../plans/guest.plan", status=5,
                                            cwd=elsewhere).stdout)
         self.assertEqual(report["pending"], ["device.data"])
         applied = json.loads((self.world.base / "state/qvm/guest/applied.json").read_text())
@@ -174,17 +181,19 @@ class SavedPlan(Cli):
         self.start()
         self.write(self.disk("data"))
         self.save()
-        self.assertIn("is a saved plan", self.world.run("up", "guest.plan", status=1).stderr)
+        self.assertIn("is a saved plan", self.run_here("up", "guest.plan", status=1).stderr)
         text = self.file.read_text()
         result = self.world.run("plan", "-o", self.file, self.file, status=1)
         self.assertIn("is there already, and is no saved plan", result.stderr)
         self.assertEqual(self.file.read_text(), text)
-        self.world.write("bad.plan", '{"qvm-plan": 1}')
-        self.assertIn("no saved plan that can be read", self.world.run("apply", "bad.plan", status=2).stderr)
-        self.world.write("bad.plan", '{"qvm-plan": 99}')
-        self.assertIn("format 99", self.world.run("apply", "bad.plan", status=2).stderr)
-        shutil.copy(self.world.base / "guest.plan", self.world.base / "p")
-        self.assertIn("./p", self.world.run("apply", "p", status=8).stderr)
+        result = self.run_here("plan", "-o", "nowhere/guest.plan", self.file, status=1)
+        self.assertIn("the plan cannot be saved", result.stderr)
+        self.world.write("plans/bad.plan", '{"qvm-plan": 1}')
+        self.assertIn("no saved plan that can be read", self.run_here("apply", "bad.plan", status=2).stderr)
+        self.world.write("plans/bad.plan", '{"qvm-plan": 99}')
+        self.assertIn("format 99", self.run_here("apply", "bad.plan", status=2).stderr)
+        shutil.copy(self.plans / "guest.plan", self.plans / "p")
+        self.assertIn("./p", self.run_here("apply", "p", status=8).stderr)
         self.world.run("kill", "guest")
         self.assertIn("does not run", self.save(status=8)[1].stderr)
 
