@@ -69,10 +69,11 @@ Json order_of(const Front& front, const Comparison& comparison, const launch::Ch
 /// The connection ended before the answer came.
 [[noreturn]] void explain_interruption(const launch::VmState& vm, bool left) {
     if (left)
-        throw Error(
-            ExitCode::OutcomeUnknown,
-            fmt::format("{}: left, and its supervisor goes on without us", vm.name()),
-            fmt::format("`qvm plan {0}` shows what is left to do, `qvm log {0}` what was done", vm.name()));
+        throw Error(ExitCode::OutcomeUnknown,
+                    fmt::format("{}: left, and its supervisor goes on without us", vm.name()),
+                    fmt::format("`qvm status {0}` tells whether it is still at work\n"
+                                "`qvm log {0}` tells what was done, `qvm plan {0}` what is left to do",
+                                vm.name()));
     if (wait_until_stopped(vm, std::chrono::seconds(2)))
         throw Error(ExitCode::VmDied, fmt::format("{} ended while it was changed", vm.name()),
                     fmt::format("`qvm status {0}` and `qvm log {0}` tell more", vm.name()));
@@ -108,6 +109,11 @@ launch::ApplyOutcome deliver(const Front& front, const Comparison& comparison, c
         // The helpers are the supervisor's, which has ended those of a failure.
         host.release();
         return launch::ApplyOutcome::from_json(outcome);
+    } catch (const qmp::ExecuteError& error) {
+        throw Error(ExitCode::Usage, fmt::format("{}: {}", vm.name(), error.description()),
+                    fmt::format("`qvm status {0}` tells whether an apply is at work, `qvm log {0}` what was "
+                                "done\nthen apply again",
+                                vm.name()));
     } catch (const qmp::InterruptedError&) {
         host.release();
         explain_interruption(vm, watch.left());

@@ -49,6 +49,7 @@ ExitCode status(const std::string& word, bool json) {
         if (alive) all["guest"] = guest;
         if (details.contains("pid")) all["qemu-pid"] = details["pid"];
         if (details.contains("helpers")) all["helpers"] = details["helpers"];
+        if (details.contains("applying")) all["applying"] = details["applying"];
         if (details.contains("pending")) all["pending"] = details["pending"];
         if (details.contains("attach-clients")) all["attach-clients"] = details["attach-clients"];
         if (cgroup != nullptr) all["limits"] = launch::limits_json(*cgroup);
@@ -84,6 +85,7 @@ ExitCode status(const std::string& word, bool json) {
         const auto helpers = details.value("helpers", Json::object());
         for (const auto& helper : helpers.items())
             row("helper " + helper.key(), helper.value().get<std::string>());
+        if (details.value("applying", false)) row("apply", "at work; `qvm log` shows its steps");
         for (const auto& pending : details.value("pending", Json::array()))
             row("pending", fmt::format("{}: {}", pending.value("resource", ""),
                                        pending.value("asked", false)

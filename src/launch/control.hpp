@@ -5,7 +5,8 @@
 
 namespace qvm::launch::control {
 
-/// -> {name, status, accel, jail, qemu, started, pid, helpers, console, attach-clients}. `status` is QEMU's.
+/// -> {name, status, accel, jail, qemu, pid, console, attach-clients, helpers, applying, pending}. `status`
+/// is QEMU's.
 inline constexpr const char* state = "__org.qvm_state";
 /// {timeout-ms} -> {how, detail}: ends the VM politely, answers when it has ended.
 inline constexpr const char* stop = "__org.qvm_stop";

@@ -256,6 +256,7 @@ struct Supervisor::Impl {
         reply["console"] = applied.console;
         reply["attach-clients"] = server->client_count();
         reply["helpers"] = helpers.states();
+        reply["applying"] = applier.busy();
         Json& waiting = reply["pending"] = Json::array();
         for (const auto& unplug : applied.pending)
             waiting.push_back({{"resource", unplug.resource}, {"asked", unplug.asked}});

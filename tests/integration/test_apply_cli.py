@@ -290,10 +290,15 @@ class AtWork(Cli):
         harness.wait_until(lambda: "apply: asking the guest to let go of device.data" in self.log(), "the guest to be asked")
         self.terminal.process.kill()
         self.terminal.wait()
+        self.assertTrue(self.world.status("guest")["applying"])
+        self.assertIn("apply  ", self.world.run("status", "guest").stdout)
+        second = self.world.run("apply", "--yes", self.file, status=1)
+        self.assertIn("guest: another apply is at work", second.stderr)
         self.world.run("reset", "guest")
         harness.wait_until(lambda: "data" not in self.nodes(), "the disk to go")
+        harness.wait_until(lambda: not self.world.status("guest")["applying"], "the apply to end")
         self.assertIn("more", self.nodes())
-        harness.wait_until(lambda: "nothing to change" in self.world.run("apply", "--yes", self.file, status=None).stdout, "an end")
+        self.assertIn("nothing to change", self.world.run("apply", "--yes", self.file).stdout)
 
     def test_killed_with_a_helper(self):
         self.begin(self.disk("data"), '[net.lan]\ntype = "user"\n')

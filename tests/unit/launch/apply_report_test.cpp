@@ -97,6 +97,10 @@ TEST_CASE("outcome and step survive the way from the supervisor") {
     outcome.cancelled = true;
     outcome.left = {"blockdev-del blockdev.b"};
     CHECK(ApplyOutcome::from_json(outcome.to_json()).to_json() == outcome.to_json());
+    auto older = ApplyOutcome().to_json();
+    older.erase("cancelled");
+    older.erase("left");
+    CHECK(ApplyOutcome::from_json(older).to_json() == ApplyOutcome().to_json());
     const ApplyStep step{ApplyStep::Doing::Undoing, "object-del object.io", 2, 3};
     CHECK(ApplyStep::from_json(step.to_json()).to_json() == step.to_json());
     CHECK(step.to_json()["doing"] == "undo");
