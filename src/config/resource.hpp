@@ -99,7 +99,7 @@ struct Cpu {
 };
 
 /// The complete -smp. Unset numbers are derived by lower(): threads 1, dies 1, cores fill a socket before
-/// there are more sockets; a `max` adds sockets.
+/// there are more sockets, for all that there may ever be (`max`).
 struct Smp {
     unsigned cpus = 1, sockets = 1, dies = 1, cores = 1, threads = 1, maxcpus = 1;
     Origin origin;

@@ -33,8 +33,9 @@ Number number(const Item& item, std::string_view key) {
 }
 
 /// Fills what is unset so that `total` CPUs come out, if they can: cores before sockets, as QEMU does
-/// since 6.2.
-Topology fill(const Given& given, Count present, Count total) {
+/// since 6.2. How many of them are there at the start does not matter: what comes and goes later must not
+/// change where the others are.
+Topology fill(const Given& given, Count total) {
     Topology t;
     t.threads = given.threads.value_or(1);
     t.dies = given.dies.value_or(1);
@@ -43,8 +44,7 @@ Topology fill(const Given& given, Count present, Count total) {
         t.sockets = given.sockets.value_or(std::max<Count>(1, total / (t.threads * t.dies * t.cores)));
         return t;
     }
-    // With room for more (max), a socket is what is there at the start, when that divides evenly.
-    t.sockets = given.sockets.value_or(total % present == 0 ? total / present : total);
+    t.sockets = given.sockets.value_or(1);
     t.cores = std::max<Count>(1, total / (t.sockets * t.dies * t.threads));
     return t;
 }
@@ -67,7 +67,7 @@ void lower_smp(Lowering& lowering) {
                             : fmt::format("cpus.max is {}, but the VM starts with {} CPUs", total, present));
         return;
     }
-    const Topology topology = fill(given, present, total);
+    const Topology topology = fill(given, total);
     if (topology.product() != total) {
         lowering.report(DiagnosticKind::Conflict, item->origin_of(given.max ? "max" : "count"),
                         fmt::format("cpus: {} CPUs do not fit the topology: {}", total, topology.to_string()),

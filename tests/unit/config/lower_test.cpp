@@ -104,10 +104,10 @@ TEST_CASE("the topology is complete, and its numbers fit") {
     CHECK(smp("{ sockets = 2, cores = 8 }") == "16 2/1/8/1 16");
     CHECK(smp("{ count = 8, cores = 2 }") == "8 4/1/2/1 8");
     CHECK(smp("{ count = 8, sockets = 2 }") == "8 2/1/4/1 8");
-    CHECK(smp("{ count = 2, max = 8 }") == "2 4/1/2/1 8");
-    CHECK(smp("{ count = 3, max = 8 }") == "3 8/1/1/1 8");
+    CHECK(smp("{ count = 2, max = 8 }") == "2 1/1/8/1 8");
+    CHECK(smp("{ count = 3, max = 8 }") == "3 1/1/8/1 8");
     CHECK(smp("{ cores = 4, max = 8 }") == "4 2/1/4/1 8");
-    CHECK(smp("{ max = 4 }") == "1 4/1/1/1 4");
+    CHECK(smp("{ max = 4 }") == "1 1/1/4/1 4");
     CHECK(smp("{ count = 8, dies = 2, threads = 2 }") == "8 1/2/2/2 8");
     CHECK(smp("{ count = 3, cores = 2 }") == "no");
     CHECK(smp("{ count = 8, max = 4 }") == "no");
