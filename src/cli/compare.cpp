@@ -7,6 +7,21 @@
 
 namespace qvm::cli {
 
+namespace {
+
+launch::CpuRoom room_for_processors(const Comparison& comparison,
+                                    const std::optional<launch::Observed>& observed) {
+    launch::CpuRoom room;
+    if (observed) room.slots = observed->cpu_slots;
+    if (comparison.applied.accel != "tcg") return room;
+    const auto& smp = comparison.running.smp;
+    const auto made = smp.cpus + comparison.applied.processors_added;
+    room.most = smp.maxcpus > made ? smp.maxcpus - made : 0;
+    return room;
+}
+
+}  // namespace
+
 Comparison compare(Front& front, launch::Applied applied, const std::optional<launch::Observed>& observed,
                    bool fix_drift) {
     Comparison comparison{std::move(applied), {}, {}, {}, {}};
@@ -18,13 +33,30 @@ Comparison compare(Front& front, launch::Applied applied, const std::optional<la
         for (const auto& missing : comparison.drift.missing)
             std::erase_if(comparison.running.resources, [&](const auto& r) { return r.id == missing; });
     const auto spare = front.vm.spare_pcie_ports.value;
+    const auto why =
+        launch::place_processors(front.vm, comparison.running, room_for_processors(comparison, observed));
     front.check(&comparison.running);
     if (front.diagnostics.has_errors()) return comparison;
     comparison.wanted = launch::compiled(front.vm, spare);
     comparison.difference =
         launch::diff(comparison.running_side(), comparison.wanted_side(front), front.probe->capabilities());
+    for (auto& change : comparison.difference.changes)
+        if (change.member == "cpus.count" && change.resource.id.empty()) change.why = why;
     return comparison;
 }
+
+namespace {
+
+/// A machine that has its processors for good refuses the question.
+Json cpus(Attached& attached) {
+    try {
+        return attached.execute("query-hotpluggable-cpus", Json::object());
+    } catch (const qmp::ExecuteError&) {
+        return Json::array();
+    }
+}
+
+}  // namespace
 
 launch::Observed observe(Attached& attached) {
     const auto ask = [&](const char* command, const Json& arguments) {
@@ -33,7 +65,7 @@ launch::Observed observe(Attached& attached) {
     return launch::Observed::from_replies(ask("qom-list", launch::Observed::peripherals_question()),
                                           ask("qom-list", launch::Observed::objects_question()),
                                           ask("query-chardev", Json::object()),
-                                          ask("query-named-block-nodes", {{"flat", true}}));
+                                          ask("query-named-block-nodes", {{"flat", true}}), cpus(attached));
 }
 
 void warn_of_drift(const launch::Drift& drift, const std::string& name, bool fix_drift) {

@@ -114,6 +114,7 @@ Applied load(const Json& saved) {
     else
         applied.compiled.settings = saved.at("fingerprint").get<std::string>();
     applied.revision = saved.value("revision", std::uint64_t{0});
+    applied.processors_added = saved.value("processors-added", 0U);
     for (const auto& pending : saved.value("pending", Json::array()))
         applied.pending.push_back({pending.at("device").get<std::string>(),
                                    pending.at("resource").get<std::string>(),
@@ -166,6 +167,7 @@ Json Applied::to_json() const {
     json["ended"] = ended;
     json["compiled"] = compiled.to_json();
     json["revision"] = revision;
+    json["processors-added"] = processors_added;
     Json& waiting = json["pending"] = Json::array();
     for (const auto& unplug : pending)
         waiting.push_back(

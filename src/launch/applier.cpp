@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "launch/processors.hpp"
 #include "qmp/async.hpp"
 
 namespace qvm::launch {
@@ -42,6 +43,12 @@ bool is_refusal(const Json& ost) {
     return ost.value("source", 0) == ejection && status != done && status != in_progress;
 }
 
+bool is_processor_gone(const Json& ost) {
+    constexpr int ejection = 3, done = 0;
+    return ost.value("slot-type", "") == "CPU" && ost.value("source", 0) == ejection &&
+           ost.value("status", -1) == done;
+}
+
 }  // namespace
 
 /// One device on its way out.
@@ -65,6 +72,7 @@ void Applier::tell(ApplyStep::Doing doing, const std::string& title) {
 
 void Applier::note_edit(const RecordEdit& edit) {
     if (edit.empty()) return;
+    if (edit.set && edit.set->made_by == made_by_cpus) ++applied_.processors_added;
     if (edit.set) applied_.compiled.set(*edit.set);
     if (!edit.erase.empty()) applied_.compiled.erase(edit.erase);
     if (!edit.settings.empty()) applied_.compiled.settings = edit.settings;
@@ -179,6 +187,7 @@ awaitable<bool> Applier::run_undoable(const std::vector<Operation>& operations, 
             failed(operation, *failure, outcome);
             co_return false;
         }
+        if (operation.lasting) lasting_.push_back(operation.title());
         done(operation, outcome);
     }
     co_return true;
@@ -209,6 +218,7 @@ awaitable<void> Applier::undo_all(ApplyOutcome& outcome) {
         if (const auto failure = write_down())
             hooks_.log("apply: what was undone could not be written down: " + failure->detail);
     }
+    std::ranges::move(lasting_, std::back_inserter(outcome.not_undone));
     outcome.done.clear();
 }
 
@@ -300,6 +310,15 @@ awaitable<void> Applier::ask(std::vector<Unplugging>& devices) {
     }
 }
 
+/// Of a processor, DEVICE_DELETED comes late, or never: with TCG something holds the object.
+awaitable<void> Applier::look_for_gone(std::vector<Unplugging>& devices) {
+    for (auto& device : devices) {
+        if (device.state != Unplugging::Is::Asked) continue;
+        auto there = is_there(device.operation.device);
+        if (!co_await std::move(there)) device.state = Unplugging::Is::Gone;
+    }
+}
+
 awaitable<void> Applier::wait_for_guest(qmp::EventQueue& events, std::vector<Unplugging>& devices) {
     using Is = Unplugging::Is;
     const auto end = Clock::now() + unplug_deadline_;
@@ -327,6 +346,11 @@ awaitable<void> Applier::wait_for_guest(qmp::EventQueue& events, std::vector<Unp
         }
         const Json& info =
             event->name == "ACPI_DEVICE_OST" ? event->data.value("info", Json::object()) : event->data;
+        if (is_processor_gone(info)) {
+            auto looked = look_for_gone(devices);
+            co_await std::move(looked);
+            continue;
+        }
         for (auto& device : devices) {
             if (info.value("device", "") != device.operation.device) continue;
             if (event->name == "DEVICE_DELETED") {
@@ -411,6 +435,7 @@ class Applier::Busy {
         applier_.busy_ = true;
         applier_.cancelled_ = false;
         applier_.kept_.clear();
+        applier_.lasting_.clear();
         applier_.step_ = applier_.steps_ = 0;
     }
     Busy(const Busy&) = delete;

@@ -101,6 +101,7 @@ class Applier {
     qmp::net::awaitable<void> ask(std::vector<Unplugging>& devices);
     qmp::net::awaitable<void> wait_for_guest(qmp::EventQueue& events, std::vector<Unplugging>& devices);
     qmp::net::awaitable<void> settle(std::vector<Unplugging>& devices, ApplyOutcome& outcome);
+    qmp::net::awaitable<void> look_for_gone(std::vector<Unplugging>& devices);
     qmp::net::awaitable<bool> is_there(std::string device);
     qmp::net::awaitable<void> finish(std::string device);
     qmp::net::awaitable<void> ask_deferred();
@@ -121,7 +122,8 @@ class Applier {
     ApplyHooks hooks_;
     std::map<std::string, Fd> fds_;
     std::chrono::milliseconds unplug_deadline_{10'000};
-    std::vector<std::string> kept_;  ///< devices of this run that did not go
+    std::vector<std::string> lasting_;  ///< titles of what this run has done and nothing undoes
+    std::vector<std::string> kept_;     ///< devices of this run that did not go
     bool busy_ = false;
     bool cancelled_ = false;
     ApplyWatcher watcher_;

@@ -10,6 +10,7 @@
 #include "config/rules_buses.hpp"
 #include "launch/attach_fds.hpp"
 #include "launch/compile.hpp"
+#include "launch/processors.hpp"
 
 namespace qvm::launch {
 namespace {
@@ -169,6 +170,9 @@ Operation ChangeCompiler::addition(const Step& step, const config::Vm& vm) const
             undo.needs_guest = needs_guest(vm, resource);
         }
         undo.record.erase = operation.resource;
+        operation.lasting = step.resource.kind == Kind::Device && qemu_.is_a(resource.driver(), "cpu") &&
+                            !lets_processors_go(qemu_, running_.accel);
+        if (operation.lasting) return operation;
     }
     undo.resource = operation.resource;
     operation.undo.push_back(std::move(undo));

@@ -13,6 +13,7 @@
 #include "launch/command_line.hpp"
 #include "launch/diff_settings.hpp"
 #include "launch/placement.hpp"
+#include "launch/processors.hpp"
 
 namespace qvm::launch {
 namespace {
@@ -130,7 +131,7 @@ std::vector<Change> changes_in_place(const Node& node) {
 class Differ {
   public:
     Differ(const Side& running, const Side& wanted, const qapi::Capabilities& qemu)
-        : running_(running), wanted_(wanted) {
+        : running_(running), wanted_(wanted), qemu_(qemu) {
         for (const auto& resource : running.vm.resources) nodes_[resource.id].before = &resource;
         for (const auto& resource : wanted.vm.resources) nodes_[resource.id].after = &resource;
         read_needs(running.vm, needs_before_, needed_before_);
@@ -214,6 +215,7 @@ class Differ {
 
     const Side& running_;
     const Side& wanted_;
+    const qapi::Capabilities& qemu_;
     std::map<ResourceId, Node> nodes_;
     Edges needs_before_, needed_before_, needs_after_, needed_after_;
     std::map<std::string, Placement, std::less<>> places_before_, places_after_;
@@ -241,6 +243,9 @@ void Differ::judge_each() {
         }
         if (node.fate != Fate::InPlace && node.after != nullptr && is_copied(*node.after))
             put_off(node, "a file that it names is copied into the jail before QEMU starts");
+        if (node.before != nullptr && id.kind == Kind::Device && qemu_.is_a(node.before->driver(), "cpu") &&
+            !lets_processors_go(qemu_, running_.accel))
+            put_off(node, "with tcg, this QEMU does not survive that a processor goes");
         if (node.fate != Fate::InPlace && is_fixed(node, id))
             put_off(node, "QEMU takes such a device only on its command line");
     }

@@ -60,6 +60,7 @@ struct Side {
     const config::Vm& vm;
     const Compiled& compiled;
     const config::Document* document = nullptr;
+    std::string accel = {};  ///< of what runs
 };
 
 /// Both are placed (the wanted one with `running` in mind) and checked.

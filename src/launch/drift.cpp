@@ -35,9 +35,9 @@ void add_inner_nodes(const Json& arguments, std::set<std::string>& names) {
 }  // namespace
 
 Observed Observed::from_replies(const Json& peripherals, const Json& objects, const Json& chardevs,
-                                const Json& nodes) {
+                                const Json& nodes, const Json& cpus) {
     return {children_in(peripherals), children_in(objects), members_in(chardevs, "label"),
-            members_in(nodes, "node-name")};
+            members_in(nodes, "node-name"), CpuSlot::from_reply(cpus)};
 }
 
 Drift drift(const config::Vm& running, const Observed& observed) {

@@ -7,6 +7,7 @@
 
 #include "base/json.hpp"
 #include "config/resource.hpp"
+#include "launch/processors.hpp"
 
 namespace qvm::launch {
 
@@ -14,13 +15,15 @@ namespace qvm::launch {
 struct Observed {
     std::set<std::string> devices, objects, chardevs;
     std::set<std::string> nodes;
+    std::vector<CpuSlot> cpu_slots;  ///< none where the machine has its processors for good
 
     /// The commands to ask with, and the arguments.
     static Json peripherals_question() { return {{"path", "/machine/peripheral"}}; }
     static Json objects_question() { return {{"path", "/objects"}}; }
-    /// From the replies of qom-list of both, query-chardev and query-named-block-nodes (flat).
+    /// From the replies of qom-list of both, query-chardev, query-named-block-nodes (flat) and
+    /// query-hotpluggable-cpus.
     static Observed from_replies(const Json& peripherals, const Json& objects, const Json& chardevs,
-                                 const Json& nodes);
+                                 const Json& nodes, const Json& cpus);
 };
 
 struct Drift {

@@ -88,6 +88,7 @@ Json Operation::to_json() const {
     if (needs_guest) json["needs-guest"] = true;
     if (!after.empty()) json["after"] = after;
     if (!undo.empty()) json["undo"] = save(undo);
+    if (lasting) json["lasting"] = true;
     if (may_fail) json["may-fail"] = true;
     if (!record.empty()) json["record"] = save(record);
     return json;
@@ -105,6 +106,7 @@ Operation Operation::from_json(const Json& saved) {
     operation.needs_guest = saved.value("needs-guest", false);
     if (saved.contains("after")) operation.after = saved.at("after").get<std::vector<std::string>>();
     if (saved.contains("undo")) operation.undo = load_list(saved.at("undo"));
+    operation.lasting = saved.value("lasting", false);
     operation.may_fail = saved.value("may-fail", false);
     if (saved.contains("record")) operation.record = load_edit(saved.at("record"));
     return operation;

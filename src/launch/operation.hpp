@@ -40,6 +40,7 @@ struct Operation {
     std::vector<std::string> after;
     /// In the order to do them; of an addition, what takes it away.
     std::vector<Operation> undo;
+    bool lasting = false;   ///< nothing undoes it: told, when what comes later fails
     bool may_fail = false;  ///< what it does may have been done by QEMU itself
     RecordEdit record;
 

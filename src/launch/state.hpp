@@ -85,6 +85,7 @@ struct Applied {
     std::vector<std::string> overrides;  ///< --set
     Compiled compiled;                   ///< what runs
     std::uint64_t revision = 0;          ///< of `compiled`: counts the changes since the start
+    unsigned processors_added = 0;       ///< since the start, those that have gone again counted
     std::vector<PendingUnplug> pending;
     std::vector<Operation> after_pending;  ///< what is to be done once those have gone
     std::optional<InFlight> in_flight;     ///< an apply is at work

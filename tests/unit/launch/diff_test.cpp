@@ -9,6 +9,7 @@
 
 #include "halves.hpp"
 #include "launch/compile_changes.hpp"
+#include "launch/processors.hpp"
 
 using namespace qvm;
 using namespace qvm::launch;
@@ -17,10 +18,20 @@ using test::half;
 
 namespace {
 
+/// Of a QEMU that was started with -smp 2,maxcpus=4 and has a third one in its place; in its own order.
+std::vector<CpuSlot> cpu_slots() {
+    return CpuSlot::from_reply(Json::parse(R"([
+        {"props": {"core-id": 3, "thread-id": 0, "socket-id": 0}, "vcpus-count": 1, "type": "max-x86_64-cpu"},
+        {"props": {"core-id": 2, "thread-id": 0, "socket-id": 0}, "vcpus-count": 1, "type": "max-x86_64-cpu",
+         "qom-path": "/machine/peripheral/qvm.cpu2"},
+        {"props": {"core-id": 1, "thread-id": 0, "socket-id": 0}, "vcpus-count": 1, "type": "max-x86_64-cpu",
+         "qom-path": "/machine/unattached/device[3]"},
+        {"props": {"core-id": 0, "thread-id": 0, "socket-id": 0}, "vcpus-count": 1, "type": "max-x86_64-cpu",
+         "qom-path": "/machine/unattached/device[0]"}])"));
+}
+
 /// "+ device.data", "~ object.io.poll-max-ns", "! memory": the difference in short.
-std::vector<std::string> in_short(const std::string& before, const std::string& after) {
-    const Half running = half(before);
-    const Half wanted = half(after, &running);
+std::vector<std::string> in_short(const Half& running, const Half& wanted) {
     std::vector<std::string> lines;
     for (const auto& change : diff(running.side(), wanted.side(), test::saved_qemu()).changes) {
         constexpr std::array<const char*, 5> symbols{"+", "-", "~", "-/+", "!"};
@@ -30,6 +41,12 @@ std::vector<std::string> in_short(const std::string& before, const std::string& 
         lines.push_back(std::move(line));
     }
     return lines;
+}
+
+/// "+ device.data", "~ object.io.poll-max-ns", "! memory": the difference in short.
+std::vector<std::string> in_short(const std::string& before, const std::string& after) {
+    const Half running = half(before);
+    return in_short(running, half(after, &running));
 }
 
 using Lines = std::vector<std::string>;
@@ -201,4 +218,45 @@ TEST_CASE("what runs is read back from its parts") {
     parts.set({"blockdev.a", "disk.a", "x"});
     CHECK(parts.text().ends_with("x") == (parts.resources.back().id == "blockdev.a"));
     CHECK(std::ranges::find(parts.resources, "device.a", &CompiledResource::id) == parts.resources.end());
+}
+
+TEST_CASE("processors above those of the start are devices, in the places that are free") {
+    const auto cpus = [](int count) { return fmt::format("cpus = {{ count = {}, max = 4 }}\n", count); };
+    const Half booted = half(cpus(2));
+    Half three = half(cpus(3), &booted, cpu_slots());
+    // The next place is taken, so it is the one after that.
+    CHECK(in_short(booted, three) == Lines{"+ device.qvm.cpu2"});
+    CHECK(three.vm.find({config::Kind::Device, "qvm.cpu2"})->arguments ==
+          Json::parse(R"({"driver": "max-x86_64-cpu", "core-id": 3, "thread-id": 0, "socket-id": 0})"));
+    CHECK(three.vm.smp.cpus == 2);
+    CHECK(in_short(three, half(cpus(3), &three, cpu_slots())) == Lines{});
+    CHECK(in_short(three, half(cpus(2), &three, cpu_slots())) == Lines{"- device.qvm.cpu2"});
+    CHECK(in_short(three, half(cpus(1), &three, cpu_slots())) == Lines{"! cpus.count", "- device.qvm.cpu2"});
+    CHECK(in_short(booted, half(cpus(1), &booted, cpu_slots())) == Lines{"! cpus.count"});
+}
+
+TEST_CASE("a processor stays with TCG where QEMU does not survive its going") {
+    const Half three = [] {
+        const Half booted = half("cpus = { count = 2, max = 4 }\n");
+        return half("cpus = { count = 3, max = 4 }\n", &booted, cpu_slots());
+    }();
+    const Half two = half("cpus = { count = 2, max = 4 }\n", &three, cpu_slots());
+    Side running = three.side();
+    running.accel = "tcg";
+    const auto difference = diff(running, two.side(), test::saved_qemu());
+    REQUIRE(difference.changes.size() == 1);
+    CHECK(difference.changes[0].action == Action::NextStart);
+    CHECK(difference.changes[0].why.starts_with("with tcg"));
+}
+
+TEST_CASE("processors for which there is no place wait for the next start") {
+    const Half booted = half("cpus = { count = 2, max = 4 }\n");
+    const Half more = half("cpus = { count = 6, max = 8 }\n", &booted, cpu_slots());
+    CHECK(in_short(booted, more) == Lines{"! cpus.count", "! cpus.cores", "! cpus.max", "+ device.qvm.cpu2"});
+    // TCG has none left for it, whatever QEMU says.
+    Half again = half("cpus = { count = 3, max = 4 }\n");
+    CHECK(place_processors(again.vm, booted.vm, {cpu_slots(), 0}).starts_with("with tcg"));
+    CHECK(again.vm.smp.cpus == 3);
+    // Nobody asked QEMU.
+    CHECK(in_short(booted, half("cpus = { count = 3, max = 4 }\n", &booted)) == Lines{"! cpus.count"});
 }

@@ -2,12 +2,14 @@
 // A file, loaded, placed and checked against the saved QEMU: one side of a difference.
 #pragma once
 #include <string>
+#include <vector>
 
 #include "config/check.hpp"
 #include "config/host_uses.hpp"
 #include "config/lower.hpp"
 #include "launch/diff.hpp"
 #include "launch/placement.hpp"
+#include "launch/processors.hpp"
 #include "support/catch.hpp"
 #include "support/saved_qemu.hpp"
 
@@ -21,21 +23,24 @@ struct Half {
 };
 
 /// May be unusable, then `diagnostics` says why.
-inline Half half_with(const std::string& text, Diagnostics& diagnostics, const Half* running = nullptr) {
+inline Half half_with(const std::string& text, Diagnostics& diagnostics, const Half* running = nullptr,
+                      const std::vector<launch::CpuSlot>& slots = {}) {
     Half made;
     made.document = config::load({{"vm.toml", "/vm/vm.toml", text}}, {}, diagnostics);
     made.vm = config::lower(made.document, diagnostics);
     config::find_host_uses(made.vm, made.document, diagnostics);
     const auto spare = made.vm.spare_pcie_ports.value;
+    if (running != nullptr) launch::place_processors(made.vm, running->vm, {slots});
     launch::place(made.vm, saved_qemu(), diagnostics, running == nullptr ? nullptr : &running->vm);
     config::check(made.vm, saved_qemu(), diagnostics);
     made.parts = launch::compiled(made.vm, spare);
     return made;
 }
 
-inline Half half(const std::string& text, const Half* running = nullptr) {
+inline Half half(const std::string& text, const Half* running = nullptr,
+                 const std::vector<launch::CpuSlot>& slots = {}) {
     Diagnostics diagnostics;
-    Half made = half_with(text, diagnostics, running);
+    Half made = half_with(text, diagnostics, running, slots);
     INFO(diagnostics.to_text(false));
     REQUIRE_FALSE(diagnostics.has_errors());
     return made;
