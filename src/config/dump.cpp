@@ -178,7 +178,8 @@ std::string settings_to_toml(const Vm& vm) {
 std::string to_toml(const Resource& resource) {
     const Table* table = resource.properties.table();
     return header(table_name(resource.id.kind), resource.id.id) +
-           (table == nullptr ? std::string() : toml_lines(*table));
+           (table == nullptr ? std::string() : toml_lines(*table)) +
+           (resource.grow_to ? line("grow-to", format_size(resource.grow_to->value)) : std::string());
 }
 
 std::string to_toml(const Vm& vm) {

@@ -2,9 +2,11 @@
 #include "config/lowering.hpp"
 
 #include <cstdlib>
+#include <utility>
 
 #include <fmt/format.h>
 
+#include "base/text.hpp"
 #include "config/vocabulary.hpp"
 #include "config/vocabulary_check.hpp"
 
@@ -134,7 +136,34 @@ void Lowering::add(Kind kind, std::string id, Members members, const Item& made_
     add(kind, std::move(id), std::move(members), made_by);
 }
 
+void Lowering::take_growth(Resource& node) {
+    constexpr std::uint64_t sector = 512;
+    constexpr const char* member = "grow-to";
+    Table& table = *node.properties.table();
+    const Value* said = table.find(member);
+    if (said == nullptr) return;
+    std::optional<std::uint64_t> bytes;
+    std::string why = "a size is a number of bytes, or \"20G\"";
+    if (said->integer() != nullptr && *said->integer() > 0)
+        bytes = static_cast<std::uint64_t>(*said->integer());
+    if (said->string() != nullptr) {
+        const auto parsed = parse_size(*said->string());
+        if (const auto* size = std::get_if<std::uint64_t>(&parsed)) bytes = *size;
+        if (const auto* wrong = std::get_if<std::string>(&parsed)) why = *wrong;
+    }
+    if (bytes && (*bytes % sector != 0 || !std::in_range<std::int64_t>(*bytes))) {
+        bytes.reset();
+        why = "the size of a disk is a multiple of 512 bytes";
+    }
+    if (bytes)
+        node.grow_to = {*bytes, said->origin};
+    else
+        report(DiagnosticKind::BadSize, said->origin, why, {fmt::format("in {}", node.made_by)});
+    table.erase(member);
+}
+
 void Lowering::add(Resource resource) {
+    if (resource.id.kind == Kind::Blockdev) take_growth(resource);
     const auto [place, fresh] = taken_.try_emplace(resource.id, resource.made_by, resource.origin);
     if (fresh) {
         vm_.resources.push_back(std::move(resource));

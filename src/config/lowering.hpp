@@ -100,6 +100,9 @@ class Lowering {
                 std::string label = {});
 
   private:
+    /// Takes "grow-to" out of a block node's properties.
+    void take_growth(Resource& node);
+
     const Document& document_;
     Vm& vm_;
     Diagnostics& diagnostics_;

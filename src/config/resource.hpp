@@ -59,6 +59,14 @@ struct Reference {
     Origin origin;
 };
 
+/// A key with a plain value and where it was said; the origin is unknown for a default.
+template <class T>
+struct Setting {
+    T value{};
+    Origin origin;
+    bool given() const { return origin.known(); }
+};
+
 struct Resource {
     ResourceId id;
     /// QAPI's or qdev's own arguments, without the id (blockdev: without node-name, object and netdev:
@@ -71,17 +79,12 @@ struct Resource {
     /// The table that made it: "disk.root", "blockdev.root".
     std::string made_by;
     Origin origin;  ///< of that table's header or key
+    /// Of a block node: it grows to so many bytes, where it is smaller ("grow-to", the one key of that table
+    /// that is not QEMU's).
+    std::optional<Setting<std::uint64_t>> grow_to;
 
     /// The driver / qom-type / type, or "" when missing.
     std::string driver() const;
-};
-
-/// A key with a plain value and where it was said; the origin is unknown for a default.
-template <class T>
-struct Setting {
-    T value{};
-    Origin origin;
-    bool given() const { return origin.known(); }
 };
 
 struct Machine {

@@ -84,7 +84,7 @@ bool lower_node(Lowering& lowering, const Item& disk) {
                             {"say file = \"PATH\", or describe the node in [" + disk.where + ".blockdev]"});
         return false;
     }
-    node.copy("read-only", *disk.table, "read-only");
+    node.copy("read-only", *disk.table, "read-only").copy("grow-to", *disk.table, "size");
     if (const Value* discard = disk.value("discard")) {
         const bool unmap =
             discard->boolean() != nullptr ? *discard->boolean() : *discard->string() == "unmap";
@@ -111,6 +111,16 @@ void check_combinations(Lowering& lowering, const Item& disk, const std::string&
             lowering.report(
                 DiagnosticKind::Conflict, disk.origin_of(key),
                 fmt::format("{}: {} needs bus = \"virtio\" or \"scsi\", not \"{}\"", disk.where, key, bus));
+    if (disk.says("size") && disk.flag("read-only").value_or(false))
+        lowering.report(DiagnosticKind::Conflict, disk.origin_of("size"),
+                        fmt::format("{}: a read-only disk cannot grow", disk.where));
+    // hw/nvme/ns.c shares no right to resize.
+    if (disk.says("size") && bus == "nvme")
+        lowering.report(
+            DiagnosticKind::Conflict, disk.origin_of("size"),
+            fmt::format("{}: QEMU does not let a disk grow that is on the bus \"nvme\"", disk.where),
+            {"use another bus, or leave size out and grow the file by `qemu-img resize` while the "
+             "VM does not run"});
     if (disk.flag("read-only").value_or(false) && bus == "sata")
         lowering.report(DiagnosticKind::Conflict, disk.origin_of("read-only"),
                         fmt::format("{}: a sata disk cannot be read-only", disk.where),

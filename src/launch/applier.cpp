@@ -127,6 +127,10 @@ awaitable<std::optional<CommandFailure>> Applier::perform(const Operation& opera
     } else if (operation.kind == Kind::QomSet) {
         auto done = try_command(monitor_, "qom-set", operation.arguments, -1);
         failure = co_await std::move(done);
+    } else if (operation.kind == Kind::Grow) {
+        auto grown = grow_node(monitor_, operation.arguments.at("node-name").get<std::string>(),
+                               operation.arguments.at("size").get<std::uint64_t>());
+        failure = co_await std::move(grown);
     } else {
         failure = run_own(operation);
     }
@@ -254,7 +258,7 @@ awaitable<void> Applier::run_removals(ApplyOutcome& outcome) {
         const Operation next = std::move(todo.front());
         todo.erase(todo.begin());
         // Of what is replugged: what did not go cannot come again.
-        const bool comes = !next.undo.empty();
+        const bool comes = !next.undo.empty() || next.kind == Kind::Grow;
         if (comes && !kept_.empty()) continue;
         if (waits(next)) {
             // With the last of its devices it goes, too; where that was refused it stays.

@@ -83,6 +83,7 @@ class Compiler {
             else
                 resource_by_qmp(resource);
         }
+        for (const auto& resource : vm_.resources) grow(resource);
         begin();
         return finished();
     }
@@ -93,6 +94,8 @@ class Compiler {
         fdsets_ = fdsets.named;
         for (const auto& resource : vm_.resources)
             if (resource.id.kind != Kind::Host && which.contains(resource.id)) resource_by_qmp(resource);
+        for (const auto& resource : vm_.resources)
+            if (which.contains(resource.id)) grow(resource);
         return finished().steps;
     }
 
@@ -120,6 +123,7 @@ class Compiler {
 
     void resource_on_command_line(const Resource& resource);
     void resource_by_qmp(const Resource& resource);
+    void grow(const Resource& resource);
     /// The arguments with their id, and with the descriptors of this host in place of what the user named.
     Json complete_arguments(const Resource& resource, Placement placement);
     void bring_in(const Resource& resource, const HostUse& use, Placement placement, Json& member);
@@ -402,6 +406,12 @@ void Compiler::resource_by_qmp(const Resource& resource) {
         case Kind::Host:
             break;
     }
+}
+
+void Compiler::grow(const Resource& resource) {
+    if (resource.grow_to)
+        qmp_.push_back(
+            {GrowStep{resource.id.id, resource.grow_to->value}, resource.id, resource.grow_to->origin});
 }
 
 void Compiler::begin() {

@@ -94,12 +94,14 @@ class ChangeCompiler {
         in_place(operations.changes);
         media(operations.changes);
         settings(operations.changes);
+        grow(operations.changes);
         remove(removed_, operations.removals);
         auto& again = remade_;
         if (replug_) again.merge(replugged_);
         if (!again.empty()) {
             remove(again, operations.replugs);
             add(again, operations.replugs);
+            std::ranges::move(growths_, std::back_inserter(operations.replugs));
         }
         return std::move(plan_);
     }
@@ -107,6 +109,7 @@ class ChangeCompiler {
   private:
     bool needs_guest(const config::Vm& vm, const Resource& device) const;
     Operation addition(const Step& step, const config::Vm& vm) const;
+    static Operation growth(const Step& step);
     std::vector<Operation> additions_of(const config::Vm& vm, const Ids& which, std::vector<HostStep>& host,
                                         const std::string& prefix);
     void add(const Ids& which, std::vector<Operation>& to);
@@ -120,6 +123,7 @@ class ChangeCompiler {
     void in_place(std::vector<Operation>& to) const;
     void media(std::vector<Operation>& to);
     void settings(std::vector<Operation>& to) const;
+    void grow(std::vector<Operation>& to);
     Operation qom_set(const ResourceId& id, const std::string& property, Json value,
                       const Origin& origin) const;
 
@@ -132,7 +136,8 @@ class ChangeCompiler {
     bool replug_;
     Ids added_, removed_, replugged_;
     Ids remade_;
-    Ids renewed_;  ///< block nodes under a drive
+    Ids renewed_;                     ///< block nodes under a drive
+    std::vector<Operation> growths_;  ///< of what has been added so far
     ChangePlan plan_;
 };
 
@@ -179,6 +184,37 @@ Operation ChangeCompiler::addition(const Step& step, const config::Vm& vm) const
     return operation;
 }
 
+Operation ChangeCompiler::growth(const Step& step) {
+    const auto& grow = std::get<GrowStep>(step.action);
+    Operation operation;
+    operation.kind = Operation::Kind::Grow;
+    operation.lasting = true;
+    operation.resource = step.resource.to_string();
+    operation.origin = step.origin.to_string();
+    operation.arguments = Json::object({{"node-name", grow.node}, {"size", grow.size}});
+    return operation;
+}
+
+/// Last of all that can be undone, because it cannot.
+void ChangeCompiler::grow(std::vector<Operation>& to) {
+    std::ranges::move(growths_, std::back_inserter(to));
+    growths_.clear();
+    for (const auto& change : difference_.changes) {
+        if (change.way != Way::Grow) continue;
+        const Resource& node = *wanted_.vm.find(change.resource);
+        if (change.after.is_null()) {
+            Operation forgotten;
+            forgotten.kind = Operation::Kind::Settings;
+            forgotten.resource = change.resource.to_string();
+            forgotten.arguments = Json::object();
+            to.push_back(std::move(forgotten));
+        } else {
+            to.push_back(growth({GrowStep{node.id.id, node.grow_to->value}, node.id, change.origin}));
+        }
+        to.back().record.set = compiled(node);
+    }
+}
+
 /// `prefix`: of the names of the descriptors, where two of one name are needed.
 std::vector<Operation> ChangeCompiler::additions_of(const config::Vm& vm, const Ids& which,
                                                     std::vector<HostStep>& host, const std::string& prefix) {
@@ -195,6 +231,10 @@ std::vector<Operation> ChangeCompiler::additions_of(const config::Vm& vm, const 
             if (in_use.named.contains(made->name)) continue;
             host.push_back(*made);
             host.back().name = prefix + made->name;
+            continue;
+        }
+        if (std::holds_alternative<GrowStep>(step.action)) {
+            growths_.push_back(growth(step));
             continue;
         }
         auto operation = addition(step, vm);

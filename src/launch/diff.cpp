@@ -73,10 +73,14 @@ Json member_of(const Json& arguments, const std::string& member) {
     return found == arguments.end() ? Json() : *found;
 }
 
+Json growth_of(const Resource& resource) {
+    return resource.grow_to ? Json(resource.grow_to->value) : Json();
+}
+
 bool is_same(const Resource& before, const Resource& after) {
     if (before.id.kind == Kind::Host)
         return config::to_json(before.properties) == config::to_json(after.properties);
-    return before.arguments == after.arguments;
+    return before.arguments == after.arguments && growth_of(before) == growth_of(after);
 }
 
 std::vector<std::string> changed_members(const Json& before, const Json& after) {
@@ -125,6 +129,16 @@ std::vector<Change> changes_in_place(const Node& node) {
                            said != nullptr ? said->origin : after.origin,
                            {}});
     }
+    if (growth_of(*node.before) != growth_of(after))
+        changes.push_back({Action::InPlace,
+                           after.id,
+                           after.made_by,
+                           "size",
+                           Way::Grow,
+                           growth_of(*node.before),
+                           growth_of(after),
+                           after.grow_to ? after.grow_to->origin : after.origin,
+                           {}});
     return changes;
 }
 

@@ -112,6 +112,9 @@ Row row_of(const Change& change) {
         row.what = what_is(change.before);
     else
         row.what = what_changes(change);
+    if (change.way == Way::Grow)
+        row.what = change.after.is_null() ? "as large as it is"
+                                          : "at least " + format_size(change.after.get<std::uint64_t>());
     if (change.way == Way::Link) row.what = change.after.get<bool>() ? "up" : "down";
     return row;
 }

@@ -69,7 +69,9 @@ class HostChecker {
         for (const auto& resource : vm_.resources) {
             uses(resource.host_uses, resource.made_by);
             if (resource.id.kind == Kind::Host) host_file(resource);
-            if (resource.id.kind == Kind::Blockdev) node(resource.properties, resource, place_of(resource));
+            if (resource.id.kind != Kind::Blockdev) continue;
+            node(resource.properties, resource, place_of(resource));
+            growth(resource);
         }
     }
 
@@ -238,6 +240,27 @@ class HostChecker {
     static NodePlace below(NodePlace place, const std::string& key) {
         place.keys.push_back(key);
         return place;
+    }
+
+    /// A disk is never shrunk.
+    void growth(const Resource& resource) {
+        const Value* name = resource.grow_to ? filename_of(*resource.properties.table()) : nullptr;
+        const std::string format = resource.driver();
+        if (name == nullptr || (format != "qcow2" && format != "raw")) return;
+        const fs::path path = *name->string();
+        const auto header = read_image_header(path);
+        // What a raw image begins with is the guest's.
+        const auto bytes = !header ? 0 : format == "raw" ? header->file_size : header->disk_size;
+        if (bytes <= resource.grow_to->value) return;
+        const auto is = format_size(bytes);
+        report(DiagnosticKind::BadSize, resource.grow_to->origin,
+               fmt::format("'{}' has {} already, and a disk is never shrunk", path.string(), is),
+               {fmt::format("say \"{}\", or leave it out", is),
+                fmt::format(
+                    "to shrink it, first make what the guest has on it smaller; then, while the VM does not "
+                    "run, `qemu-img resize --shrink -f {} {} {}`",
+                    format, path.string(), format_size(resource.grow_to->value)),
+                fmt::format("in {}", resource.made_by)});
     }
 
     void image(const Table& node, const Value& name, const Resource& resource, const NodePlace& place) {

@@ -71,6 +71,9 @@ std::optional<ImageHeader> read_image_header(const std::filesystem::path& path) 
     const Bytes header(read_at(file.get(), 0, enough));
     ImageHeader found;
     found.is_qcow2 = header.u32(0) == qcow2_magic && header.u32(4) >= 2;
+    const auto end = ::lseek(file.get(), 0, SEEK_END);
+    found.file_size = static_cast<std::uint64_t>(end < 0 ? 0 : end);
+    found.disk_size = found.is_qcow2 ? header.number(24, 8) : 0;
     if (!found.is_qcow2) return found;
     const auto backing_offset = header.number(8, 8);
     const std::size_t backing_size = header.u32(16);

@@ -16,6 +16,7 @@ constexpr auto kind_words = std::to_array<std::pair<Kind, std::string_view>>({
     {Kind::Command, "qmp"},
     {Kind::QomSet, "qom-set"},
     {Kind::Unplug, "unplug"},
+    {Kind::Grow, "grow"},
     {Kind::Settings, "settings"},
     {Kind::TakeHelper, "take-helper"},
     {Kind::EndHelper, "end-helper"},
@@ -72,6 +73,7 @@ std::string Operation::title() const {
     const auto subject = resource.empty() ? std::string() : ' ' + resource;
     if (kind == Kind::Command) return command + subject;
     if (kind == Kind::QomSet) return fmt::format("qom-set {} of{}", arguments.value("property", ""), subject);
+    if (kind == Kind::Grow) return "block_resize" + subject;
     if (kind == Kind::Unplug) return "device_del" + subject;
     return std::string(word_of(kind)) + subject;
 }

@@ -78,6 +78,10 @@ Json describe(const QmpStep& step) {
     return json;
 }
 
+Json describe(const GrowStep& step) {
+    return Json::object({{"do", "grow"}, {"node-name", step.node}, {"size", step.size}});
+}
+
 Json describe(const WaitStep& step) {
     Json json = Json::object();
     json["do"] = "wait";

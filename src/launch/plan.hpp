@@ -3,6 +3,7 @@
 // runner.
 #pragma once
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <variant>
@@ -79,6 +80,13 @@ struct QmpStep {
     std::string fd;  ///< HostStep::name, or empty; our copy is closed after the reply
 };
 
+/// Lets a block node grow to `size` bytes, where it is smaller (block_resize). A larger one is an error: no
+/// disk is ever shrunk.
+struct GrowStep {
+    std::string node;
+    std::uint64_t size = 0;
+};
+
 /// Waits for an event that the preceding command causes.
 struct WaitStep {
     std::string event;
@@ -86,13 +94,13 @@ struct WaitStep {
 };
 
 struct Step {
-    std::variant<HostStep, InheritStep, CopyStep, ArgvStep, QmpStep, WaitStep> action;
+    std::variant<HostStep, InheritStep, CopyStep, ArgvStep, QmpStep, GrowStep, WaitStep> action;
     config::ResourceId resource;  ///< id may be empty: of the VM as a whole
     Origin origin;                ///< where the user asked for it; unknown for what qvm adds itself
 };
 
 /// Steps in the order they are done: host, inherit/copy/argv (QEMU is started after the last of them),
-/// qmp/wait.
+/// qmp/grow/wait.
 struct Plan {
     std::string vm;
     std::string accel;  ///< the one accelerator

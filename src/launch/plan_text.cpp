@@ -98,6 +98,10 @@ void describe(const Step& step, Row& row) {
                               add_once(row.what, sets_link(step) ? "link down" : what_is_made(qmp.arguments));
                               add_once(row.how, qmp.command);
                           },
+                          [&](const GrowStep& grow) {
+                              add_once(row.what, "at least " + format_size(grow.size));
+                              add_once(row.how, "block_resize");
+                          },
                           [&](const WaitStep& wait) { add_once(row.how, "wait for " + wait.event); }},
                step.action);
 }
@@ -128,7 +132,8 @@ std::vector<Row> rows_of(const Plan& plan) {
         auto row = std::ranges::find(rows, name, &Row::resource);
         if (row == rows.end()) row = rows.insert(rows.end(), {std::move(name), {}, {}, {}, {}});
         // A resource's own origin rather than that of the file it is on.
-        const bool is_its_own = !std::holds_alternative<HostStep>(step.action) && !sets_link(step);
+        const bool is_its_own = !std::holds_alternative<HostStep>(step.action) &&
+                                !std::holds_alternative<GrowStep>(step.action) && !sets_link(step);
         if (step.origin.known() && (row->from.empty() || is_its_own)) row->from = step.origin.to_string();
         describe(step, *row);
     }

@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "base/text.hpp"
+
 namespace qvm::launch {
 namespace {
 
@@ -44,6 +46,7 @@ Diagnostic StepError::diagnostic() const {
 std::string step_title(const Step& step) {
     const auto subject = step.resource.id.empty() ? std::string() : ' ' + step.resource.to_string();
     if (const auto* qmp = std::get_if<QmpStep>(&step.action)) return qmp->command + subject;
+    if (std::holds_alternative<GrowStep>(step.action)) return "block_resize" + subject;
     if (const auto* wait = std::get_if<WaitStep>(&step.action)) return "wait for " + wait->event;
     if (const auto* host = std::get_if<HostStep>(&step.action)) return "open " + host->name;
     return "start of QEMU";
@@ -71,6 +74,27 @@ qmp::net::awaitable<std::optional<CommandFailure>> try_command(qmp::Client& clie
     co_return failure;
 }
 
+qmp::net::awaitable<std::optional<CommandFailure>> grow_node(qmp::Client& client, std::string node,
+                                                             std::uint64_t size) {
+    Json nodes;
+    auto asked = try_command(client, "query-named-block-nodes", {{"flat", true}}, -1, &nodes);
+    auto failure = co_await std::move(asked);
+    if (failure) co_return failure;
+    std::uint64_t is = 0;
+    for (const auto& entry : nodes)
+        if (entry.value("node-name", "") == node && entry.contains("image"))
+            is = entry.at("image").value("virtual-size", std::uint64_t{0});
+    if (is == size) co_return std::nullopt;
+    if (is > size)
+        co_return CommandFailure{
+            StepError::Cause::Refused,
+            fmt::format("it has {} already, which is more than {}: a disk is never shrunk", format_size(is),
+                        format_size(size)),
+            {}};
+    auto done = try_command(client, "block_resize", {{"node-name", node}, {"size", size}}, -1);
+    co_return co_await std::move(done);
+}
+
 qmp::net::awaitable<void> run_steps(qmp::Client& client, const Plan& plan, HostResources& host,
                                     Progress progress) {
     std::optional<qmp::EventQueue> events;
@@ -89,6 +113,11 @@ qmp::net::awaitable<void> run_steps(qmp::Client& client, const Plan& plan, HostR
             auto done = try_command(client, command->command, command->arguments, fd);
             const auto failure = co_await std::move(done);
             if (fd >= 0) host.close(command->fd);
+            if (failure) throw StepError(step, failure->cause, failure->detail);
+        } else if (const auto* growth = std::get_if<GrowStep>(&step.action)) {
+            progress(i, plan);
+            auto done = grow_node(client, growth->node, growth->size);
+            const auto failure = co_await std::move(done);
             if (failure) throw StepError(step, failure->cause, failure->detail);
         } else if (const auto* wait = std::get_if<WaitStep>(&step.action)) {
             progress(i, plan);

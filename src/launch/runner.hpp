@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Carries out the QMP part of a plan on a QEMU that has just been started.
 #pragma once
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -52,16 +53,20 @@ struct CommandFailure {
 qmp::net::awaitable<std::optional<CommandFailure>> try_command(qmp::Client& client, std::string command,
                                                                Json arguments, int fd, Json* reply = nullptr);
 
+/// Does what a GrowStep says, by what QEMU says of the node's size.
+qmp::net::awaitable<std::optional<CommandFailure>> grow_node(qmp::Client& client, std::string node,
+                                                             std::uint64_t size);
+
 /// "device_add device.root", "wait for RESUME": what messages and progress call a step.
 std::string step_title(const Step& step);
 
 /// Before each step: its index among all steps of the plan, and the plan.
 using Progress = std::function<void(std::size_t index, const Plan& plan)>;
 
-/// Runs the QmpSteps and WaitSteps in order, each with a deadline. A step's descriptor is closed here as soon
-/// as QEMU has its own (image locks live as long as any copy). A WaitStep waits for what happened after the
-/// command before it was sent. Throws StepError at the first failure. `client`, `plan` and `host` outlive the
-/// coroutine.
+/// Runs the QmpSteps, GrowSteps and WaitSteps in order, each with a deadline. A step's descriptor is closed
+/// here as soon as QEMU has its own (image locks live as long as any copy). A WaitStep waits for what
+/// happened after the command before it was sent. Throws StepError at the first failure. `client`, `plan` and
+/// `host` outlive the coroutine.
 qmp::net::awaitable<void> run_steps(qmp::Client& client, const Plan& plan, HostResources& host,
                                     Progress progress);
 

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What `qvm apply` changes in place of things that stay: processors, the size of a disk, caches, the other end of a
 serial line, limits. The guest sees what it should, and nothing else."""
+import subprocess
+
 import harness
 from test_apply import Apply
 
@@ -57,6 +59,58 @@ class Processors(Apply):
     @staticmethod
     def cpus(count, most):
         return f"cpus = {{ count = {count}, max = {most} }}"
+
+
+class Growth(Apply):
+    def grown(self, name, size, more=""):
+        return self.disk(name, more=f'size = "{size}"\n{more}')
+
+    def test_at_the_start_and_while_it_runs(self):
+        def check(version, qemu):
+            for name in ("data.raw", "more.qcow2"):
+                (self.world.base / name).unlink(missing_ok=True)
+            self.boot(self.grown("data", "12M"), qemu=qemu)
+            self.guest_sees("cat /sys/block/vda/size", f"\n{12 * 2048}\n")
+            self.assertIn("~ blockdev.data.size  at least 16M", self.apply(self.grown("data", "16M")).stdout)
+            self.guest_sees("cat /sys/block/vda/size", f"\n{16 * 2048}\n")
+            self.unchanged()
+            # A new one, of a format with a size of its own.
+            self.apply(self.grown("data", "16M") + self.qcow2("20M"))
+            self.guest_sees("cat /sys/block/vdb/size", f"\n{20 * 2048}\n")
+            self.unchanged()
+            # Without the key it stays as large as it is.
+            self.apply(self.disk("data") + self.qcow2("20M"))
+            self.guest_sees("cat /sys/block/vda/size", f"\n{16 * 2048}\n")
+            self.unchanged()
+        self.on_each_qemu(check)
+
+    def qcow2(self, size):
+        return f'[disk.more]\nfile = "{self.image("more.qcow2")}"\nsize = "{size}"\n'
+
+    def test_never_shrinks(self):
+        self.boot(self.grown("data", "12M") + self.qcow2("12M"))
+        result = self.apply(self.grown("data", "9M") + self.qcow2("10M"), status=2)
+        self.assertRegex(result.stderr, r"vm.toml:\d+:8: error: '.*data.raw' has 12M already, and a disk is never shrunk \[bad-size\]")
+        self.assertRegex(result.stderr, r"more.qcow2' has 12M already")
+        self.assertIn("qemu-img resize --shrink", result.stderr)
+        self.assertEqual(self.operations(), [])
+        self.leave()
+        self.world.run("kill", "guest")
+        self.assertIn("never shrunk", self.world.run("up", self.file, status=2).stderr)
+
+    def test_what_cannot_be_undone_is_told(self):
+        """QEMU lets no vmdk grow: what grew before it stays so."""
+        image = self.world.image("b.vmdk", "8M")
+        subprocess.run(["qemu-img", "create", "-q", "-f", "vmdk", image, "8M"], check=True)
+        vmdk = f'[disk.b]\nfile = "{image}"\n'
+        self.boot(self.disk("a") + vmdk)
+        result = self.apply(self.grown("a", "16M") + vmdk + 'size = "16M"\n', status=7)
+        self.assertRegex(result.stderr, r"vm.toml:\d+:8: guest: block_resize blockdev.b failed: ")
+        self.assertIn("not undone: block_resize blockdev.a", result.stderr)
+        self.guest_sees("cat /sys/block/vda/size", f"\n{16 * 2048}\n")
+        # What was done is known.
+        self.write(self.grown("a", "16M") + vmdk)
+        self.unchanged()
 
 
 if __name__ == "__main__":

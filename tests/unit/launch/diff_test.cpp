@@ -199,6 +199,26 @@ TEST_CASE("operations: replugs only when asked for") {
           Lines{"replugs:", "device_del device.a", "device_add device.a"});
 }
 
+TEST_CASE("a disk grows in place, last of all, and nothing undoes that") {
+    const auto sized = [](const char* size) { return disk + fmt::format("size = \"{}\"\n", size); };
+    CHECK(in_short(disk, sized("2G")) == Lines{"~ blockdev.a.size"});
+    CHECK(in_short(sized("2G"), sized("2G")) == Lines{});
+    const std::string more =
+        sized("2G") + "[disk.b]\nfile = \"/srv/b.raw\"\nsize = \"1G\"\n[attach]\nallow = \"all\"\n";
+    CHECK(operations(sized("1G"), more) == Lines{"open blockdev.b.file.filename",
+                                                 "additions:", "add-fd blockdev.b", "blockdev-add blockdev.b",
+                                                 "device_add device.b", "changes:", "settings",
+                                                 "block_resize blockdev.b", "block_resize blockdev.a"});
+    // What is not said any more changes nothing but the record.
+    CHECK(operations(sized("1G"), disk) == Lines{"changes:", "settings blockdev.a"});
+    // A new image grows when it has come, not the old one.
+    const std::string other = "[disk.a]\nfile = \"/srv/b.raw\"\nsize = \"2G\"\n";
+    CHECK(operations(disk, other) == Lines{});
+    const auto again = operations(disk, other, true);
+    CHECK(again.back() == "block_resize blockdev.a");
+    CHECK(std::ranges::find(again, "changes:") == again.end());
+}
+
 TEST_CASE("operations survive the way to the supervisor") {
     const Half running = half(disk);
     const Half wanted = half("[disk.b]\nfile = \"/srv/b.raw\"\n[net.lan]\ntype = \"user\"\n", &running);
