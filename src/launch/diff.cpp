@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "launch/command_line.hpp"
+#include "launch/diff_members.hpp"
 #include "launch/diff_settings.hpp"
 #include "launch/placement.hpp"
 #include "launch/processors.hpp"
@@ -42,32 +43,6 @@ struct Node {
     std::string why;
 };
 
-/// Members that QEMU takes by qom-set while it runs (iothread: include/sysemu/iothread.h; throttle-group:
-/// block/throttle-groups.c takes `limits` as a whole; virtio-mem: qapi/qom; bootindex: softmmu/bootdevice.c).
-struct SettableMember {
-    std::string_view type, member;
-    bool may_go;  ///< it can be set to what it is when it is not there
-};
-constexpr auto settable = std::to_array<SettableMember>({
-    {"iothread", "poll-max-ns", false},
-    {"iothread", "poll-grow", false},
-    {"iothread", "poll-shrink", false},
-    {"iothread", "aio-max-batch", false},
-    {"iothread", "thread-pool-min", false},
-    {"iothread", "thread-pool-max", false},
-    {"throttle-group", "limits", true},
-    {"virtio-mem-pci", "requested-size", false},
-});
-
-/// Devices whose block node can be exchanged while the guest uses them.
-bool takes_another_drive(std::string_view type) {
-    return type == "virtio-blk-pci" || type == "virtio-blk-device" || type == "scsi-hd";
-}
-
-bool has_removable_medium(std::string_view type) {
-    return type == "scsi-cd" || type == "ide-cd";
-}
-
 Json member_of(const Json& arguments, const std::string& member) {
     const auto found = arguments.find(member);
     return found == arguments.end() ? Json() : *found;
@@ -90,22 +65,6 @@ std::vector<std::string> changed_members(const Json& before, const Json& after) 
     for (const auto& member : after.items())
         if (!before.contains(member.key())) changed.push_back(member.key());
     return changed;
-}
-
-/// How a changed member is set while QEMU runs, if it can be.
-std::optional<Way> way_of(const Resource& after, const std::string& member, const Json& old_value,
-                          const Json& new_value) {
-    const auto type = after.driver();
-    if (after.id.kind == Kind::Device) {
-        if (member == "bootindex") return Way::QomSet;
-        if (member == "drive" && has_removable_medium(type)) return Way::Medium;
-        if (member == "drive" && takes_another_drive(type) && !old_value.is_null() && !new_value.is_null())
-            return Way::Drive;
-    }
-    for (const auto& row : settable)
-        if (row.type == type && row.member == member && (row.may_go || !new_value.is_null()))
-            return Way::QomSet;
-    return std::nullopt;
 }
 
 /// All of `node`'s changes in place, or none when one of them cannot be made so.
@@ -214,6 +173,7 @@ class Differ {
                    return is_under_device(user);
                });
     }
+    bool keeps_chardev(const ResourceId& id) const;
     bool spread_replugs();
     bool spread_next_start();
     bool put_off(Node& node, std::string why) {
@@ -253,6 +213,16 @@ void Differ::judge_each() {
         }
         if (node.fate == Fate::Replug) {
             node.in_place = changes_in_place(node);
+            if (id.kind == Kind::Chardev && keeps_chardev(id))
+                node.in_place.push_back({Action::InPlace,
+                                         id,
+                                         node.after->made_by,
+                                         "backend",
+                                         Way::Backend,
+                                         member_of(node.before->arguments, "backend"),
+                                         member_of(node.after->arguments, "backend"),
+                                         node.after->origin,
+                                         {}});
             if (!node.in_place.empty()) node.fate = Fate::InPlace;
         }
         if (node.fate != Fate::InPlace && node.after != nullptr && is_copied(*node.after))
@@ -263,6 +233,27 @@ void Differ::judge_each() {
         if (node.fate != Fate::InPlace && is_fixed(node, id))
             put_off(node, "QEMU takes such a device only on its command line");
     }
+}
+
+/// True if all that use a chardev go on with whatever is on its other end. That of `qvm console` is qvm's
+/// own.
+bool Differ::keeps_chardev(const ResourceId& id) const {
+    const auto& before = *nodes_.at(id).before;
+    const auto& after = *nodes_.at(id).after;
+    const auto is_mux = [](const Resource& chardev) {
+        const Json& backend = chardev.arguments.at("backend");
+        return backend.contains("data") && backend.at("data").value("mux", false);
+    };
+    if (id.id == running_.vm.console || id.id == wanted_.vm.console || is_mux(before) || is_mux(after))
+        return false;
+    const auto goes_on = [&](const ResourceId& user) {
+        const Node& there = nodes_.at(user);
+        return there.before != nullptr && there.after != nullptr &&
+               takes_another_backend(there.after->driver());
+    };
+    const auto& users = at(needed_before_, id);
+    return !users.empty() && std::ranges::all_of(users, goes_on) &&
+           std::ranges::all_of(at(needed_after_, id), goes_on);
 }
 
 /// The drives that use a block node, and the nodes between; false when anything else uses it.

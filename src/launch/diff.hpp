@@ -27,6 +27,8 @@ enum class Way {
     QomSet,   ///< of an object or a device: `member`
     Drive,    ///< the block node of a device: `member` is "drive"
     Medium,   ///< of a drive whose medium can be changed: `before` and `after` are block nodes, or null
+    Backend,  ///< of a chardev that devices use: by chardev-change
+    Reopen,   ///< of a block node: by blockdev-reopen, with all its options
     Grow,     ///< of a block node: `after` is its size in bytes, at least
     Link,     ///< of a network device: `after` is true for up
     Remake,   ///< of something that no device uses: taken away and made again

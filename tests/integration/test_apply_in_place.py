@@ -113,5 +113,70 @@ class Growth(Apply):
         self.unchanged()
 
 
+class Caches(Apply):
+    def test_cache_and_discard(self):
+        """The node stays, and the guest uses it meanwhile."""
+        def check(version, qemu):
+            self.boot(self.node("writeback"), qemu=qemu)
+            self.assertIn("~ blockdev.data.cache", self.apply(self.node("unsafe", "discard = true")).stdout)
+            self.assertTrue(self.cache()["no-flush"])
+            self.guest_sees("dd if=/dev/zero of=/dev/vda bs=4096 count=1 conv=fsync && echo writ''ten", "written")
+            self.unchanged()
+            self.apply(self.node("writeback"))
+            self.assertFalse(self.cache()["no-flush"])
+            self.unchanged()
+            # Another descriptor takes another device.
+            self.assertIn("-/+ blockdev.data", self.apply(self.node("none"), status=4).stdout)
+        self.on_each_qemu(check)
+
+    def test_qcow2_cache_size(self):
+        self.boot(self.qcow2("1M"))
+        self.assertIn("~ blockdev.data.l2-cache-size", self.apply(self.qcow2("2M")).stdout)
+        self.guest_sees("dd if=/dev/zero of=/dev/vda bs=4096 count=1 conv=fsync && echo writ''ten", "written")
+        self.unchanged()
+
+    def node(self, cache, more=""):
+        return self.disk("data", f'cache = "{cache}"\n{more}')
+
+    def qcow2(self, size):
+        return f'[disk.data]\nfile = "{self.image("data.qcow2")}"\nblockdev = {{ l2-cache-size = "{size}" }}\n'
+
+    def cache(self):
+        return next(node["cache"] for node in self.world.qmp("guest", "query-named-block-nodes") if node["node-name"] == "data")
+
+
+class Chardevs(Apply):
+    def test_a_serial_line(self):
+        """Its bytes go to another file, and back when something else fails."""
+        def check(version, qemu):
+            for name in ("a", "b"):
+                self.world.write(f"{name}.log", "")
+            self.boot(self.serial("a"), qemu=qemu)
+            self.ask("echo one > /dev/ttyS1")
+            self.assertIn("~ chardev.log.backend", self.apply(self.serial("b")).stdout)
+            self.ask("echo two > /dev/ttyS1")
+            self.assertEqual((self.text("a"), self.text("b")), ("one\n", "two\n"))
+            self.unchanged()
+            self.assertEqual(self.fdsets(), {"chardev.log.backend.data.out"})
+            # Later than it, QEMU refuses something: the vmdk that cannot grow.
+            image = self.world.image("b.vmdk", "8M")
+            subprocess.run(["qemu-img", "create", "-q", "-f", "vmdk", image, "8M"], check=True)
+            vmdk = f'[disk.b]\nfile = "{image}"\n'
+            self.apply(self.serial("b") + vmdk)
+            self.apply(self.serial("a") + vmdk + 'size = "16M"\n', status=6)
+            self.ask("echo three > /dev/ttyS1")
+            self.assertEqual((self.text("a"), self.text("b")), ("one\n", "two\nthree\n"))
+            self.write(self.serial("b") + vmdk)
+            self.unchanged()
+        self.on_each_qemu(check)
+
+    def serial(self, name):
+        return (f'[chardev.log]\nbackend = {{ type = "file", data = {{ out = "{self.world.base / (name + ".log")}", append = true }} }}\n'
+                '[device.log]\ndriver = "isa-serial"\nchardev = "log"\n')
+
+    def text(self, name):
+        return (self.world.base / (name + ".log")).read_text().replace("\r", "")
+
+
 if __name__ == "__main__":
     harness.main()

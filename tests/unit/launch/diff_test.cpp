@@ -219,6 +219,49 @@ TEST_CASE("a disk grows in place, last of all, and nothing undoes that") {
     CHECK(std::ranges::find(again, "changes:") == again.end());
 }
 
+TEST_CASE("a block node that keeps its descriptor is reopened with other options") {
+    const std::string plain = disk + "cache = \"writeback\"\n";
+    const std::string other = disk + "cache = \"unsafe\"\ndiscard = true\n";
+    CHECK(in_short(plain, other) == Lines{"~ blockdev.a.cache", "~ blockdev.a.discard"});
+    CHECK(operations(plain, other) == Lines{"changes:", "blockdev-reopen blockdev.a"});
+    // O_DIRECT takes another descriptor, and what the guest sees of the cache another device.
+    CHECK(in_short(plain, disk + "cache = \"none\"\n") == Lines{"-/+ blockdev.a", "-/+ device.a"});
+    CHECK(in_short(plain, disk + "cache = \"writethrough\"\n") == Lines{"-/+ device.a"});
+    CHECK(in_short(disk, disk + "read-only = true\n") == Lines{"-/+ blockdev.a", "-/+ device.a"});
+
+    const Half running = half(plain);
+    const Half wanted = half(other, &running);
+    ObservedFdsets fdsets;
+    fdsets.by_name["blockdev.a.file.filename"] = 7;
+    const auto plan = compile_changes(running.side(), wanted.side(),
+                                      diff(running.side(), wanted.side(), test::saved_qemu()),
+                                      test::saved_qemu(), fdsets, false);
+    REQUIRE(plan.operations.changes.size() == 1);
+    const auto& reopen = plan.operations.changes[0];
+    CHECK(reopen.arguments.at("options").at(0) == Json::parse(R"({"driver": "raw", "discard": "unmap",
+        "cache": {"direct": false, "no-flush": true},
+        "file": {"driver": "file", "node-name": "a.file", "filename": "/dev/fdset/7"}, "node-name": "a"})"));
+    CHECK_FALSE(reopen.undo.at(0).arguments.at("options").at(0).contains("discard"));
+}
+
+TEST_CASE("a serial line gets another end, where its device bears that") {
+    const auto serial = [](const char* driver, const char* file) {
+        return fmt::format(
+            "[chardev.log]\nbackend = {{ type = \"file\", data = {{ out = \"/srv/{}\" }} }}\n"
+            "[device.log]\ndriver = \"{}\"\nchardev = \"log\"\n",
+            file, driver);
+    };
+    CHECK(in_short(serial("isa-serial", "a"), serial("isa-serial", "b")) == Lines{"~ chardev.log.backend"});
+    ObservedFdsets fdsets;
+    fdsets.by_name["chardev.log.backend.data.out"] = 2;
+    fdsets.next = 3;
+    CHECK(operations(serial("isa-serial", "a"), serial("isa-serial", "b"), false, fdsets) ==
+          Lines{"open chardev.log.backend.data.out", "changes:", "add-fd chardev.log",
+                "chardev-change chardev.log", "removals:", "remove-fd chardev.log"});
+    CHECK(in_short(serial("usb-serial", "a"), serial("usb-serial", "b")) ==
+          Lines{"-/+ chardev.log", "-/+ device.log"});
+}
+
 TEST_CASE("operations survive the way to the supervisor") {
     const Half running = half(disk);
     const Half wanted = half("[disk.b]\nfile = \"/srv/b.raw\"\n[net.lan]\ntype = \"user\"\n", &running);
