@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "cli/terminal.hpp"
+#include "jail/cgroup_change.hpp"
 
 namespace qvm::cli {
 
@@ -57,6 +58,11 @@ Json cpus(Attached& attached) {
 }
 
 }  // namespace
+
+launch::Side Comparison::running_side() const {
+    return {running, applied.compiled, nullptr, applied.accel,
+            applied.cgroup ? jail::controllers_of(*applied.cgroup) : std::set<std::string>()};
+}
 
 launch::Observed observe(Attached& attached) {
     const auto ask = [&](const char* command, const Json& arguments) {

@@ -19,8 +19,8 @@ struct Comparison {
     launch::Difference difference;
     launch::Drift drift;
 
-    launch::Side running_side() const { return {running, applied.compiled, nullptr, applied.accel}; }
-    launch::Side wanted_side(const Front& front) const { return {front.vm, wanted, &front.document, {}}; }
+    launch::Side running_side() const;
+    launch::Side wanted_side(const Front& front) const { return {front.vm, wanted, &front.document, {}, {}}; }
 };
 
 /// Checks the file with the running VM in mind, and compares. Nothing (of the difference) when the file has

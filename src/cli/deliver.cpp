@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "cli/deliver.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "cli/apply_watch.hpp"
@@ -9,6 +11,7 @@
 #include "launch/contain.hpp"
 #include "launch/control.hpp"
 #include "launch/jail_host.hpp"
+#include "launch/limits.hpp"
 
 namespace qvm::cli {
 namespace {
@@ -26,6 +29,15 @@ void name_helpers(std::vector<launch::Operation>& operations, const launch::Host
                 operation.arguments["start-time"] = record.start_time;
             }
     }
+}
+
+launch::LimitsChange limits_of(const Front& front, const Comparison& comparison) {
+    const auto& applied = comparison.applied;
+    const bool any = std::ranges::any_of(comparison.difference.changes, [](const auto& change) {
+        return change.member.starts_with("limits.");
+    });
+    if (!any || !applied.cgroup) return {};
+    return {jail::read_limits(*applied.cgroup), launch::group_limits(front.vm, front.compile(applied.accel))};
 }
 
 /// Opens what the plan needs and hands it to the supervisor.
@@ -86,9 +98,9 @@ Json order_of(const Front& front, const Comparison& comparison, const launch::Ch
 launch::ApplyOutcome deliver(const Front& front, const Comparison& comparison, const launch::VmState& vm,
                              Attached& attached, const Delivery& delivery) {
     const auto fdsets = launch::ObservedFdsets::from_reply(attached.execute("query-fdsets", Json::object()));
-    auto plan =
-        launch::compile_changes(comparison.running_side(), comparison.wanted_side(front),
-                                comparison.difference, front.probe->capabilities(), fdsets, delivery.replug);
+    auto plan = launch::compile_changes(comparison.running_side(), comparison.wanted_side(front),
+                                        comparison.difference, front.probe->capabilities(), fdsets,
+                                        delivery.replug, limits_of(front, comparison));
     launch::HostResources host(vm, nullptr, comparison.applied.ids,
                                launch::mode_of(front.vm.jail_mode.value));
     ApplyWatch watch(attached, vm);

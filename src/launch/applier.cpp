@@ -105,6 +105,7 @@ void Applier::done(const Operation& operation, ApplyOutcome& outcome) const {
 std::optional<CommandFailure> Applier::run_own(const Operation& operation) const {
     try {
         if (operation.kind == Kind::Settings) hooks_.set(operation.arguments);
+        if (operation.kind == Kind::Limits) hooks_.limit(operation.arguments);
         if (operation.kind == Kind::TakeHelper) hooks_.take_helper(operation.arguments);
         if (operation.kind == Kind::EndHelper) hooks_.end_helper(operation.arguments.value("name", ""));
     } catch (const std::exception& error) {

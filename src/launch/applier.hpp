@@ -60,6 +60,7 @@ struct ApplyHooks {
     std::function<void(const Json&)> take_helper;
     std::function<void(const std::string& name)> end_helper;
     std::function<void(const std::string&)> log;
+    std::function<void(const Json&)> limit;  ///< Operation::Kind::Limits; may throw Error
 };
 
 /// Borrows all it is given.

@@ -15,14 +15,17 @@ namespace qvm::launch {
 class ChangeCompiler {
   public:
     ChangeCompiler(const Side& running, const Side& wanted, const Difference& difference,
-                   const qapi::Capabilities& qemu, const ObservedFdsets& fdsets, bool replug)
+                   const qapi::Capabilities& qemu, const ObservedFdsets& fdsets, bool replug,
+                   const LimitsChange& limits)
         : running_(running),
           wanted_(wanted),
           difference_(difference),
           qemu_(qemu),
           fdsets_(fdsets),
           next_fdset_(fdsets.next),
-          replug_(replug) {
+          replug_(replug),
+          limits_(limits),
+          made_(running.vm) {
         for (const auto& change : difference.changes) {
             if (change.resource.id.empty()) continue;
             if (change.action == Action::Add) added_.insert(change.resource);
@@ -37,6 +40,7 @@ class ChangeCompiler {
 
     ChangePlan run() {
         auto& operations = plan_.operations;
+        raise_limits(operations.additions);
         release_boot_indexes(operations.additions);
         add(added_, operations.additions);
         in_place(operations.changes);
@@ -49,6 +53,7 @@ class ChangeCompiler {
         for (const auto& change : difference_.changes)
             if (change.way == Way::Backend)
                 remove_fdsets(*running_.vm.find(change.resource), {}, operations.removals);
+        settle_limits(operations.removals);
         auto& again = remade_;
         if (replug_) again.merge(replugged_);
         if (!again.empty()) {
@@ -81,7 +86,10 @@ class ChangeCompiler {
     void reopen(std::vector<Operation>& to) const;
     void other_backends(std::vector<Operation>& to);
     void media(std::vector<Operation>& to);
-    void settings(std::vector<Operation>& to) const;
+    void settings(std::vector<Operation>& to);
+    jail::CgroupLimits wanted_limits() const;
+    void raise_limits(std::vector<Operation>& to) const;
+    void settle_limits(std::vector<Operation>& to);
     void grow(std::vector<Operation>& to);
     Operation qom_set(const config::ResourceId& id, const std::string& property, Json value,
                       const Origin& origin) const;
@@ -93,6 +101,8 @@ class ChangeCompiler {
     const ObservedFdsets& fdsets_;
     int next_fdset_;
     bool replug_;
+    const LimitsChange& limits_;
+    config::Vm made_;  ///< with the settings that have been changed so far
     Ids added_, removed_, replugged_;
     Ids remade_;
     Ids renewed_;                     ///< block nodes under a drive

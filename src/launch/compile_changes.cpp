@@ -241,8 +241,9 @@ ObservedFdsets ObservedFdsets::from_reply(const Json& reply) {
 }
 
 ChangePlan compile_changes(const Side& running, const Side& wanted, const Difference& difference,
-                           const qapi::Capabilities& qemu, const ObservedFdsets& fdsets, bool replug) {
-    return ChangeCompiler(running, wanted, difference, qemu, fdsets, replug).run();
+                           const qapi::Capabilities& qemu, const ObservedFdsets& fdsets, bool replug,
+                           const LimitsChange& limits) {
+    return ChangeCompiler(running, wanted, difference, qemu, fdsets, replug, limits).run();
 }
 
 }  // namespace qvm::launch

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "jail/cgroup.hpp"
 #include "launch/diff.hpp"
 #include "launch/operation.hpp"
 #include "launch/plan.hpp"
@@ -21,6 +22,11 @@ struct ObservedFdsets {
     static ObservedFdsets from_reply(const Json& reply);
 };
 
+/// Of the VM's cgroup: what is in force, and all that the wanted VM is to have.
+struct LimitsChange {
+    jail::CgroupLimits now, wanted;
+};
+
 struct ChangePlan {
     std::vector<HostStep> host;  ///< to be opened before anything is sent
     /// What only an undo needs: a plan goes on without it.
@@ -30,6 +36,7 @@ struct ChangePlan {
 
 /// Without `replug`, what needs one is left out.
 ChangePlan compile_changes(const Side& running, const Side& wanted, const Difference& difference,
-                           const qapi::Capabilities& qemu, const ObservedFdsets& fdsets, bool replug);
+                           const qapi::Capabilities& qemu, const ObservedFdsets& fdsets, bool replug,
+                           const LimitsChange& limits = {});
 
 }  // namespace qvm::launch

@@ -6,6 +6,7 @@
 
 #include "config/dump.hpp"
 #include "launch/change_compiler.hpp"
+#include "launch/limits.hpp"
 
 namespace qvm::launch {
 
@@ -27,6 +28,18 @@ Json complete_limits(const Json& before, const Json& after) {
     for (const auto& limit : before.items())
         if (!limits.contains(limit.key())) limits[limit.key()] = limit.key().ends_with("-length") ? 1 : 0;
     return limits;
+}
+
+bool is_limit(const Change& change) {
+    return change.way == Way::Setting && change.action == Action::InPlace &&
+           change.member.starts_with("limits.");
+}
+
+Operation limits_operation(const jail::CgroupLimits& from, const jail::CgroupLimits& to) {
+    Operation operation;
+    operation.kind = Operation::Kind::Limits;
+    operation.arguments = Json::object({{"from", limits_to_json(from)}, {"to", limits_to_json(to)}});
+    return operation;
 }
 
 }  // namespace
@@ -212,13 +225,71 @@ void ChangeCompiler::media(std::vector<Operation>& to) {
     }
 }
 
-void ChangeCompiler::settings(std::vector<Operation>& to) const {
-    config::Vm made = running_.vm;
+/// What cannot be changed while it runs stays as it is.
+jail::CgroupLimits ChangeCompiler::wanted_limits() const {
+    auto limits = limits_.now;
+    const auto& wanted = limits_.wanted;
+    for (const auto& change : difference_.changes) {
+        if (!is_limit(change)) continue;
+        if (change.member == "limits.memory") limits.memory = wanted.memory;
+        if (change.member == "limits.cpu") limits.cpu = wanted.cpu;
+        if (change.member == "limits.pids") limits.pids = wanted.pids;
+        if (!change.member.starts_with("limits.io.")) continue;
+        limits.io_devices = wanted.io_devices;
+        if (change.member == "limits.io.read") limits.io_read = wanted.io_read;
+        if (change.member == "limits.io.write") limits.io_write = wanted.io_write;
+    }
+    return limits;
+}
+
+/// What comes may need it.
+void ChangeCompiler::raise_limits(std::vector<Operation>& to) const {
+    const auto change = std::ranges::find_if(difference_.changes, is_limit);
+    if (change == difference_.changes.end()) return;
+    const auto& now = limits_.now;
+    auto raised = wanted_limits();
+    const auto at_least = [](std::optional<std::uint64_t>& limit,
+                             const std::optional<std::uint64_t>& before) {
+        if (limit) limit = before ? std::optional(std::max(*limit, *before)) : std::nullopt;
+    };
+    at_least(raised.memory, now.memory);
+    at_least(raised.cpu, now.cpu);
+    at_least(raised.pids, now.pids);
+    at_least(raised.io_read, now.io_read);
+    at_least(raised.io_write, now.io_write);
+    if (limits_to_json(raised) == limits_to_json(now)) return;
+    to.push_back(limits_operation(now, raised));
+    to.back().origin = change->origin.to_string();
+    to.back().undo.push_back(limits_operation(raised, now));
+}
+
+/// When nothing needs more any longer. It goes back to what was in force before all, should it fail.
+void ChangeCompiler::settle_limits(std::vector<Operation>& to) {
+    const config::Limits& wanted = wanted_.vm.limits;
+    const Change* first = nullptr;
+    for (const auto& change : difference_.changes) {
+        if (!is_limit(change)) continue;
+        if (first == nullptr) first = &change;
+        if (change.member == "limits.memory") made_.limits.memory = wanted.memory;
+        if (change.member == "limits.cpu") made_.limits.cpu = wanted.cpu;
+        if (change.member == "limits.pids") made_.limits.pids = wanted.pids;
+        if (change.member == "limits.io.read") made_.limits.io_read = wanted.io_read;
+        if (change.member == "limits.io.write") made_.limits.io_write = wanted.io_write;
+    }
+    if (first == nullptr) return;
+    to.push_back(limits_operation(limits_.now, wanted_limits()));
+    to.back().origin = first->origin.to_string();
+    to.back().record.settings = config::settings_to_toml(made_);
+}
+
+void ChangeCompiler::settings(std::vector<Operation>& to) {
+    config::Vm& made = made_;
     const config::Vm& wanted = wanted_.vm;
     bool any = false;
     for (const auto& change : difference_.changes) {
         if (change.action != Action::InPlace) continue;
         if (change.way != Way::Link && (change.way != Way::Setting || !change.resource.id.empty())) continue;
+        if (is_limit(change)) continue;
         any = true;
         if (change.member == "lifecycle.stop-timeout")
             made.lifecycle.stop_timeout = wanted.lifecycle.stop_timeout;

@@ -2,6 +2,7 @@
 // What lies between a VM that runs and its file: one action for each resource and each setting. Pure and
 // deterministic.
 #pragma once
+#include <set>
 #include <string>
 #include <vector>
 
@@ -63,7 +64,9 @@ struct Side {
     const config::Vm& vm;
     const Compiled& compiled;
     const config::Document* document = nullptr;
-    std::string accel = {};  ///< of what runs
+    // Of what runs:
+    std::string accel = {};
+    std::set<std::string> limits = {};  ///< controllers whose limits can be changed
 };
 
 /// Both are placed (the wanted one with `running` in mind) and checked.

@@ -45,6 +45,11 @@ bool is_set_while_running(const std::string& key, const Json& before, const Json
     return key == "lifecycle.on-reboot" && before != "restart" && after != "restart";
 }
 
+/// "memory" of "limits.memory", "io" of "limits.io.read"; empty for what is no limit.
+std::string controller_of(const std::vector<std::string>& key) {
+    return key.size() > 1 && key[0] == "limits" ? key[1] : std::string();
+}
+
 }  // namespace
 
 std::vector<Change> diff_settings(const Side& running, const Side& wanted) {
@@ -74,6 +79,14 @@ std::vector<Change> diff_settings(const Side& running, const Side& wanted) {
                       origin_in(wanted.document, key),
                       {}};
         if (is_set_while_running(name, old_value, new_value)) change.action = Action::InPlace;
+        if (const auto controller = controller_of(key); !controller.empty()) {
+            if (running.limits.contains(controller))
+                change.action = Action::InPlace;
+            else
+                change.why = running.limits.empty()
+                                 ? "it has no cgroup"
+                                 : fmt::format("its cgroup was made without limits of {}", controller);
+        }
         changes.push_back(std::move(change));
     };
     for (const auto& [key, value] : old_leaves)

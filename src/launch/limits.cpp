@@ -91,6 +91,35 @@ jail::CgroupLimits group_limits(const config::Vm& vm, const Plan& plan) {
     return limits;
 }
 
+Json limits_to_json(const jail::CgroupLimits& limits) {
+    Json json = Json::object();
+    const auto add = [&](const char* key, const std::optional<std::uint64_t>& limit) {
+        if (limit) json[key] = *limit;
+    };
+    add("memory", limits.memory);
+    add("cpu", limits.cpu);
+    add("pids", limits.pids);
+    add("io-read", limits.io_read);
+    add("io-write", limits.io_write);
+    Json& devices = json["io-devices"] = Json::array();
+    for (const dev_t device : limits.io_devices) devices.push_back(device);
+    return json;
+}
+
+jail::CgroupLimits limits_from_json(const Json& saved) {
+    const auto number = [&](const char* key) {
+        return saved.contains(key) ? std::optional(saved.at(key).get<std::uint64_t>()) : std::nullopt;
+    };
+    jail::CgroupLimits limits;
+    limits.memory = number("memory");
+    limits.cpu = number("cpu");
+    limits.pids = number("pids");
+    limits.io_read = number("io-read");
+    limits.io_write = number("io-write");
+    for (const auto& device : saved.at("io-devices")) limits.io_devices.push_back(device.get<dev_t>());
+    return limits;
+}
+
 std::unique_ptr<jail::Cgroup> make_cgroup(const config::Vm& vm, const Plan& plan, const VmState& state) {
     if (vm.jail.cgroup.value == config::JailCgroup::Off) return nullptr;
     // Two users, or two state directories, may each have a VM of that name.

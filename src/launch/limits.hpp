@@ -24,6 +24,10 @@ std::unique_ptr<jail::Cgroup> make_cgroup(const config::Vm& vm, const Plan& plan
 /// one may come a moment later, because RLIMIT_NPROC is there from the beginning.
 bool limits_asked_for(const config::Vm& vm);
 
+/// The limits as an operation carries them, and back; the latter throws Json::exception.
+Json limits_to_json(const jail::CgroupLimits& limits);
+jail::CgroupLimits limits_from_json(const Json& saved);
+
 /// "memory 768M, cpu 1.5, pids 300 (cgroup v1)"; "none" where nothing is limited.
 std::string describe_limits(const jail::CgroupRecord& record);
 /// {cgroup: "v2"|"v1"|"none", in-force: {memory, cpu, pids, io: {read, write}}, missing: [..]}

@@ -17,6 +17,7 @@ constexpr auto kind_words = std::to_array<std::pair<Kind, std::string_view>>({
     {Kind::QomSet, "qom-set"},
     {Kind::Unplug, "unplug"},
     {Kind::Grow, "grow"},
+    {Kind::Limits, "limits"},
     {Kind::Settings, "settings"},
     {Kind::TakeHelper, "take-helper"},
     {Kind::EndHelper, "end-helper"},

@@ -24,6 +24,7 @@ struct Operation {
         QomSet,      ///< of `path`: undone with the value that was there
         Unplug,      ///< of the device `device`: done when QEMU says that it is gone
         Grow,        ///< of a block node, as a GrowStep: {node-name, size}. Nothing undoes it
+        Limits,      ///< of the VM's cgroup: {from, to}, as limits_to_json() says them
         Settings,    ///< of the supervisor: members of `arguments`
         TakeHelper,  ///< {name, pid, start-time}: a helper process becomes one of the VM's
         EndHelper,   ///< {name}

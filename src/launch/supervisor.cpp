@@ -12,6 +12,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
 
+#include "jail/cgroup_change.hpp"
 #include "jail/harden.hpp"
 #include "launch/applier.hpp"
 #include "launch/attach_fds.hpp"
@@ -20,6 +21,7 @@
 #include "launch/control.hpp"
 #include "launch/helper_watch.hpp"
 #include "launch/image_names.hpp"
+#include "launch/limits.hpp"
 #include "launch/shutdown.hpp"
 #include "launch/spawner.hpp"
 #include "launch/vm_journal.hpp"
@@ -105,10 +107,18 @@ struct Supervisor::Impl {
     }
 
     ApplyHooks apply_hooks() {
-        return {[this] { write_state(); }, [this](const Json& settings) { set(settings); },
+        return {[this] { write_state(); },
+                [this](const Json& settings) { set(settings); },
                 [this](const Json& helper) { helpers.take(helper); },
                 [this](const std::string& name) { helpers.end(name); },
-                [this](const std::string& text) { log_line(text); }};
+                [this](const std::string& text) { log_line(text); },
+                [this](const Json& limits) { change_limits(limits); }};
+    }
+
+    void change_limits(const Json& change) {
+        if (!vm.cgroup) throw Error(ExitCode::HostCannot, "the VM has no cgroup");
+        jail::change_limits(vm.cgroup->record(), limits_from_json(change.at("from")),
+                            limits_from_json(change.at("to")));
     }
 
     config::AttachAllow attach_allow() const {

@@ -178,5 +178,53 @@ class Chardevs(Apply):
         return (self.world.base / (name + ".log")).read_text().replace("\r", "")
 
 
+class Limits(Apply):
+    def in_force(self):
+        return self.world.status("guest")["limits"]["in-force"]
+
+    def boot_limited(self):
+        self.boot(self.limits("640M", 1.5, 300))
+        missing = self.world.status("guest")["limits"]["missing"]
+        if missing:
+            result = self.apply(self.limits("700M", 1, 400), status=4)
+            self.assertRegex(result.stdout, "! limits.memory .*(no cgroup|without limits of)")
+            self.skipTest(missing[0])
+
+    def test_raised_and_lowered(self):
+        self.boot_limited()
+        out = self.apply(self.limits("700M", 1, 400)).stdout
+        self.assertIn("~ limits.memory", out)
+        self.assertEqual(self.in_force(), {"memory": 700 << 20, "cpu": 1.0, "pids": 400})
+        self.unchanged()
+        self.apply("[limits]\nmemory = \"650M\"\n")
+        force = self.in_force()
+        self.assertEqual((force["memory"], force.get("cpu")), (650 << 20, None))
+        self.assertNotEqual(force["pids"], 400)  # the automatic one
+        self.unchanged()
+        # What has no controller waits, and says why.
+        self.assertRegex(self.apply("[limits]\nmemory = \"650M\"\nio.read = \"10M\"\n", status=4).stdout,
+                         "! limits.io.read .*without limits of io|~ limits.io.read")
+
+    def test_below_what_is_used(self):
+        self.boot_limited()
+        result = self.apply(self.limits("2M", 1.5, 300), status=6)
+        self.assertIn("limits failed: limits.memory cannot be 2M: the VM uses ", result.stderr)
+        self.assertEqual(self.in_force()["memory"], 640 << 20)
+        self.guest_sees("echo al''ive", "alive")
+        self.write(self.limits("640M", 1.5, 300))
+        self.unchanged()
+
+    def test_undone(self):
+        """Raised for what failed, it is lowered again."""
+        self.boot_limited()
+        bad = self.disk("bad", more="device = { logical_block_size = 1000 }")
+        self.apply(bad + self.limits("800M", 1.5, 300), status=6)
+        self.assertEqual(self.in_force()["memory"], 640 << 20)
+
+    @staticmethod
+    def limits(memory, cpu, pids):
+        return f'[limits]\nmemory = "{memory}"\ncpu = {cpu}\npids = {pids}\n'
+
+
 if __name__ == "__main__":
     harness.main()

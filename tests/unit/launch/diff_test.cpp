@@ -262,6 +262,36 @@ TEST_CASE("a serial line gets another end, where its device bears that") {
           Lines{"-/+ chardev.log", "-/+ device.log"});
 }
 
+TEST_CASE("limits change where the VM's cgroup has them") {
+    const auto limited = [](const char* memory, double cpu) {
+        return fmt::format("[limits]\nmemory = \"{}\"\ncpu = {}\n", memory, cpu);
+    };
+    const Half running = half(limited("1G", 2));
+    const Half wanted = half(limited("2G", 1), &running);
+    Side before = running.side();
+    const auto changes = [&] { return diff(before, wanted.side(), test::saved_qemu()); };
+    CHECK_FALSE(changes().has_live(true));
+    CHECK(changes().changes[0].why == "it has no cgroup");
+    before.limits = {"memory", "pids"};
+    CHECK(changes().changes[0].action == Action::InPlace);
+    CHECK(changes().changes[1].why == "its cgroup was made without limits of cpu");
+    before.limits = {"memory", "cpu"};
+    LimitsChange limits;
+    limits.now.memory = 1U << 30U;
+    limits.now.cpu = 2000;
+    limits.wanted.memory = 2U << 30U;
+    limits.wanted.cpu = 1000;
+    const auto plan =
+        compile_changes(before, wanted.side(), changes(), test::saved_qemu(), {}, false, limits).operations;
+    REQUIRE(plan.additions.size() == 1);
+    CHECK(plan.changes.empty());
+    REQUIRE(plan.removals.size() == 1);
+    CHECK(plan.additions[0].arguments.at("to").at("memory") == (2U << 30U));
+    CHECK(plan.additions[0].arguments.at("to").at("cpu") == 2000);
+    CHECK(plan.removals[0].arguments.at("to").at("cpu") == 1000);
+    CHECK(plan.removals[0].record.settings.find("memory = \"2G\"\ncpu = 1") != std::string::npos);
+}
+
 TEST_CASE("operations survive the way to the supervisor") {
     const Half running = half(disk);
     const Half wanted = half("[disk.b]\nfile = \"/srv/b.raw\"\n[net.lan]\ntype = \"user\"\n", &running);
