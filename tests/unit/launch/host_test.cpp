@@ -312,6 +312,26 @@ TEST_CASE("an image whose header names other files is not trusted") {
     }
 }
 
+TEST_CASE("a disk that is larger than its size is not shrunk") {
+    const test::TemporaryDirectory place;
+    auto image = qcow2();
+    big_endian(image, 24, 8192, 8);
+    auto vm = disk_on(place.write("a.qcow2", image));
+    config::Resource& disk = vm.resources.front();
+    const auto with_size = [&](std::uint64_t bytes) {
+        disk.grow_to = {bytes, {}};
+        return findings(vm);
+    };
+    CHECK(with_size(8192).empty());
+    CHECK(with_size(1U << 20U).empty());
+    CHECK_THAT(with_size(4096), ContainsSubstring("has 8K already, and a disk is never shrunk [bad-size]"));
+    // Of a raw disk the file counts: what is in it may be the guest's.
+    disk.properties.table()->set("driver", {}, config::Value(std::string("raw"), {}));
+    disk.properties.table()->erase("backing");
+    CHECK(with_size(1024).empty());
+    CHECK_THAT(with_size(512), ContainsSubstring("has 1K already"));
+}
+
 TEST_CASE("an image under two names is one image") {
     const test::TemporaryDirectory place;
     const auto path = place.write("a.qcow2", qcow2());

@@ -99,6 +99,28 @@ TEST_CASE("a refusal stops the plan and points at the file") {
           3);  // qmp_capabilities and two device_add: nothing after the failure
 }
 
+TEST_CASE("a node that is smaller grows, and none is shrunk") {
+    const auto grow = [](Stage& stage, std::uint64_t size) {
+        stage.qemu.negotiate()
+            .expect("query-named-block-nodes", Json::object({{"flat", true}}))
+            .reply(Json::parse(R"([{"node-name": "b", "image": {"virtual-size": 1}},
+                                   {"node-name": "a", "image": {"virtual-size": 4096}}])"));
+        Plan plan;
+        plan.steps = {{GrowStep{"a", size}, {config::Kind::Blockdev, "a"}, at_line(3)}};
+        if (size > 4096)
+            stage.qemu.expect("block_resize", Json::object({{"node-name", "a"}, {"size", size}})).reply();
+        stage.run(plan);
+    };
+    Stage same, larger, smaller;
+    grow(same, 4096);
+    CHECK(same.qemu.finished());
+    grow(larger, 8192);
+    CHECK(larger.qemu.finished());
+    CHECK(larger.progress == std::vector<std::string>{"block_resize blockdev.a"});
+    CHECK_THROWS_WITH(grow(smaller, 512), ContainsSubstring("it has 4K already, which is more than 512"));
+    CHECK(smaller.qemu.received().size() == 2);
+}
+
 TEST_CASE("QEMU that goes away in any step is told with that step") {
     for (std::size_t victim = 0; victim < 3; ++victim) {
         Stage stage;
