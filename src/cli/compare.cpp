@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "cli/compare.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "cli/terminal.hpp"
@@ -19,6 +21,12 @@ launch::CpuRoom room_for_processors(const Comparison& comparison,
     const auto made = smp.cpus + comparison.applied.processors_added;
     room.most = smp.maxcpus > made ? smp.maxcpus - made : 0;
     return room;
+}
+
+/// Those of the start, and those above, which are devices.
+unsigned processors_in(const config::Vm& vm) {
+    const auto above = std::ranges::count(vm.resources, launch::made_by_cpus, &config::Resource::made_by);
+    return vm.smp.cpus + static_cast<unsigned>(above);
 }
 
 }  // namespace
@@ -41,8 +49,12 @@ Comparison compare(Front& front, launch::Applied applied, const std::optional<la
     comparison.wanted = launch::compiled(front.vm, spare);
     comparison.difference =
         launch::diff(comparison.running_side(), comparison.wanted_side(front), front.probe->capabilities());
-    for (auto& change : comparison.difference.changes)
-        if (change.member == "cpus.count" && change.resource.id.empty()) change.why = why;
+    for (auto& change : comparison.difference.changes) {
+        if (change.member != "cpus.count" || !change.resource.id.empty()) continue;
+        change.before = processors_in(comparison.running);
+        change.after = processors_in(front.vm);
+        change.why = why;
+    }
     return comparison;
 }
 

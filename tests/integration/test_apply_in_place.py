@@ -35,7 +35,7 @@ class Processors(Apply):
             # One place has never been used; for the other, TCG has no second processor.
             result = self.apply("", head=self.cpus(4, 4), status=4)
             self.assertIn("+ device.qvm.cpu2", result.stdout)
-            self.assertIn("with tcg", result.stdout)
+            self.assertRegex(result.stdout, r"! cpus.count +2 -> 4 .*with tcg")
             self.guest_sees(self.SEEN, "\n3\n")
             self.unchanged(status=4)
         self.on_each_qemu(check)
