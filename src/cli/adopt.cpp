@@ -7,12 +7,32 @@
 #include "cli/attach.hpp"
 #include "cli/reference.hpp"
 #include "cli/verbs.hpp"
+#include "launch/control.hpp"
 
 namespace qvm::cli {
 namespace {
 
-ExitCode adopt(const std::string& word) {
+constexpr std::chrono::seconds patience{20};
+
+/// The supervisor that is there goes, as after an upgrade of qvm.
+void send_away(const launch::VmState& vm) {
+    const auto applied = vm.applied();
+    const PidFd supervisor = applied ? applied->supervisor.open() : PidFd();
+    try {
+        Attached(vm).execute(launch::control::leave, Json::object(), patience);
+    } catch (const qmp::ExecuteError& error) {
+        throw Error(ExitCode::RolledBack,
+                    fmt::format("{}: its supervisor stays: {}", vm.name(), error.description()));
+    }
+    const auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(patience).count();
+    if (supervisor && !supervisor.wait_ended(static_cast<int>(limit)))
+        throw Error(ExitCode::TimedOut, fmt::format("{}: its supervisor does not go", vm.name()),
+                    fmt::format("`qvm status {}` tells what there is", vm.name()));
+}
+
+ExitCode adopt(const std::string& word, bool replace) {
     launch::VmState vm = find_vm(word);
+    if (replace && vm.condition() == launch::Condition::Running) send_away(vm);
     switch (vm.condition()) {
         case launch::Condition::Stopped:
             throw not_running(vm);
@@ -27,7 +47,7 @@ ExitCode adopt(const std::string& word) {
         throw Error(
             ExitCode::NoSuchVm, fmt::format("{}: its start was interrupted", vm.name()),
             fmt::format("`qvm kill {0}` ends what there is of it; `qvm up {0}` starts it anew", vm.name()));
-    adopt_orphan(vm);
+    adopt_orphan(vm, replace ? "" : "its supervisor had died; it has a new one");
     fmt::print("{}: running\n", vm.name());
     return ExitCode::Ok;
 }
@@ -37,8 +57,10 @@ ExitCode adopt(const std::string& word) {
 void add_adopt(CLI::App& app, Action& action) {
     auto* verb = app.add_subcommand("adopt", "Give a VM whose supervisor has died a new one");
     auto word = std::make_shared<std::string>();
+    auto replace = std::make_shared<bool>(false);
     add_name(*verb, *word);
-    verb->callback([word, &action] { action = [word] { return adopt(*word); }; });
+    verb->add_flag("--replace", *replace, "also when it has one, which goes: after an upgrade of qvm");
+    verb->callback([word, replace, &action] { action = [word, replace] { return adopt(*word, *replace); }; });
 }
 
 }  // namespace qvm::cli

@@ -8,7 +8,6 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
-#include "base/sha256.hpp"
 #include "base/text.hpp"
 #include "cli/attach.hpp"
 #include "cli/compare.hpp"
@@ -195,7 +194,8 @@ bool has_errors(Front& front, launch::ApplyReport& report) {
 void expect_same_files(const launch::SavedPlan& saved, const Front& front, const std::string& path) {
     auto now = saved;
     now.files.clear();
-    for (const auto& source : front.texts) now.files.push_back({source.path, sha256(source.text)});
+    for (const auto& source : front.texts)
+        now.files.push_back(launch::SavedFile::of(source.path, source.text));
     expect_current(saved, now, path);
 }
 

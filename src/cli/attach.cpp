@@ -39,10 +39,10 @@ std::optional<jail::CgroupRecord> known_cgroup(const launch::VmState& vm) {
 
 }  // namespace
 
-void adopt_orphan(launch::VmState& vm) {
+void adopt_orphan(launch::VmState& vm, const std::string& notice) {
     if (!launch::can_be_adopted(vm)) return;
     const auto outcome = launch::adopt(vm);
-    print_warning(fmt::format("{}: its supervisor had died; it has a new one", vm.name()));
+    if (!notice.empty()) print_warning(fmt::format("{}: {}", vm.name(), notice));
     for (const auto& note : outcome.notes)
         print_warning(fmt::format("{}: {}", vm.name(), escape_controls(note)));
 }

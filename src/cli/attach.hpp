@@ -14,9 +14,10 @@
 
 namespace qvm::cli {
 
-/// Gives an orphan a new supervisor and tells the user so; does nothing for any other VM, or where the start
-/// of this one was interrupted. Throws what launch::adopt() throws.
-void adopt_orphan(launch::VmState& vm);
+/// Gives an orphan a new supervisor and tells the user so, in these words; does nothing for any other VM, or
+/// where the start of this one was interrupted. Throws what launch::adopt() throws.
+void adopt_orphan(launch::VmState& vm,
+                  const std::string& notice = "its supervisor had died; it has a new one");
 
 /// find_vm(), and adopt_orphan().
 launch::VmState find_supervised_vm(const std::string& word);

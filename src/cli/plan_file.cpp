@@ -7,7 +7,6 @@
 
 #include <fmt/format.h>
 
-#include "base/sha256.hpp"
 #include "cli/reference.hpp"
 
 namespace qvm::cli {
@@ -31,7 +30,8 @@ launch::SavedPlan plan_of(const Front& front, const Comparison& comparison, cons
     plan.generation = comparison.applied.generation;
     plan.revision = comparison.applied.revision;
     plan.directory = fs::current_path();
-    for (const auto& source : front.texts) plan.files.push_back({source.path, sha256(source.text)});
+    for (const auto& source : front.texts)
+        plan.files.push_back(launch::SavedFile::of(source.path, source.text));
     plan.overrides = front.sets;
     plan.replug = options.replug;
     plan.fix_drift = options.fix_drift;

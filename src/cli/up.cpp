@@ -50,6 +50,8 @@ launch::Applied intended_state(const Front& front, const std::string& accel, std
     applied.started = std::chrono::system_clock::now();
     applied.stop_timeout = front.vm.lifecycle.stop_timeout.value;
     applied.restart_on_reboot = front.vm.lifecycle.on_reboot.value == config::OnReboot::Restart;
+    applied.ends_with_supervisor =
+        front.vm.lifecycle.on_supervisor_death.value == config::OnSupervisorDeath::Kill;
     applied.restart_on_crash = front.vm.lifecycle.on_crash.value == config::OnCrash::Restart;
     applied.console = front.vm.console;
     return applied;

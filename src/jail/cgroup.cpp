@@ -287,27 +287,25 @@ Cgroup Cgroup::make(const CgroupPlaces& places, const std::string& name, const C
 }
 
 Cgroup::Cgroup(Cgroup&& other) noexcept
-    : record_(std::exchange(other.record_, CgroupRecord{})),
-      mode_(other.mode_),
-      found_again_(other.found_again_) {}
+    : record_(std::exchange(other.record_, CgroupRecord{})), mode_(other.mode_), kept_(other.kept_) {}
 
 Cgroup& Cgroup::operator=(Cgroup&& other) noexcept {
     if (this == &other) return *this;
     remove();
     record_ = std::exchange(other.record_, CgroupRecord{});
     mode_ = other.mode_;
-    found_again_ = other.found_again_;
+    kept_ = other.kept_;
     return *this;
 }
 
 Cgroup Cgroup::found_again(CgroupRecord record) {
     Cgroup cgroup(std::move(record), CgroupMode::Auto);
-    cgroup.found_again_ = true;
+    cgroup.keep();
     return cgroup;
 }
 
 Cgroup::~Cgroup() {
-    if (!found_again_) remove();
+    if (!kept_) remove();
 }
 
 bool Cgroup::remove() noexcept {

@@ -50,8 +50,10 @@ class Cgroup {
     Cgroup& operator=(Cgroup&& other) noexcept;
     Cgroup(const Cgroup&) = delete;
     Cgroup& operator=(const Cgroup&) = delete;
-    /// remove(), for as long as that may take.
+    /// remove(), for as long as that may take, unless keep() was called.
     ~Cgroup();
+    /// From now on the destructor leaves the group.
+    void keep() { kept_ = true; }
     /// See remove_cgroup(); there is nothing left to own after it, whatever it returns.
     bool remove() noexcept;
 
@@ -70,7 +72,7 @@ class Cgroup {
 
     CgroupRecord record_;
     CgroupMode mode_ = CgroupMode::Auto;
-    bool found_again_ = false;
+    bool kept_ = false;
 };
 
 /// As Cgroup::add(), for who does not own the group. Returns what went wrong.

@@ -105,6 +105,7 @@ Applied load(const Json& saved) {
     applied.stop_timeout = milliseconds(saved.at("stop-timeout-ms").get<std::int64_t>());
     applied.restart_on_reboot = saved.value("restart-on-reboot", false);
     applied.restarts = saved.value("restarts", 0U);
+    applied.ends_with_supervisor = saved.value("ends-with-supervisor", false);
     applied.restart_on_crash = saved.value("restart-on-crash", false);
     applied.console = saved.at("console").get<std::string>();
     applied.ended = saved.at("ended");
@@ -162,6 +163,7 @@ Json Applied::to_json() const {
     json["stop-timeout-ms"] = stop_timeout.count();
     json["restart-on-reboot"] = restart_on_reboot;
     json["restarts"] = restarts;
+    json["ends-with-supervisor"] = ends_with_supervisor;
     json["restart-on-crash"] = restart_on_crash;
     json["console"] = console;
     json["ended"] = ended;

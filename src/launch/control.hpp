@@ -12,6 +12,9 @@ inline constexpr const char* state = "__org.qvm_state";
 inline constexpr const char* stop = "__org.qvm_stop";
 /// -> {how, detail}: ends the VM at once.
 inline constexpr const char* kill = "__org.qvm_kill";
+/// -> {}: the supervisor ends, and leaves the VM for another to adopt. Refused where that would end the VM,
+/// or while an apply is at work.
+inline constexpr const char* leave = "__org.qvm_leave";
 /// {name}, with a descriptor: it is kept under that name for the client's next apply.
 inline constexpr const char* pass_fd = "__org.qvm_pass_fd";
 /// {generation, revision, operations, unplug-timeout-ms, files, set} -> ApplyOutcome. Refused when the

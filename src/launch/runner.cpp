@@ -29,6 +29,18 @@ std::string message_of(const std::string& step, StepError::Cause cause, const st
 
 }  // namespace
 
+std::string to_string(const CommandFailure& failure) {
+    switch (failure.cause) {
+        case StepError::Cause::Refused:
+            return failure.detail;
+        case StepError::Cause::Gone:
+            return "QEMU went away";
+        case StepError::Cause::TimedOut:
+            return "QEMU did not answer in time";
+    }
+    return failure.detail;
+}
+
 StepError::StepError(const Step& step, Cause cause, std::string detail)
     : Error(ExitCode::RolledBack, message_of(step_title(step), cause, detail)),
       step_(step_title(step)),

@@ -48,6 +48,9 @@ struct CommandFailure {
     std::string error_class;
 };
 
+/// As a part of a sentence.
+std::string to_string(const CommandFailure& failure);
+
 /// Runs one command with the deadline that every step has; `fd` (-1: none) is borrowed. Nothing: it is done,
 /// and `reply` (may be null) has its value.
 qmp::net::awaitable<std::optional<CommandFailure>> try_command(qmp::Client& client, std::string command,

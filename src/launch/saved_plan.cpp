@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/error.hpp"
+#include "launch/jail_uids.hpp"
 
 namespace qvm::launch {
 namespace {
@@ -28,6 +29,10 @@ Error damaged(const std::string& path, const std::string& why) {
 
 }  // namespace
 
+SavedFile SavedFile::of(const std::filesystem::path& path, std::string_view text) {
+    return {path, fmt::format("{:016x}", stable_hash(text))};
+}
+
 std::string SavedPlan::text() const {
     Json json = Json::object();
     json[form_key] = saved_form;
@@ -36,7 +41,7 @@ std::string SavedPlan::text() const {
     json["revision"] = revision;
     json["directory"] = directory.string();
     Json& list = json["files"] = Json::array();
-    for (const auto& file : files) list.push_back({{"path", file.path.string()}, {"sha256", file.sha256}});
+    for (const auto& file : files) list.push_back({{"path", file.path.string()}, {"hash", file.hash}});
     json["set"] = overrides;
     json["replug"] = replug;
     json["fix-drift"] = fix_drift;
@@ -59,7 +64,7 @@ SavedPlan SavedPlan::from_text(std::string_view text, const std::string& path) {
         plan.revision = json.at("revision").get<std::uint64_t>();
         plan.directory = json.at("directory").get<std::string>();
         for (const auto& file : json.at("files"))
-            plan.files.push_back({file.at("path").get<std::string>(), file.at("sha256").get<std::string>()});
+            plan.files.push_back({file.at("path").get<std::string>(), file.at("hash").get<std::string>()});
         plan.overrides = json.at("set").get<std::vector<std::string>>();
         plan.replug = json.at("replug").get<bool>();
         plan.fix_drift = json.at("fix-drift").get<bool>();
@@ -84,7 +89,7 @@ std::vector<std::string> what_differs(const SavedPlan& saved, const SavedPlan& n
         sentences.push_back(fmt::format("{} was changed by another apply", saved.vm));
     for (const auto& file : saved.files) {
         const auto same = std::ranges::find(now.files, file.path, &SavedFile::path);
-        if (same == now.files.end() || same->sha256 != file.sha256)
+        if (same == now.files.end() || same->hash != file.hash)
             sentences.push_back(fmt::format("{} has changed", file.path.string()));
     }
     if (sentences.empty() && saved.vm != now.vm)

@@ -16,7 +16,8 @@ namespace qvm::launch {
 
 struct SavedFile {
     std::filesystem::path path;  ///< absolute
-    std::string sha256;          ///< of its text
+    std::string hash;            ///< of its text: against accidents, not against who writes the file
+    static SavedFile of(const std::filesystem::path& path, std::string_view text);
 };
 
 struct SavedPlan {

@@ -106,11 +106,12 @@ struct Applied {
     std::optional<jail::CgroupRecord> cgroup;  ///< nothing: none was asked for
     std::chrono::system_clock::time_point started;
     std::chrono::milliseconds stop_timeout{30'000};
-    bool restart_on_reboot = false;  ///< lifecycle.on-reboot = "restart"
-    unsigned restarts = 0;           ///< since `up`, because of restart_on_reboot
-    bool restart_on_crash = false;   ///< lifecycle.on-crash = "restart": a guest that panics is reset
-    std::string console;             ///< id of the console chardev, or empty
-    Json ended;                      ///< {how, detail} once it has ended, see Ending
+    bool restart_on_reboot = false;     ///< lifecycle.on-reboot = "restart"
+    unsigned restarts = 0;              ///< since `up`, because of restart_on_reboot
+    bool ends_with_supervisor = false;  ///< lifecycle.on-supervisor-death = "kill"
+    bool restart_on_crash = false;      ///< lifecycle.on-crash = "restart": a guest that panics is reset
+    std::string console;                ///< id of the console chardev, or empty
+    Json ended;                         ///< {how, detail} once it has ended, see Ending
     Json to_json() const;
     static Applied from_json(const Json& saved);
 };

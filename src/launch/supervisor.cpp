@@ -15,12 +15,10 @@
 #include "jail/cgroup_change.hpp"
 #include "jail/harden.hpp"
 #include "launch/applier.hpp"
-#include "launch/attach_fds.hpp"
-#include "launch/attach_policy.hpp"
+#include "launch/attach_gate.hpp"
 #include "launch/console.hpp"
 #include "launch/control.hpp"
 #include "launch/helper_watch.hpp"
-#include "launch/image_names.hpp"
 #include "launch/limits.hpp"
 #include "launch/shutdown.hpp"
 #include "launch/spawner.hpp"
@@ -66,9 +64,11 @@ struct Supervisor::Impl {
           journal(state),
           events(vm.monitor->subscribe({})),
           heard_all(ctx),
+          over(ctx),
           signals(ctx, SIGTERM, SIGINT),
           helpers(ctx, applied.helpers, *vm.host, [this](const std::string& text) { log_line(text); }),
-          applier(ctx, *vm.monitor, applied, apply_hooks()) {
+          applier(ctx, *vm.monitor, applied, apply_hooks()),
+          gate(ctx, *vm.monitor, applied) {
         // A terminal that goes away; not in the background or under nohup(1), where it is ignored.
         struct sigaction hangup {};
         if (::sigaction(SIGHUP, nullptr, &hangup) == 0 && hangup.sa_handler != SIG_IGN) signals.add(SIGHUP);
@@ -92,7 +92,7 @@ struct Supervisor::Impl {
         options.greeting.capabilities.clear();
         options.fd_commands.emplace_back(control::pass_fd);
         options.gone = [this](std::uint64_t client) {
-            take_back(passed_fds.gone(client));
+            gate.gone(client);
             fds_for_apply.erase(client);
         };
         server = std::make_unique<qmp::Server>(context, qmp::listen_unix(state.socket("qmp.sock").string()),
@@ -121,16 +121,37 @@ struct Supervisor::Impl {
                             limits_from_json(change.at("to")));
     }
 
-    config::AttachAllow attach_allow() const {
-        return config::choice_named<config::AttachAllow>(applied.attach)
-            .value_or(config::AttachAllow::Operate);
-    }
-
     void set(const Json& settings) {
         applied.attach = settings.value("attach", applied.attach);
         applied.restart_on_crash = settings.value("restart-on-crash", applied.restart_on_crash);
         applied.stop_timeout =
             std::chrono::milliseconds(settings.value("stop-timeout-ms", applied.stop_timeout.count()));
+    }
+
+    /// For another supervisor.
+    awaitable<Json> leave(qmp::Call call) {
+        const auto refuse = [&](const std::string& why) {
+            throw qmp::ExecuteError(call.command, "GenericError", why);
+        };
+        if (applier.busy()) refuse("an apply is at work");
+        if (intended) refuse("the VM is ending");
+        if (applied.ends_with_supervisor)
+            refuse("the VM would end with its supervisor (lifecycle.on-supervisor-death = \"kill\")");
+        log_line("leaving the VM to another supervisor");
+        left = true;
+        over.notify();
+        co_return Json::object();
+    }
+
+    /// Nothing that runs ends when this process does.
+    awaitable<Ending> let_go() {
+        auto stopped = server->stop();
+        co_await std::move(stopped);
+        vm.qemu->detach();
+        vm.host->release();
+        if (vm.moving.valid()) vm.moving.wait();
+        if (vm.cgroup) vm.cgroup->keep();
+        co_return Ending{"left", "another supervisor takes it over"};
     }
 
     awaitable<Json> pass_fd(qmp::Call call) {
@@ -194,6 +215,10 @@ struct Supervisor::Impl {
             auto reply = kill();
             co_return co_await std::move(reply);
         }
+        if (call.command == control::leave) {
+            auto reply = leave(std::move(call));
+            co_return co_await std::move(reply);
+        }
         if (call.command == control::pass_fd) {
             auto reply = pass_fd(std::move(call));
             co_return co_await std::move(reply);
@@ -203,55 +228,9 @@ struct Supervisor::Impl {
             co_return co_await std::move(reply);
         }
         if (call.command == control::apply_cancel) co_return Json::object({{"cancelled", applier.cancel()}});
-        auto reply = forward(std::move(call));
+        auto reply = gate.forward(std::move(call));
         co_return co_await std::move(reply);
     }
-
-    /// A command for QEMU, if the file lets clients give it.
-    awaitable<Json> forward(qmp::Call call) {
-        const auto number = call.client.number;
-        const auto why = refusal(call.command, call.arguments, attach_allow(), passed_fds.passed_by(number));
-        if (why) throw qmp::ExecuteError(call.command, "GenericError", *why);
-        qmp::ExecuteOptions options;
-        options.deadline = std::chrono::minutes(10);
-        if (!call.fds.empty()) options.fd = call.fds.front().get();
-        Json arguments = passed_fds.to_qemu(number, call.command, call.arguments);
-        if (writes_image_names(call.command, arguments)) {
-            auto named = name_images(call.command, std::move(arguments));
-            arguments = co_await std::move(named);
-        }
-        auto execution = vm.monitor->execute(call.command, std::move(arguments), options);
-        Json reply = co_await std::move(execution);
-        take_back(passed_fds.note(number, call.command, call.arguments, reply));
-        co_return reply;
-    }
-
-    /// Images stay usable outside.
-    awaitable<Json> name_images(std::string command, Json arguments) {
-        Json replies = Json::array();
-        for (const char* question :
-             {"x-debug-query-block-graph", "query-named-block-nodes", "query-fdsets"}) {
-            auto asked = vm.monitor->execute(question);
-            replies.push_back(co_await std::move(asked));
-        }
-        const BlockGraph graph(replies[0], replies[1], replies[2], applied.compiled);
-        co_return graph.with_backing_file(command, std::move(arguments));
-    }
-
-    /// What a client that has gone passed to QEMU and nobody can name any more.
-    void take_back(const AttachFds::Leftovers& left) {
-        const auto run = [this](const char* command, const char* member, Json value) {
-            Json arguments = Json::object();
-            arguments[member] = std::move(value);
-            auto execution = vm.monitor->execute(command, std::move(arguments));
-            // A name is gone once QEMU has used it, and a set once nothing in it is open.
-            qmp::spawn(context, ignore_reply(std::move(execution)), [](const std::exception_ptr&) {});
-        };
-        for (const auto& name : left.names) run("closefd", "fdname", Json(name));
-        for (const auto set : left.sets) run("remove-fd", "fdset-id", Json(set));
-    }
-
-    static awaitable<void> ignore_reply(awaitable<Json> execution) { co_await std::move(execution); }
 
     awaitable<Json> describe_state() {
         Json reply = Json::object();
@@ -376,6 +355,13 @@ struct Supervisor::Impl {
         }
     }
 
+    awaitable<void> watch_qemu() {
+        auto gone = qmp::wait_readable(vm.qemu->stub().get());
+        co_await std::move(gone);
+        ended = true;
+        over.notify();
+    }
+
     awaitable<void> obey_signals() {
         for (;;) {
             auto signal = signals.async_wait(qmp::net::use_awaitable);
@@ -457,11 +443,13 @@ struct Supervisor::Impl {
     qmp::EventQueue events;
     qmp::Signal heard_all;  ///< QEMU's connection has ended, and its last event is known
     bool has_heard_all = false;
+    qmp::Signal over;  ///< `ended` or `left` has become true
+    bool ended = false, left = false;
     qmp::net::signal_set signals;
     std::unique_ptr<ConsoleRelay> console;
     HelperWatch helpers;
     Applier applier;
-    AttachFds passed_fds;
+    AttachGate gate;
     std::map<std::uint64_t, std::map<std::string, Fd>> fds_for_apply;  ///< by client
     std::unique_ptr<qmp::Server> server;
     std::optional<Ending> intended;
@@ -528,9 +516,12 @@ awaitable<Ending> Supervisor::serve() {
     qmp::spawn(impl_->context, impl_->watch_move(), impl_->log_failure());
     impl_->helpers.watch();
     qmp::spawn(impl_->context, impl_->obey_signals(), [](const std::exception_ptr&) {});
-    auto over = qmp::wait_readable(impl_->vm.qemu->stub().get());
-    co_await std::move(over);
-    auto last = impl_->conclude();
+    qmp::spawn(impl_->context, impl_->watch_qemu(), impl_->log_failure());
+    while (!impl_->ended && !impl_->left) {
+        auto over = impl_->over.wait();
+        co_await std::move(over);
+    }
+    auto last = impl_->ended ? impl_->conclude() : impl_->let_go();
     const Ending ending = co_await std::move(last);
     impl_->signals.cancel();
     co_return ending;

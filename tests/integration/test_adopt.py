@@ -125,6 +125,26 @@ class Whole(Adopt):
         self.world.run("kill", "guest")
         self.assertIn("not running", self.world.run("adopt", "guest", status=8).stderr)
 
+    def test_replaced(self):
+        """After an upgrade of qvm: the guest notices nothing."""
+        self.boot('net.lan = { type = "user" }\n')
+        before = self.world.status("guest")
+        self.leave()
+        result = self.world.run("adopt", "--replace", "guest")
+        self.assertEqual((result.stdout, result.stderr), ("guest: running\n", ""))
+        after = self.world.status("guest")
+        self.assertNotEqual(before["supervisor-pid"], after["supervisor-pid"])
+        self.assertEqual([before[key] for key in ("qemu-pid", "helpers", "limits", "generation")],
+                         [after[key] for key in ("qemu-pid", "helpers", "limits", "generation")])
+        self.assertIn("42", self.ask_anew("echo $((6*7))"))
+        self.leave()
+        self.stop_by_button("guest")
+
+    def test_not_replaced_where_the_vm_would_end(self):
+        self.boot('lifecycle.on-supervisor-death = "kill"\n')
+        self.assertIn("on-supervisor-death", self.world.run("adopt", "--replace", "guest", status=6).stderr)
+        self.assertEqual(self.world.status("guest")["state"], "running")
+
     def test_a_stranger_on_the_monitor(self):
         """Who is connected to QEMU's own monitor keeps everybody else out: it is said, and the guest runs on."""
         self.boot()

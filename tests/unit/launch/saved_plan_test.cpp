@@ -69,11 +69,11 @@ TEST_CASE("a plan is out of date when the VM, a file or what would be done is an
     };
     CHECK(differs([](SavedPlan& now) { now.generation = 4; }) == Lines{"web was started anew"});
     CHECK(differs([](SavedPlan& now) { now.revision = 8; }) == Lines{"web was changed by another apply"});
-    CHECK(differs([](SavedPlan& now) { now.files[1].sha256 = "cc"; }) == Lines{"/srv/more.toml has changed"});
+    CHECK(differs([](SavedPlan& now) { now.files[1].hash = "cc"; }) == Lines{"/srv/more.toml has changed"});
     CHECK(differs([](SavedPlan& now) { now.files.pop_back(); }) == Lines{"/srv/more.toml has changed"});
     CHECK(differs([](SavedPlan& now) {
               now.generation = 4;
-              now.files[0].sha256 = "cc";
+              now.files[0].hash = "cc";
               now.changes.clear();
           }) == Lines{"web was started anew", "/srv/web.toml has changed"});
     CHECK(differs([](SavedPlan& now) { now.changes[0]["action"] = "remove"; }) ==

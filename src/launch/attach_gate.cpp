@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "launch/attach_gate.hpp"
+
+#include <utility>
+
+#include "config/choices.hpp"
+#include "launch/attach_policy.hpp"
+#include "launch/image_names.hpp"
+#include "qmp/async.hpp"
+
+namespace qvm::launch {
+namespace {
+
+using qmp::net::awaitable;
+
+config::AttachAllow allowed(const Applied& applied) {
+    return config::choice_named<config::AttachAllow>(applied.attach).value_or(config::AttachAllow::Operate);
+}
+
+awaitable<void> ignore_reply(awaitable<Json> execution) {
+    co_await std::move(execution);
+}
+
+}  // namespace
+
+awaitable<Json> AttachGate::forward(qmp::Call call) {
+    const auto number = call.client.number;
+    const auto why = refusal(call.command, call.arguments, allowed(applied_), passed_fds_.passed_by(number));
+    if (why) throw qmp::ExecuteError(call.command, "GenericError", *why);
+    qmp::ExecuteOptions options;
+    options.deadline = std::chrono::minutes(10);
+    if (!call.fds.empty()) options.fd = call.fds.front().get();
+    Json arguments = passed_fds_.to_qemu(number, call.command, call.arguments);
+    if (writes_image_names(call.command, arguments)) {
+        auto named = name_images(call.command, std::move(arguments));
+        arguments = co_await std::move(named);
+    }
+    auto execution = monitor_.execute(call.command, std::move(arguments), options);
+    Json reply = co_await std::move(execution);
+    take_back(passed_fds_.note(number, call.command, call.arguments, reply));
+    co_return reply;
+}
+
+awaitable<Json> AttachGate::name_images(std::string command, Json arguments) {
+    Json replies = Json::array();
+    for (const char* question : {"x-debug-query-block-graph", "query-named-block-nodes", "query-fdsets"}) {
+        auto asked = monitor_.execute(question);
+        replies.push_back(co_await std::move(asked));
+    }
+    const BlockGraph graph(replies[0], replies[1], replies[2], applied_.compiled);
+    co_return graph.with_backing_file(command, std::move(arguments));
+}
+
+void AttachGate::take_back(const AttachFds::Leftovers& left) {
+    const auto run = [this](const char* command, const char* member, Json value) {
+        Json arguments = Json::object();
+        arguments[member] = std::move(value);
+        auto execution = monitor_.execute(command, std::move(arguments));
+        // A name is gone once QEMU has used it, and a set once nothing in it is open.
+        qmp::spawn(context_, ignore_reply(std::move(execution)), [](const std::exception_ptr&) {});
+    };
+    for (const auto& name : left.names) run("closefd", "fdname", Json(name));
+    for (const auto set : left.sets) run("remove-fd", "fdset-id", Json(set));
+}
+
+}  // namespace qvm::launch
