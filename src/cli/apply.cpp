@@ -94,7 +94,7 @@ void print_failure(const launch::ApplyOutcome& outcome, const std::string& name)
         return;
     }
     print_lines("not undone: ", outcome.not_undone);
-    if (outcome.done.empty() && outcome.not_undone.empty() && outcome.left.empty()) {
+    if (launch::exit_code_of(outcome, launch::Rest::Nothing) == ExitCode::RolledBack) {
         fmt::print(stderr, "  everything was undone: {} is as it was\n", name);
         return;
     }
@@ -129,7 +129,7 @@ void print_applied(launch::Rest rest, const std::string& name) {
 void print_outcome(const launch::ApplyOutcome& outcome, launch::Rest rest, const std::string& name) {
     const bool stopped = !outcome.failed.empty() || outcome.cancelled;
     if (stopped) print_failure(outcome, name);
-    if (!stopped || outcome.cancelled) print_waiting(outcome, name);
+    print_waiting(outcome, name);
     if (!stopped && launch::exit_code_of(outcome, rest) != ExitCode::UnplugPending) print_applied(rest, name);
 }
 
@@ -155,7 +155,13 @@ Arguments arguments_of(const launch::SavedPlan& plan, Arguments given) {
     given.vm.sets = plan.overrides;
     given.plan = {plan.replug, plan.fix_drift};
     given.yes = true;  // the plan was the question
-    if (!plan.overrides.empty()) std::filesystem::current_path(plan.directory);
+    std::error_code error;
+    if (!plan.overrides.empty()) std::filesystem::current_path(plan.directory, error);
+    if (error)
+        throw Error(ExitCode::Invalid,
+                    fmt::format("the directory that the plan's --set are relative to, '{}': {}",
+                                plan.directory.string(), error.message()),
+                    "plan anew");
     return given;
 }
 

@@ -18,7 +18,7 @@ launch::CpuRoom room_for_processors(const Comparison& comparison,
     if (observed) room.slots = observed->cpu_slots;
     if (comparison.applied.accel != "tcg") return room;
     const auto& smp = comparison.running.smp;
-    const auto made = smp.cpus + comparison.applied.processors_added;
+    const auto made = smp.cpus + comparison.applied.processors_added.value_or(smp.maxcpus);
     room.most = smp.maxcpus > made ? smp.maxcpus - made : 0;
     return room;
 }

@@ -2,6 +2,7 @@
 #include "cli/deliver.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -25,8 +26,10 @@ void name_helpers(std::vector<launch::Operation>& operations, const launch::Host
         if (operation.kind != launch::Operation::Kind::TakeHelper) continue;
         for (const auto& [name, record] : host.helpers())
             if (name == operation.resource) {
-                operation.arguments["pid"] = record.pid;
-                operation.arguments["start-time"] = record.start_time;
+                for (auto* arguments : {&operation.arguments, &operation.undo.front().arguments}) {
+                    (*arguments)["pid"] = record.pid;
+                    (*arguments)["start-time"] = record.start_time;
+                }
             }
     }
 }
@@ -78,6 +81,19 @@ Json order_of(const Front& front, const Comparison& comparison, const launch::Ch
     return order;
 }
 
+/// The helpers that the supervisor has taken, and has not ended because something failed, are its own.
+void release_taken(launch::HostResources& host, Attached& attached) {
+    if (host.helpers().empty()) return;
+    try {
+        const Json state = attached.execute(launch::control::state, Json::object());
+        std::set<std::string> names;
+        for (const auto& helper : state.at("helpers").items()) names.insert(helper.key());
+        host.release_helpers(names);
+    } catch (const std::exception&) {
+        host.release();  // rather one too many than a guest without its network
+    }
+}
+
 /// The connection ended before the answer came.
 [[noreturn]] void explain_interruption(const launch::VmState& vm, bool left) {
     if (left)
@@ -118,17 +134,18 @@ launch::ApplyOutcome deliver(const Front& front, const Comparison& comparison, c
         const Json outcome =
             attached.execute(launch::control::apply, order_of(front, comparison, plan, delivery),
                              command_patience + delivery.unplug_patience);
-        // The helpers are the supervisor's, which has ended those of a failure.
-        host.release();
+        release_taken(host, attached);
         return launch::ApplyOutcome::from_json(outcome);
     } catch (const qmp::ExecuteError& error) {
+        release_taken(host, attached);
         throw Error(ExitCode::Usage, fmt::format("{}: {}", vm.name(), error.description()),
                     fmt::format("`qvm status {0}` tells whether an apply is at work, `qvm log {0}` what was "
                                 "done\nthen apply again",
                                 vm.name()));
-    } catch (const qmp::InterruptedError&) {
+    } catch (const qmp::InterruptedError& error) {
         host.release();
-        explain_interruption(vm, watch.left());
+        const bool late = error.why() == qmp::InterruptedError::Why::DeadlinePassed;
+        explain_interruption(vm, watch.left() || late);
     }
 }
 

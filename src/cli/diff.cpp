@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <optional>
+#include <set>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -11,7 +12,9 @@
 #include "cli/front.hpp"
 #include "cli/reference.hpp"
 #include "cli/verbs.hpp"
+#include "jail/cgroup_change.hpp"
 #include "launch/compiled.hpp"
+#include "launch/processors.hpp"
 #include "launch/state.hpp"
 
 namespace qvm::cli {
@@ -27,6 +30,9 @@ struct Arguments {
 struct Subject {
     Front front;
     std::optional<launch::Compiled> running;
+    std::string accel;
+    /// Whose limits can be changed; of a file, which has no cgroup yet, all.
+    std::set<std::string> limits{"memory", "cpu", "pids", "io"};
     unsigned spare_pcie_ports = 0;  ///< as the file asks for
 };
 
@@ -40,7 +46,11 @@ Subject load(const std::string& word) {
     const launch::VmState vm(launch::Directories::from_environment(), word);
     const auto condition = vm.condition();
     if (condition != launch::Condition::Running && condition != launch::Condition::Orphaned) return subject;
-    if (const auto applied = vm.applied()) subject.running = applied->compiled;
+    if (const auto applied = vm.applied()) {
+        subject.running = applied->compiled;
+        subject.accel = applied->accel;
+        subject.limits = applied->cgroup ? jail::controllers_of(*applied->cgroup) : std::set<std::string>();
+    }
     return subject;
 }
 
@@ -54,6 +64,7 @@ bool settle(Subject& subject, const config::Vm* other) {
         return true;
     }
     if (front.diagnostics.has_errors()) return !front.report(false);
+    if (other != nullptr) launch::place_processors(front.vm, *other, {});
     front.check(other);
     return !front.report(false);
 }
@@ -82,7 +93,7 @@ ExitCode diff(const Arguments& arguments) {
     if (!settle_both(before, after)) return ExitCode::Invalid;
     const auto old_parts = compiled(before), new_parts = compiled(after);
     const auto* document = after.running ? nullptr : &after.front.document;
-    auto difference = launch::diff({before.front.vm, old_parts, nullptr},
+    auto difference = launch::diff({before.front.vm, old_parts, nullptr, before.accel, before.limits},
                                    {after.front.vm, new_parts, document}, after.front.probe->capabilities());
     // A name that comes from the file's own name is no difference.
     const bool named = says_name(before) && says_name(after);

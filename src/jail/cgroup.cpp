@@ -30,13 +30,6 @@ constexpr const char* require_advice =
     "as a user, run it where cgroups are delegated to you: `systemd-run --user --scope -p Delegate=yes qvm "
     "..`, or in a service with Delegate=yes and DelegateSubgroup=; jail.cgroup = \"auto\" goes on without";
 
-/// 0, or an errno value.
-int write_file(const fs::path& path, const std::string& text) {
-    const Fd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
-    if (!fd) return errno;
-    return ::write(fd.get(), text.data(), text.size()) < 0 ? errno : 0;
-}
-
 std::vector<pid_t> members(const fs::path& directory) {
     std::vector<pid_t> pids;
     for (const auto& line : lines_of(directory / "cgroup.procs"))

@@ -83,13 +83,6 @@ void change_io(const CgroupLimits& before, const CgroupLimits& after, int versio
     }
 }
 
-/// 0, or an errno value.
-int write_text(const fs::path& path, const std::string& text) {
-    const Fd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
-    if (!fd) return errno;
-    return ::write(fd.get(), text.data(), text.size()) < 0 ? errno : 0;
-}
-
 Number memory_used(const CgroupRecord& record) {
     const std::string file = record.version == 2 ? "memory.current" : "memory.usage_in_bytes";
     const auto lines = lines_of(directory_with(record, file) / file);
@@ -110,7 +103,7 @@ void make_room(const CgroupRecord& record, std::uint64_t limit) {
     if (record.version != 2 || !used || *used <= limit) return;
     const auto directory = directory_with(record, "memory.current");
     // Linux 5.19: what can be read again is given up.
-    static_cast<void>(write_text(directory / "memory.reclaim", std::to_string(*used - limit)));
+    static_cast<void>(write_file(directory / "memory.reclaim", std::to_string(*used - limit)));
     if (memory_used(record).value_or(0) > limit) refuse_memory(record, limit);
 }
 
@@ -121,7 +114,7 @@ void write_all(const CgroupRecord& record, const std::vector<CgroupWrite>& write
         // Without swap in the kernel, there is no limit of it.
         if (directory.empty() && write.file.find("sw") != std::string::npos) continue;
         if (write.file == "memory.max" && after.memory) make_room(record, *after.memory);
-        const int error = directory.empty() ? ENOENT : write_text(directory / write.file, write.text);
+        const int error = directory.empty() ? ENOENT : write_file(directory / write.file, write.text);
         if (error == EBUSY && write.controller == "memory" && after.memory)
             refuse_memory(record, *after.memory);
         if (error != 0)
@@ -169,7 +162,7 @@ void change_limits(const CgroupRecord& record, const CgroupLimits& before, const
         failure = error.what();
     }
     for (const auto& write : writes_for_change(after, before, record.version))
-        static_cast<void>(write_text(directory_with(record, write.file) / write.file, write.text));
+        static_cast<void>(write_file(directory_with(record, write.file) / write.file, write.text));
     throw Error(ExitCode::HostCannot, failure);
 }
 

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "jail/cgroup_files.hpp"
 
+#include <cerrno>
 #include <charconv>
+#include <fcntl.h>
 #include <fstream>
 #include <sstream>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include <fmt/format.h>
 
+#include "base/fd.hpp"
 #include "jail/cgroup.hpp"
 
 namespace qvm::jail {
@@ -130,6 +134,12 @@ std::vector<std::string> lines_of(const fs::path& path) {
     std::vector<std::string> lines;
     for (std::string line; std::getline(file, line);) lines.push_back(line);
     return lines;
+}
+
+int write_file(const fs::path& path, const std::string& text) {
+    const Fd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    if (!fd) return errno;
+    return ::write(fd.get(), text.data(), text.size()) < 0 ? errno : 0;
 }
 
 std::optional<std::uint64_t> number_in(std::string_view text) {

@@ -107,6 +107,9 @@ UpOutcome adopt(VmState& vm) {
     const auto parent = [&] { lock.reset(); };
     auto outcome = run_in_background(child, parent, [](const auto&...) {});
     if (outcome.running) return outcome;
+    if (vm.condition() == Condition::Stopped)
+        throw Error(ExitCode::VmDied, fmt::format("{} ended while it was given a new supervisor", vm.name()),
+                    fmt::format("`qvm status {0}` and `qvm log {0}` tell more", vm.name()));
     throw Error(
         outcome.exit_code == ExitCode::Ok ? ExitCode::RolledBack : outcome.exit_code,
         fmt::format("{} could not be given a new supervisor: {}", vm.name(), outcome.failure),

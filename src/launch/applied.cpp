@@ -115,7 +115,11 @@ Applied load(const Json& saved) {
     else
         applied.compiled.settings = saved.at("fingerprint").get<std::string>();
     applied.revision = saved.value("revision", std::uint64_t{0});
-    applied.processors_added = saved.value("processors-added", 0U);
+    // A supervisor of an earlier version does not count them.
+    if (saved.contains("processors-added"))
+        applied.processors_added = saved.at("processors-added").get<unsigned>();
+    else
+        applied.processors_added = std::nullopt;
     for (const auto& pending : saved.value("pending", Json::array()))
         applied.pending.push_back({pending.at("device").get<std::string>(),
                                    pending.at("resource").get<std::string>(),
@@ -123,7 +127,8 @@ Applied load(const Json& saved) {
     applied.after_pending = load_operations(saved.value("after-pending", Json::array()));
     if (const auto flight = saved.value("in-flight", Json()); !flight.is_null())
         applied.in_flight = {load_operations(flight.at("undo")), load_operations(flight.at("todo")),
-                             flight.at("removing").get<bool>()};
+                             flight.at("removing").get<bool>(),
+                             flight.at("lasting").get<std::vector<std::string>>()};
     return applied;
 }
 
@@ -169,7 +174,7 @@ Json Applied::to_json() const {
     json["ended"] = ended;
     json["compiled"] = compiled.to_json();
     json["revision"] = revision;
-    json["processors-added"] = processors_added;
+    if (processors_added) json["processors-added"] = *processors_added;
     Json& waiting = json["pending"] = Json::array();
     for (const auto& unplug : pending)
         waiting.push_back(
@@ -178,7 +183,8 @@ Json Applied::to_json() const {
     if (in_flight)
         json["in-flight"] = {{"undo", save(in_flight->undo)},
                              {"todo", save(in_flight->todo)},
-                             {"removing", in_flight->removing}};
+                             {"removing", in_flight->removing},
+                             {"lasting", in_flight->lasting}};
     return json;
 }
 

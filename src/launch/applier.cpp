@@ -15,6 +15,28 @@ using qmp::net::awaitable;
 using Kind = Operation::Kind;
 using Cause = StepError::Cause;
 
+namespace {
+
+/// Of an apply that a supervisor before has begun.
+std::string sentence_of(const ApplyOutcome& outcome, bool removing) {
+    std::string sentence = removing ? "an apply was taking things away when the supervisor died: "
+                                    : "an apply was at work when the supervisor died: ";
+    std::string rest;
+    const auto add = [&](const char* what, const std::vector<std::string>& list) {
+        for (const auto& title : list) rest += fmt::format("\n  {}: {}", what, title);
+    };
+    if (!outcome.failed.empty()) rest += fmt::format("\n  {} failed: {}", outcome.failed, outcome.reason);
+    add("not undone", outcome.not_undone);
+    add("not done", outcome.left);
+    add("the guest has yet to let it go", outcome.pending);
+    add("the guest is asked when it runs", outcome.deferred);
+    add("refused", outcome.refused);
+    if (rest.empty()) return sentence + (removing ? "what it had begun is finished" : "it is undone");
+    return sentence + (removing ? "what of it could be is finished" : "what of it could be is undone") + rest;
+}
+
+}  // namespace
+
 Applier::Applier(qmp::net::io_context& context, qmp::Client& monitor, Applied& applied, ApplyHooks hooks)
     : context_(context), monitor_(monitor), applied_(applied), hooks_(std::move(hooks)) {}
 
@@ -26,11 +48,18 @@ void Applier::tell(ApplyStep::Doing doing, const std::string& title) {
 
 void Applier::note_edit(const RecordEdit& edit) {
     if (edit.empty()) return;
-    if (edit.set && edit.set->made_by == made_by_cpus) ++applied_.processors_added;
+    if (edit.set && edit.set->made_by == made_by_cpus && applied_.processors_added)
+        ++*applied_.processors_added;
     if (edit.set) applied_.compiled.set(*edit.set);
     if (!edit.erase.empty()) applied_.compiled.erase(edit.erase);
     if (!edit.settings.empty()) applied_.compiled.settings = edit.settings;
     ++applied_.revision;
+}
+
+/// Where there is no way to go but on.
+void Applier::write_or_log() const {
+    if (const auto failure = write_down())
+        hooks_.log("apply: what was done could not be written down: " + failure->detail);
 }
 
 std::optional<CommandFailure> Applier::write_down() const {
@@ -61,7 +90,7 @@ std::optional<CommandFailure> Applier::run_own(const Operation& operation) const
         if (operation.kind == Kind::Settings) hooks_.set(operation.arguments);
         if (operation.kind == Kind::Limits) hooks_.limit(operation.arguments);
         if (operation.kind == Kind::TakeHelper) hooks_.take_helper(operation.arguments);
-        if (operation.kind == Kind::EndHelper) hooks_.end_helper(operation.arguments.value("name", ""));
+        if (operation.kind == Kind::EndHelper) hooks_.end_helper(operation.arguments);
     } catch (const std::exception& error) {
         return CommandFailure{Cause::Refused, error.what(), {}};
     }
@@ -141,12 +170,18 @@ awaitable<bool> Applier::run_undoable(const std::vector<Operation>& operations, 
             auto performed = perform(operation);
             failure = co_await std::move(performed);
         }
-        if (failure) {
+        if (failure && failure->cause == Cause::TimedOut) {
+            // It may be done yet.
+            for (auto back = undo.begin() + before; back != undo.end(); ++back) back->may_fail = true;
+            outcome.not_undone.push_back(operation.title() + ": it may still happen");
+        } else if (failure) {
             undo.erase(undo.begin() + before, undo.end());
+        }
+        if (failure) {
             failed(operation, *failure, outcome);
             co_return false;
         }
-        if (operation.lasting) lasting_.push_back(operation.title());
+        if (operation.lasting) applied_.in_flight->lasting.push_back(operation.title());
         done(operation, outcome);
     }
     co_return true;
@@ -174,10 +209,9 @@ awaitable<void> Applier::undo_all(ApplyOutcome& outcome) {
                 outcome.not_undone.push_back(fmt::format("{}: {}", operation.title(), to_string(*failure)));
         }
         undo.pop_back();
-        if (const auto failure = write_down())
-            hooks_.log("apply: what was undone could not be written down: " + failure->detail);
+        write_or_log();
     }
-    std::ranges::move(lasting_, std::back_inserter(outcome.not_undone));
+    std::ranges::move(applied_.in_flight->lasting, std::back_inserter(outcome.not_undone));
     outcome.done.clear();
 }
 
@@ -185,6 +219,11 @@ awaitable<void> Applier::undo_all(ApplyOutcome& outcome) {
 bool Applier::waits(const Operation& operation) const {
     return std::ranges::any_of(
         operation.after, [&](const auto& device) { return std::ranges::find(kept_, device) != kept_.end(); });
+}
+
+/// Of what is replugged: its second half.
+bool Applier::comes(const Operation& operation) {
+    return !operation.undo.empty() || operation.kind == Kind::Grow;
 }
 
 /// What is left of the removals is written down with each one's record: a successor goes on.
@@ -213,8 +252,7 @@ awaitable<void> Applier::run_removals(ApplyOutcome& outcome) {
         const Operation next = std::move(todo.front());
         todo.erase(todo.begin());
         // Of what is replugged: what did not go cannot come again.
-        const bool comes = !next.undo.empty() || next.kind == Kind::Grow;
-        if (comes && !kept_.empty()) continue;
+        if (comes(next) && !kept_.empty()) continue;
         if (waits(next)) {
             // With the last of its devices it goes, too; where that was refused it stays.
             if (std::ranges::any_of(next.after, is_pending)) applied_.after_pending.push_back(next);
@@ -224,6 +262,7 @@ awaitable<void> Applier::run_removals(ApplyOutcome& outcome) {
         const auto failure = co_await std::move(run);
         if (failure) {
             failed(next, *failure, outcome);
+            for (const auto& operation : todo) outcome.left.push_back(operation.title());
             co_return;
         }
         done(next, outcome);
@@ -237,7 +276,6 @@ class Applier::Busy {
         applier_.busy_ = true;
         applier_.cancelled_ = false;
         applier_.kept_.clear();
-        applier_.lasting_.clear();
         applier_.step_ = applier_.steps_ = 0;
     }
     Busy(const Busy&) = delete;
@@ -267,7 +305,7 @@ awaitable<ApplyOutcome> Applier::run(Operations operations, std::map<std::string
         auto running = run_parts(std::move(operations), outcome);
         co_await std::move(running);
     }
-    if (!outcome.died) hooks_.write_state();
+    if (!outcome.died) write_or_log();
     co_return outcome;
 }
 
@@ -290,12 +328,28 @@ awaitable<void> Applier::run_parts(Operations operations, ApplyOutcome& outcome)
         co_return;
     }
     for (auto* part : {&operations.removals, &operations.replugs}) {
-        if (outcome.died || !outcome.failed.empty() || !kept_.empty()) co_return;
-        applied_.in_flight = {{}, std::move(*part), true};
-        hooks_.write_state();
+        if (outcome.died || !outcome.failed.empty() || !kept_.empty() || part->empty()) continue;
+        if (!begin_removals(std::move(*part), outcome)) {
+            auto undoing = undo_all(outcome);
+            co_await std::move(undoing);
+            co_return;
+        }
         auto removing = run_removals(outcome);
         co_await std::move(removing);
     }
+}
+
+/// From here on nothing is undone. False, and nothing has begun, when that could not be written down.
+bool Applier::begin_removals(std::vector<Operation> operations, ApplyOutcome& outcome) {
+    const Operation first = operations.front();
+    InFlight now{{}, std::move(operations), true, {}};
+    std::swap(*applied_.in_flight, now);
+    const auto failure = write_down();
+    if (!failure) return true;
+    std::swap(*applied_.in_flight, now);
+    failed(first, *failure, outcome);
+    for (const auto& operation : now.todo) outcome.left.push_back(operation.title());
+    return false;
 }
 
 awaitable<std::string> Applier::resume() {
@@ -316,6 +370,11 @@ awaitable<std::string> Applier::resume_flight() {
     {
         InFlight left = std::move(*applied_.in_flight);
         const Busy busy(*this);
+        // What was to come again was opened by who is not there any more.
+        const auto second_half = std::ranges::find_if(left.todo, comes);
+        for (auto operation = second_half; operation != left.todo.end(); ++operation)
+            outcome.left.push_back(operation->title());
+        left.todo.erase(second_half, left.todo.end());
         // Each may have been done, or not have been done; and who was asked may have been asked.
         for (auto* operations : {&left.undo, &left.todo})
             for (auto& operation : *operations) operation.may_fail = true;
@@ -327,13 +386,8 @@ awaitable<std::string> Applier::resume_flight() {
         auto rest = removing ? run_removals(outcome) : undo_all(outcome);
         co_await std::move(rest);
     }
-    hooks_.write_state();
-    if (removing)
-        co_return "an apply was taking things away when the supervisor died: what it had begun is finished";
-    if (outcome.not_undone.empty()) co_return "an apply was at work when the supervisor died: it is undone";
-    std::string sentence = "an apply was at work when the supervisor died, and could not all be undone:";
-    for (const auto& title : outcome.not_undone) sentence += "\n  " + title;
-    co_return sentence;
+    write_or_log();
+    co_return sentence_of(outcome, removing);
 }
 
 bool Applier::cancel() {

@@ -58,7 +58,7 @@ struct ApplyHooks {
     std::function<void()> write_state;  ///< Applied has changed; may throw Error
     std::function<void(const Json&)> set;
     std::function<void(const Json&)> take_helper;
-    std::function<void(const std::string& name)> end_helper;
+    std::function<void(const Json&)> end_helper;
     std::function<void(const std::string&)> log;
     std::function<void(const Json&)> limit;  ///< Operation::Kind::Limits; may throw Error
 };
@@ -79,8 +79,8 @@ class Applier {
     /// as it is. While it waits for the guest, only the waiting ends. False when nothing is at work.
     bool cancel();
     /// What a supervisor before this one has left: an apply that was at work is undone or, where it took
-    /// things away already, finished; devices that have gone meanwhile are noticed. Returns a sentence about
-    /// the apply, or nothing.
+    /// things away already, carried on with, but for what was to come again; devices that have gone meanwhile
+    /// are noticed. Returns a sentence about the apply, or nothing.
     qmp::net::awaitable<std::string> resume();
     /// Every event of QEMU's: what was pending may go on.
     void note(const qmp::Event& event);
@@ -112,8 +112,11 @@ class Applier {
     void failed(const Operation& operation, const CommandFailure& failure, ApplyOutcome& outcome) const;
     void done(const Operation& operation, ApplyOutcome& outcome) const;
     bool waits(const Operation& operation) const;
+    static bool comes(const Operation& operation);
     void note_edit(const RecordEdit& edit);
     std::optional<CommandFailure> write_down() const;
+    void write_or_log() const;
+    bool begin_removals(std::vector<Operation> operations, ApplyOutcome& outcome);
     void take_over_pending(const std::string& device);
     std::function<void(const std::exception_ptr&)> log_failure() const;
 
@@ -123,8 +126,7 @@ class Applier {
     ApplyHooks hooks_;
     std::map<std::string, Fd> fds_;
     std::chrono::milliseconds unplug_deadline_{10'000};
-    std::vector<std::string> lasting_;  ///< titles of what this run has done and nothing undoes
-    std::vector<std::string> kept_;     ///< devices of this run that did not go
+    std::vector<std::string> kept_;  ///< devices of this run that did not go
     bool busy_ = false;
     bool cancelled_ = false;
     ApplyWatcher watcher_;

@@ -162,7 +162,7 @@ awaitable<void> Applier::settle(std::vector<Unplugging>& devices, ApplyOutcome& 
         applied_.pending.push_back({operation.device, operation.resource, asked});
         (asked ? outcome.pending : outcome.deferred).push_back(operation.resource);
     }
-    hooks_.write_state();
+    write_or_log();
 }
 
 awaitable<void> Applier::unplug(std::vector<Operation> group, ApplyOutcome& outcome) {
@@ -229,6 +229,10 @@ void Applier::note(const qmp::Event& event) {
         if (std::ranges::any_of(applied_.pending, [&](const auto& p) { return p.device == device; }))
             qmp::spawn(context_, finish(device), log_failure());
     }
+    // TCG tells of a processor that has gone late, or never.
+    if (event.name == "ACPI_DEVICE_OST" && is_processor_gone(event.data.value("info", Json::object())) &&
+        !applied_.pending.empty() && !busy_)
+        qmp::spawn(context_, look_after_pending(), log_failure());
     if (event.name == "RESUME") qmp::spawn(context_, ask_deferred(), log_failure());
 }
 
@@ -239,6 +243,7 @@ awaitable<void> Applier::finish(std::string device) {
     hooks_.log(fmt::format("apply: {} has gone at last", pending->resource));
     const RecordEdit gone{{}, pending->resource, {}};
     applied_.pending.erase(pending);
+    std::erase(kept_, device);
     note_edit(gone);
     const auto still_waits = [&](const Operation& operation) {
         return std::ranges::any_of(operation.after, [&](const auto& id) {
@@ -254,7 +259,7 @@ awaitable<void> Applier::finish(std::string device) {
         const auto failure = co_await std::move(run);
         if (failure) hooks_.log(fmt::format("apply: {}: {}", operation.title(), to_string(*failure)));
     }
-    hooks_.write_state();
+    write_or_log();
 }
 
 /// The guest runs again: now it can be asked.
@@ -270,7 +275,7 @@ awaitable<void> Applier::ask_deferred() {
         const auto failure = co_await std::move(asked);
         if (failure) hooks_.log(fmt::format("apply: device_del {}: {}", device, to_string(*failure)));
     }
-    if (!devices.empty()) hooks_.write_state();
+    if (!devices.empty()) write_or_log();
 }
 
 }  // namespace qvm::launch

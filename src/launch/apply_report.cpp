@@ -12,7 +12,8 @@ ExitCode exit_code_of(const ApplyOutcome& outcome, Rest rest) {
     if (outcome.died) return ExitCode::VmDied;
     const bool waiting = !outcome.pending.empty() || !outcome.deferred.empty() || !outcome.refused.empty();
     if (!outcome.failed.empty() || outcome.cancelled) {
-        const bool undone = outcome.done.empty() && outcome.not_undone.empty() && outcome.left.empty();
+        const bool undone =
+            outcome.done.empty() && outcome.not_undone.empty() && outcome.left.empty() && !waiting;
         if (undone) return ExitCode::RolledBack;
         return outcome.cancelled && outcome.not_undone.empty() && waiting ? ExitCode::UnplugPending
                                                                           : ExitCode::RollbackIncomplete;

@@ -98,6 +98,10 @@ PassedFds AttachFds::passed_by(std::uint64_t client) const {
 Json AttachFds::to_qemu(std::uint64_t client, std::string_view command, Json arguments) {
     const bool takes_fd = command == "getfd" || command == "add-fd";
     if (takes_fd) owned_.try_emplace(client);
+    // By what it is for, qvm knows its own.
+    if (const auto opaque = arguments.find("opaque");
+        command == "add-fd" && opaque != arguments.end() && opaque->is_string())
+        *opaque = fmt::format("client {}: {}", client, opaque->get<std::string>());
     const auto owned = owned_.find(client);
     if (owned == owned_.end()) return arguments;
     rename_fds(command, arguments, [&](const std::string& name) {

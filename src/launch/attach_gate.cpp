@@ -6,6 +6,7 @@
 #include "config/choices.hpp"
 #include "launch/attach_policy.hpp"
 #include "launch/image_names.hpp"
+#include "launch/runner.hpp"
 #include "qmp/async.hpp"
 
 namespace qvm::launch {
@@ -49,6 +50,17 @@ awaitable<Json> AttachGate::name_images(std::string command, Json arguments) {
     }
     const BlockGraph graph(replies[0], replies[1], replies[2], applied_.compiled);
     co_return graph.with_backing_file(command, std::move(arguments));
+}
+
+awaitable<void> AttachGate::forget_earlier_clients() {
+    AttachFds::Leftovers left;
+    Json sets;
+    auto asked = try_command(monitor_, "query-fdsets", nullptr, -1, &sets);
+    if (co_await std::move(asked)) co_return;
+    for (const auto& set : sets)
+        if (const auto number = set.value("fdset-id", std::int64_t{0}); number >= first_client_fdset)
+            left.sets.push_back(number);
+    take_back(left);
 }
 
 void AttachGate::take_back(const AttachFds::Leftovers& left) {

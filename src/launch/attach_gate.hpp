@@ -28,6 +28,9 @@ class AttachGate {
     /// What it passed to QEMU, and nobody can name any more, is taken back.
     void gone(std::uint64_t client) { take_back(passed_fds_.gone(client)); }
 
+    /// Whoever passed descriptors to a supervisor before this one has no connection any more.
+    boost::asio::awaitable<void> forget_earlier_clients();
+
   private:
     boost::asio::awaitable<Json> name_images(std::string command, Json arguments);
     void take_back(const AttachFds::Leftovers& left);

@@ -88,6 +88,7 @@ class ChangeCompiler {
     void media(std::vector<Operation>& to);
     void settings(std::vector<Operation>& to);
     jail::CgroupLimits wanted_limits() const;
+    jail::CgroupLimits raised_limits() const;
     void raise_limits(std::vector<Operation>& to) const;
     void settle_limits(std::vector<Operation>& to);
     void grow(std::vector<Operation>& to);

@@ -155,6 +155,9 @@ void ChangeCompiler::add(const Ids& which, std::vector<Operation>& to) {
             std::ranges::any_of(wanted_.vm.links_down, [&](const auto& l) { return l.value == id; })) {
             to.push_back(command("set_link", {{"name", id}, {"up", false}}));
             to.back().resource = "device." + id;
+            to.back().undo.push_back(command("set_link", {{"name", id}, {"up", true}}));
+            to.back().undo.back().resource = to.back().resource;
+            to.back().undo.back().may_fail = true;
         }
     }
 }

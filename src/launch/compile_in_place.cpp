@@ -242,10 +242,8 @@ jail::CgroupLimits ChangeCompiler::wanted_limits() const {
     return limits;
 }
 
-/// What comes may need it.
-void ChangeCompiler::raise_limits(std::vector<Operation>& to) const {
-    const auto change = std::ranges::find_if(difference_.changes, is_limit);
-    if (change == difference_.changes.end()) return;
+/// In force until all is done.
+jail::CgroupLimits ChangeCompiler::raised_limits() const {
     const auto& now = limits_.now;
     auto raised = wanted_limits();
     const auto at_least = [](std::optional<std::uint64_t>& limit,
@@ -257,13 +255,22 @@ void ChangeCompiler::raise_limits(std::vector<Operation>& to) const {
     at_least(raised.pids, now.pids);
     at_least(raised.io_read, now.io_read);
     at_least(raised.io_write, now.io_write);
+    return raised;
+}
+
+/// What comes may need it.
+void ChangeCompiler::raise_limits(std::vector<Operation>& to) const {
+    const auto change = std::ranges::find_if(difference_.changes, is_limit);
+    if (change == difference_.changes.end()) return;
+    const auto& now = limits_.now;
+    const auto raised = raised_limits();
     if (limits_to_json(raised) == limits_to_json(now)) return;
     to.push_back(limits_operation(now, raised));
     to.back().origin = change->origin.to_string();
     to.back().undo.push_back(limits_operation(raised, now));
 }
 
-/// When nothing needs more any longer. It goes back to what was in force before all, should it fail.
+/// When nothing needs more any longer. Should it fail, what is in force then stays: what came may need it.
 void ChangeCompiler::settle_limits(std::vector<Operation>& to) {
     const config::Limits& wanted = wanted_.vm.limits;
     const Change* first = nullptr;
@@ -277,7 +284,7 @@ void ChangeCompiler::settle_limits(std::vector<Operation>& to) {
         if (change.member == "limits.io.write") made_.limits.io_write = wanted.io_write;
     }
     if (first == nullptr) return;
-    to.push_back(limits_operation(limits_.now, wanted_limits()));
+    to.push_back(limits_operation(raised_limits(), wanted_limits()));
     to.back().origin = first->origin.to_string();
     to.back().record.settings = config::settings_to_toml(made_);
 }

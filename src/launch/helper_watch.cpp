@@ -13,6 +13,14 @@ namespace qvm::launch {
 
 using qmp::net::awaitable;
 
+namespace {
+
+ProcessRecord record_in(const Json& helper) {
+    return {helper.value("pid", pid_t{-1}), helper.value("start-time", std::uint64_t{0})};
+}
+
+}  // namespace
+
 HelperWatch::HelperWatch(boost::asio::io_context& context, Records& records, HostResources& host,
                          std::function<void(const std::string&)> log)
     : context_(context), records_(records), host_(host), log_(std::move(log)) {}
@@ -47,7 +55,7 @@ awaitable<void> HelperWatch::watch_started_one(std::string name, jail::Child& he
 
 void HelperWatch::take(const Json& helper) {
     const auto name = helper.at("name").get<std::string>();
-    const ProcessRecord record{helper.at("pid").get<pid_t>(), helper.at("start-time").get<std::uint64_t>()};
+    const auto record = record_in(helper);
     PidFd process = record.open();
     if (!process) throw Error(ExitCode::HostCannot, name + " has ended already");
     std::erase_if(records_, [&](const auto& known) { return known.first == name; });
@@ -64,8 +72,9 @@ awaitable<void> HelperWatch::watch_taken_one(std::string name, int process) {
     log_(fmt::format("helper {} ended", name));
 }
 
-void HelperWatch::end(const std::string& name) {
-    std::erase_if(records_, [&](const auto& helper) { return helper.first == name; });
+void HelperWatch::end(const Json& helper) {
+    const auto name = helper.at("name").get<std::string>();
+    std::erase_if(records_, [&](const auto& known) { return known.first == name; });
     if (const auto taken = taken_.find(name); taken != taken_.end()) {
         taken->second.send(SIGKILL);
         let_go_.push_back(std::move(taken->second));
@@ -73,6 +82,7 @@ void HelperWatch::end(const std::string& name) {
     }
     for (auto& [known, child] : host_.processes())
         if (known == name) child.kill();
+    if (const PidFd process = record_in(helper).open()) process.send(SIGKILL);
     ended_.erase(name);
 }
 

@@ -33,8 +33,8 @@ class HelperWatch {
     /// One that an apply has started ({name, pid, start-time}), and that is the VM's from now on. Throws
     /// Error when it has ended already.
     void take(const Json& helper);
-    /// Ends it and forgets it.
-    void end(const std::string& name);
+    /// Ends it and forgets it: {name}, with pid and start-time where it may not have been taken yet.
+    void end(const Json& helper);
     /// The VM has ended, and with it goes what was taken.
     void end_taken() noexcept;
     /// By name: "running", or how it ended.

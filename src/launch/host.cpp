@@ -183,6 +183,11 @@ void HostResources::expect_helpers_alive() {
     }
 }
 
+void HostResources::release_helpers(const std::set<std::string>& names) {
+    for (auto& [name, child] : helpers_)
+        if (names.contains(name)) child.detach();
+}
+
 void HostResources::release() {
     released_ = true;
     for (auto& [name, child] : helpers_) child.detach();

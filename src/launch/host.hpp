@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -54,6 +55,8 @@ class HostResources {
     std::vector<std::pair<std::string, jail::Child>>& processes() { return helpers_; }
     /// From now on helpers and sockets outlive this object.
     void release();
+    /// The same of these helpers alone.
+    void release_helpers(const std::set<std::string>& names);
 
   private:
     Fd start_process(const std::string& name, const StartProcess& process);

@@ -73,7 +73,8 @@ struct InFlight {
     std::vector<Operation> undo;
     /// Removals, which are not undone: what is left of them.
     std::vector<Operation> todo;
-    bool removing = false;  ///< there is no way back any more
+    bool removing = false;             ///< there is no way back any more
+    std::vector<std::string> lasting;  ///< titles of what was done and nothing undoes
 };
 
 /// applied.json: what was started last, replaced atomically.
@@ -85,7 +86,8 @@ struct Applied {
     std::vector<std::string> overrides;  ///< --set
     Compiled compiled;                   ///< what runs
     std::uint64_t revision = 0;          ///< of `compiled`: counts the changes since the start
-    unsigned processors_added = 0;       ///< since the start, those that have gone again counted
+    /// Since the start, those that have gone again counted; nothing: nobody counts.
+    std::optional<unsigned> processors_added = 0;
     std::vector<PendingUnplug> pending;
     std::vector<Operation> after_pending;  ///< what is to be done once those have gone
     std::optional<InFlight> in_flight;     ///< an apply is at work

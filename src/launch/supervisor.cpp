@@ -110,7 +110,7 @@ struct Supervisor::Impl {
         return {[this] { write_state(); },
                 [this](const Json& settings) { set(settings); },
                 [this](const Json& helper) { helpers.take(helper); },
-                [this](const std::string& name) { helpers.end(name); },
+                [this](const Json& helper) { helpers.end(helper); },
                 [this](const std::string& text) { log_line(text); },
                 [this](const Json& limits) { change_limits(limits); }};
     }
@@ -495,6 +495,9 @@ awaitable<std::vector<std::string>> Supervisor::resume() {
     auto& now = *impl_;
     now.log_line(fmt::format("{} has a new supervisor", now.state.name()));
     std::vector<std::string> notes;
+    now.helpers.watch();
+    auto tidying = now.gate.forget_earlier_clients();
+    co_await std::move(tidying);
     auto resuming = now.applier.resume();
     if (const auto sentence = co_await std::move(resuming); !sentence.empty()) notes.push_back(sentence);
     if (now.applied.restart_on_reboot)
@@ -514,7 +517,7 @@ awaitable<Ending> Supervisor::serve() {
                                 impl_->applied.accel, impl_->applied.jail, impl_->vm.qemu->process_pid()));
     qmp::spawn(impl_->context, impl_->pump_events(), impl_->log_failure());
     qmp::spawn(impl_->context, impl_->watch_move(), impl_->log_failure());
-    impl_->helpers.watch();
+    if (!impl_->adopted) impl_->helpers.watch();
     qmp::spawn(impl_->context, impl_->obey_signals(), [](const std::exception_ptr&) {});
     qmp::spawn(impl_->context, impl_->watch_qemu(), impl_->log_failure());
     while (!impl_->ended && !impl_->left) {
