@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "config/choices.hpp"
 #include "launch/attach_policy.hpp"
 #include "launch/image_names.hpp"
@@ -13,6 +15,10 @@ namespace qvm::launch {
 namespace {
 
 using qmp::net::awaitable;
+
+/// Bytes. QEMU needs seconds for a megabyte and serves nobody else meanwhile, and aborts at a message of more
+/// than two million tokens: it takes each of the rest for a request of its own, and has room for eight.
+constexpr std::size_t longest_command = std::size_t{256} << 10U;
 
 config::AttachAllow allowed(const Applied& applied) {
     return config::choice_named<config::AttachAllow>(applied.attach).value_or(config::AttachAllow::Operate);
@@ -25,6 +31,10 @@ awaitable<void> ignore_reply(awaitable<Json> execution) {
 }  // namespace
 
 awaitable<Json> AttachGate::forward(qmp::Call call) {
+    if (call.bytes > longest_command)
+        throw qmp::ExecuteError(call.command, "GenericError",
+                                fmt::format("the command is {} bytes long; QEMU is given no more than {}",
+                                            call.bytes, longest_command));
     const auto number = call.client.number;
     const auto why = refusal(call.command, call.arguments, allowed(applied_), passed_fds_.passed_by(number));
     if (why) throw qmp::ExecuteError(call.command, "GenericError", *why);

@@ -32,6 +32,9 @@ namespace {
 
 using qmp::net::awaitable;
 
+/// Bytes of what a client may send in one piece; parsed it takes up to twenty times as much.
+constexpr std::size_t longest_call = std::size_t{4} << 20U;
+
 /// What a SHUTDOWN says of how the VM ends, or nothing where its end will tell.
 std::optional<Ending> ending_of(const qmp::Event& shutdown, bool restarts) {
     const auto reason = shutdown.data.value("reason", "");
@@ -90,6 +93,7 @@ struct Supervisor::Impl {
         qmp::Server::Options options;
         options.greeting = vm.greeting;
         options.greeting.capabilities.clear();
+        options.message_limit = longest_call;
         options.fd_commands.emplace_back(control::pass_fd);
         options.gone = [this](std::uint64_t client) {
             gate.gone(client);

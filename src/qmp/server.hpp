@@ -32,6 +32,7 @@ struct Call {
     std::string command;
     Json arguments;  ///< an object, perhaps empty
     bool oob = false;
+    std::size_t bytes = 0;  ///< of the whole message, as it came
     std::vector<Fd> fds;
 };
 

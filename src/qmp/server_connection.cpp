@@ -137,29 +137,28 @@ void ServerConnection::take(const Framer::Frame& frame) {
     Json id = message.contains("id") ? std::move(message["id"]) : Json();
     const std::string complaint = complaint_about(message, oob_enabled_);
     if (!complaint.empty()) return refuse(std::move(id), generic, complaint);
-    const bool oob = message.contains("exec-oob");
-    auto name = message[oob ? "exec-oob" : "execute"].get<std::string>();
-    Json arguments = message.contains("arguments") ? std::move(message["arguments"]) : Json::object();
-    take_command(std::move(id), std::move(name), std::move(arguments), oob);
+    Call call;
+    call.client = client_;
+    call.oob = message.contains("exec-oob");
+    call.command = message[call.oob ? "exec-oob" : "execute"].get<std::string>();
+    call.arguments = message.contains("arguments") ? std::move(message["arguments"]) : Json::object();
+    call.bytes = frame.bytes.size();
+    take_command(std::move(id), std::move(call));
 }
 
-void ServerConnection::take_command(Json id, std::string name, Json arguments, bool oob) {
+void ServerConnection::take_command(Json id, Call call) {
     if (!negotiated_) {
-        if (name == "qmp_capabilities") return negotiate(id, arguments);
+        if (call.command == "qmp_capabilities") return negotiate(id, call.arguments);
         return refuse(std::move(id), "CommandNotFound",
                       "Expecting capabilities negotiation with 'qmp_capabilities'");
     }
-    if (name == "qmp_capabilities") {
+    if (call.command == "qmp_capabilities") {
         return refuse(std::move(id), "CommandNotFound",
                       "Capabilities negotiation is already complete, command ignored");
     }
     const auto& takers = settings_->options.fd_commands;
-    Call call;
-    call.client = client_;
-    if (std::find(takers.begin(), takers.end(), name) != takers.end()) call.fds = std::exchange(fds_, {});
-    call.command = std::move(name);
-    call.arguments = std::move(arguments);
-    call.oob = oob;
+    if (std::find(takers.begin(), takers.end(), call.command) != takers.end())
+        call.fds = std::exchange(fds_, {});
     Turn turn;
     turn.id = std::move(id);
     turn.call = std::move(call);

@@ -63,7 +63,7 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection> {
     void read_some();
     void take_messages();
     void take(const Framer::Frame& frame);
-    void take_command(Json id, std::string name, Json arguments, bool oob);
+    void take_command(Json id, Call call);
     bool full() const;
     void end_of_input();
     void leave_if_done();

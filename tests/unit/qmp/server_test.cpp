@@ -74,7 +74,7 @@ Event event_named(std::string name, Json data = Json::object()) {
 }
 
 /// A server on a socket of its own, which runs these commands:
-/// who, echo, fail, break, hold (until `gate`), add-fd (the number of descriptors it got).
+/// who, echo, size, fail, break, hold (until `gate`), add-fd (the number of descriptors it got).
 struct House {
     explicit House(Server::Options options = {})
         : gate(context),
@@ -89,6 +89,7 @@ struct House {
         if (call.command == "fail") return fail(call.command);
         if (call.command == "break") return break_down();
         if (call.command == "add-fd") return give(Json(call.fds.size()));
+        if (call.command == "size") return give(Json(call.bytes));
         if (call.command == "large") return give(Json(std::string(std::size_t{1} << 20U, 'x')));
         if (call.command.starts_with("hold")) return hold(gate, done, std::move(call));
         Json who = Json::object();
@@ -270,6 +271,15 @@ TEST_CASE("a command over the limit is refused, and the client is kept") {
     CHECK_THAT(description(raw.receive_one()), ContainsSubstring("longer than 1000 bytes"));
     raw.send(R"({"execute":"echo","id":2})");
     CHECK(raw.receive_one()["id"] == 2);
+}
+
+TEST_CASE("a call knows how long its message was") {
+    House house;
+    RawClient raw(house);
+    raw.negotiate();
+    const std::string text = R"({"execute":"size","arguments":{"v": [1, 2]},"id":1})";
+    raw.send("  " + text + "\n");
+    CHECK(raw.receive_one()["return"] == text.size());
 }
 
 TEST_CASE("calls of one client run in order, those of several at the same time") {
