@@ -231,7 +231,12 @@ std::string VmState::claim(const fs::path& origin) {
     const bool gone = !before.empty() && !fs::exists(before, ignored);
     Json json = Json::object();
     json["file"] = origin.string();
-    write_atomically(directory() / origin_file, json.dump(1, ' ', false, Json::error_handler_t::replace));
+    try {
+        write_atomically(directory() / origin_file, json.dump(1, ' ', false, Json::error_handler_t::replace));
+    } catch (const Error&) {
+        if (before.empty()) remove_runtime();  // there is no such VM, and nobody else would
+        throw;
+    }
     return gone ? fmt::format("name '{}' belonged to {}, which is gone; it belongs to {} now", name_,
                               before.string(), origin.string())
                 : std::string();

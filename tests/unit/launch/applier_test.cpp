@@ -3,6 +3,7 @@
 #include "launch/applier.hpp"
 
 #include <array>
+#include <cerrno>
 #include <string>
 #include <vector>
 
@@ -43,10 +44,14 @@ struct Stage {
     Lines commands, steps;
     std::string cancel_at;  ///< it is told to stop when this step begins
     ApplyOutcome outcome;
+    int writes_left = 1000;  ///< then there is no room for the record
 
-    static ApplyHooks hooks() {
-        return {[] {}, [](const Json&) {}, [](const Json&) {}, [](const std::string&) {},
-                [](const std::string&) {}};
+    ApplyHooks hooks() {
+        return {[this] {
+                    if (writes_left == 0) throw SystemError("write 'applied.json'", ENOSPC);
+                    --writes_left;
+                },
+                [](const Json&) {}, [](const Json&) {}, [](const std::string&) {}, [](const std::string&) {}};
     }
 
     Json answer(const test::FakeQmpServer::Received& received) {
@@ -115,6 +120,22 @@ TEST_CASE("before its first removal everything can be undone") {
     CHECK(outcome.cancelled);
     CHECK(outcome.left == Lines{});
     CHECK(stage.commands == Lines{"blockdev-add", "device_add", "a-del", "blockdev-del"});
+}
+
+TEST_CASE("what cannot be written down is undone before the first removal") {
+    for (const int writes : {0, 1, 2}) {
+        CAPTURE(writes);
+        Stage stage;
+        stage.writes_left = writes;
+        const auto outcome = stage.run(additions_and_removals());
+        CHECK_FALSE(outcome.failed.empty());
+        CHECK_THAT(outcome.reason, Catch::Contains("No space left"));
+        CHECK(outcome.done == Lines{});
+        CHECK(outcome.not_undone == Lines{});
+        const std::array<Lines, 3> commands{Lines{}, Lines{"blockdev-add", "blockdev-del"},
+                                            Lines{"blockdev-add", "device_add", "a-del", "blockdev-del"}};
+        CHECK(stage.commands == commands.at(static_cast<std::size_t>(writes)));
+    }
 }
 
 TEST_CASE("in the midst of the removals it says what is left") {
