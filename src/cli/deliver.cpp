@@ -135,7 +135,9 @@ launch::ApplyOutcome deliver(const Front& front, const Comparison& comparison, c
             attached.execute(launch::control::apply, order_of(front, comparison, plan, delivery),
                              command_patience + delivery.unplug_patience);
         release_taken(host, attached);
-        return launch::ApplyOutcome::from_json(outcome);
+        auto made = launch::ApplyOutcome::from_json(outcome);
+        if (made.failed.empty() && !made.cancelled) host.release_sockets();
+        return made;
     } catch (const qmp::ExecuteError& error) {
         release_taken(host, attached);
         throw Error(ExitCode::Usage, fmt::format("{}: {}", vm.name(), error.description()),

@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "config/rules_buses.hpp"
 #include "launch/command_line.hpp"
 #include "launch/diff_members.hpp"
 #include "launch/diff_settings.hpp"
@@ -173,6 +174,7 @@ class Differ {
                    return is_under_device(user);
                });
     }
+    std::string bound_socket(const Node& node) const;
     bool keeps_chardev(const ResourceId& id) const;
     bool spread_replugs();
     bool spread_next_start();
@@ -225,6 +227,8 @@ void Differ::judge_each() {
                                          {}});
             if (!node.in_place.empty()) node.fate = Fate::InPlace;
         }
+        if (const auto socket = bound_socket(node); !socket.empty())
+            put_off(node, "QEMU listens on " + socket + " until then");
         if (node.fate != Fate::InPlace && node.after != nullptr && is_copied(*node.after))
             put_off(node, "a file that it names is copied into the jail before QEMU starts");
         if (node.before != nullptr && id.kind == Kind::Device && qemu_.is_a(node.before->driver(), "cpu") &&
@@ -233,6 +237,21 @@ void Differ::judge_each() {
         if (node.fate != Fate::InPlace && is_fixed(node, id))
             put_off(node, "QEMU takes such a device only on its command line");
     }
+}
+
+/// A socket on which QEMU listens already, and goes on to: it cannot be bound a second time for what would
+/// be made anew.
+std::string Differ::bound_socket(const Node& node) const {
+    if (node.before == nullptr || node.after == nullptr) return {};
+    for (const auto& use : node.after->host_uses) {
+        const auto host = use.host.empty() ? nodes_.end() : nodes_.find({Kind::Host, use.host});
+        if (host == nodes_.end() || host->second.before == nullptr || host->second.after == nullptr) continue;
+        const std::string* mode = config::text_at(*host->second.after, "mode");
+        const bool listens =
+            host->second.after->driver() == "socket" && (mode == nullptr || *mode != "connect");
+        if (listens && is_same(*host->second.before, *host->second.after)) return host->first.to_string();
+    }
+    return {};
 }
 
 /// True if all that use a chardev go on with whatever is on its other end. That of `qvm console` is qvm's

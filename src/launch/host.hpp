@@ -55,8 +55,9 @@ class HostResources {
     std::vector<std::pair<std::string, jail::Child>>& processes() { return helpers_; }
     /// From now on helpers and sockets outlive this object.
     void release();
-    /// The same of these helpers alone.
+    /// The same of these helpers alone, and of the sockets.
     void release_helpers(const std::set<std::string>& names);
+    void release_sockets() { released_ = true; }
 
   private:
     Fd start_process(const std::string& name, const StartProcess& process);

@@ -304,6 +304,20 @@ TEST_CASE("operations survive the way to the supervisor") {
     CHECK_THROWS_AS(Operation::from_json(Json::parse(R"({"do": "nothing that is known"})")), Json::exception);
 }
 
+TEST_CASE("a socket on which QEMU listens is not bound a second time") {
+    const auto serial = [](const char* path, const char* more) {
+        return fmt::format(
+            "[host.line]\nkind = \"socket\"\nmode = \"listen\"\npath = \"/run/{}\"\n"
+            "[chardev.log]\nbackend = {{ type = \"socket\", data = {{ addr = {{ type = \"fd\", data = {{ str "
+            "= "
+            "\"@line\" }} }}, server = true, wait = false{} }} }}\n"
+            "[device.log]\ndriver = \"isa-serial\"\nchardev = \"log\"\n",
+            path, more);
+    };
+    CHECK(in_short(serial("a", ""), serial("a", ", telnet = true")) == Lines{"! chardev.log"});
+    CHECK(in_short(serial("a", ""), serial("a", "")) == Lines{});
+}
+
 TEST_CASE("what runs is read back from its parts") {
     Compiled parts = half(disk).parts;
     CHECK(Compiled::from_json(parts.to_json()) == parts);
