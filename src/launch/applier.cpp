@@ -330,6 +330,8 @@ awaitable<void> Applier::run_parts(Operations operations, ApplyOutcome& outcome)
     for (auto* part : {&operations.removals, &operations.replugs}) {
         if (outcome.died || !outcome.failed.empty() || !kept_.empty() || part->empty()) continue;
         if (!begin_removals(std::move(*part), outcome)) {
+            // Of what the first part has taken away, nothing comes back.
+            if (applied_.in_flight->removing) co_return;
             auto undoing = undo_all(outcome);
             co_await std::move(undoing);
             co_return;
@@ -348,7 +350,8 @@ bool Applier::begin_removals(std::vector<Operation> operations, ApplyOutcome& ou
     if (!failure) return true;
     std::swap(*applied_.in_flight, now);
     failed(first, *failure, outcome);
-    for (const auto& operation : now.todo) outcome.left.push_back(operation.title());
+    if (applied_.in_flight->removing)
+        for (const auto& operation : now.todo) outcome.left.push_back(operation.title());
     return false;
 }
 
