@@ -108,9 +108,10 @@ class Reduced(harness.TestCase):
         pid = self.boots()
         os.kill(self.world.status("guest")["supervisor-pid"], signal.SIGKILL)
         harness.wait_until(lambda: self.world.status("guest")["state"] == "orphaned", "the orphan")
-        self.world.run("up", "guest/vm.toml", status=None)
-        self.assertEqual(self.world.qemus(), [pid])
         self.assertEqual(sorted(self.verdict()), ["qemu", "qemu (stub)"])
+        self.world.run("up", "guest/vm.toml")
+        self.assertEqual(self.world.qemus(), [pid])
+        self.assertEqual(sorted(self.verdict()), ["qemu", "qemu (stub)", "supervisor"])
         self.stop_by_button("guest")
         self.assertEqual(self.world.status("guest")["state"], "stopped")
 
