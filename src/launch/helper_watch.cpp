@@ -28,13 +28,13 @@ HelperWatch::HelperWatch(boost::asio::io_context& context, Records& records, Hos
 void HelperWatch::watch() {
     for (auto& [name, helper] : host_.processes())
         qmp::spawn(context_, watch_started_one(name, helper), [](const std::exception_ptr&) {});
-    for (const auto& [name, record] : records_) {
-        const auto is_it = [&](const auto& child) { return child.first == name; };
+    for (const auto& known : records_) {
+        const auto is_it = [&](const auto& child) { return child.first == known.first; };
         if (std::ranges::any_of(host_.processes(), is_it)) continue;
-        if (PidFd process = record.open())
-            watch_taken(name, std::move(process));
+        if (PidFd process = known.second.open())
+            watch_taken(known.first, std::move(process));
         else
-            ended_[name] = "ended";
+            ended_[known.first] = "ended";
     }
 }
 
