@@ -5,7 +5,6 @@
 #include <csignal>
 #include <fcntl.h>
 #include <iterator>
-#include <map>
 #include <unistd.h>
 
 #include <boost/asio/signal_set.hpp>
@@ -15,6 +14,7 @@
 #include "jail/cgroup_change.hpp"
 #include "jail/harden.hpp"
 #include "launch/applier.hpp"
+#include "launch/apply_desk.hpp"
 #include "launch/attach_gate.hpp"
 #include "launch/console.hpp"
 #include "launch/control.hpp"
@@ -71,6 +71,9 @@ struct Supervisor::Impl {
           signals(ctx, SIGTERM, SIGINT),
           helpers(ctx, applied.helpers, *vm.host, [this](const std::string& text) { log_line(text); }),
           applier(ctx, *vm.monitor, applied, apply_hooks()),
+          desk(
+              applier, applied, [this] { write_state(); },
+              [this](std::uint64_t client, const qmp::Event& event) { server->send(client, event); }),
           gate(ctx, *vm.monitor, applied) {
         // A terminal that goes away; not in the background or under nohup(1), where it is ignored.
         struct sigaction hangup {};
@@ -97,7 +100,7 @@ struct Supervisor::Impl {
         options.fd_commands.emplace_back(control::pass_fd);
         options.gone = [this](std::uint64_t client) {
             gate.gone(client);
-            fds_for_apply.erase(client);
+            desk.gone(client);
         };
         server = std::make_unique<qmp::Server>(context, qmp::listen_unix(state.socket("qmp.sock").string()),
                                                options,
@@ -158,52 +161,6 @@ struct Supervisor::Impl {
         co_return Ending{"left", "another supervisor takes it over"};
     }
 
-    awaitable<Json> pass_fd(qmp::Call call) {
-        if (call.fds.size() != 1)
-            throw qmp::ExecuteError(call.command, "GenericError", "exactly one descriptor comes with it");
-        fds_for_apply[call.client.number][call.arguments.value("name", "")] = std::move(call.fds.front());
-        co_return Json::object();
-    }
-
-    awaitable<Json> apply(qmp::Call call) {
-        const auto refuse = [&](const std::string& why) {
-            throw qmp::ExecuteError(call.command, "GenericError", why);
-        };
-        if (applier.busy()) refuse("another apply is at work");
-        if (call.arguments.value("generation", std::uint64_t{0}) != applied.generation ||
-            call.arguments.value("revision", std::uint64_t{0}) != applied.revision)
-            refuse("the VM has changed since the plan was made");
-        Operations operations;
-        std::vector<std::filesystem::path> files;
-        std::vector<std::string> overrides;
-        std::string wrong;
-        try {
-            operations = Operations::from_json(call.arguments.at("operations"));
-            for (const auto& file : call.arguments.at("files")) files.emplace_back(file.get<std::string>());
-            overrides = call.arguments.at("set").get<std::vector<std::string>>();
-        } catch (const Json::exception& error) {
-            wrong = error.what();
-        }
-        if (files.empty()) wrong = "it names no file";
-        if (!wrong.empty()) refuse(wrong);
-        const std::chrono::milliseconds patience(
-            call.arguments.value("unplug-timeout-ms", std::int64_t{10'000}));
-        ApplyWatcher watcher = [this, client = call.client.number](const ApplyStep& step) {
-            server->send(client, qmp::Event::now(control::apply_step, step.to_json()));
-        };
-        auto run = applier.run(std::move(operations), std::move(fds_for_apply[call.client.number]), patience,
-                               std::move(watcher));
-        fds_for_apply.erase(call.client.number);
-        const ApplyOutcome outcome = co_await std::move(run);
-        if (outcome.failed.empty() && !outcome.cancelled) {
-            applied.origin = files.front();  // the project may have been moved
-            applied.files = files;
-            applied.overrides = overrides;
-            write_state();
-        }
-        co_return outcome.to_json();
-    }
-
     /// One call of one client of the attach socket.
     awaitable<Json> answer(qmp::Call call) {
         if (call.command == control::state) {
@@ -224,11 +181,11 @@ struct Supervisor::Impl {
             co_return co_await std::move(reply);
         }
         if (call.command == control::pass_fd) {
-            auto reply = pass_fd(std::move(call));
+            auto reply = desk.pass_fd(std::move(call));
             co_return co_await std::move(reply);
         }
         if (call.command == control::apply) {
-            auto reply = apply(std::move(call));
+            auto reply = desk.apply(std::move(call));
             co_return co_await std::move(reply);
         }
         if (call.command == control::apply_cancel) co_return Json::object({{"cancelled", applier.cancel()}});
@@ -453,8 +410,8 @@ struct Supervisor::Impl {
     std::unique_ptr<ConsoleRelay> console;
     HelperWatch helpers;
     Applier applier;
+    ApplyDesk desk;
     AttachGate gate;
-    std::map<std::uint64_t, std::map<std::string, Fd>> fds_for_apply;  ///< by client
     std::unique_ptr<qmp::Server> server;
     std::optional<Ending> intended;
     bool stopping = false;
