@@ -8,6 +8,9 @@ find_package(Boost 1.81 REQUIRED)
 find_package(Threads REQUIRED)
 pkg_check_modules(seccomp REQUIRED IMPORTED_TARGET libseccomp)
 pkg_check_modules(cap REQUIRED IMPORTED_TARGET libcap)
+pkg_check_modules(ncursesw REQUIRED IMPORTED_TARGET ncursesw)
+pkg_check_modules(readline REQUIRED IMPORTED_TARGET readline)
+pkg_check_modules(zlib REQUIRED IMPORTED_TARGET zlib)
 
 # Asio is compiled once (src/qmp/asio_impl.cpp), so that every other file only sees declarations.
 add_library(qvm_asio INTERFACE)

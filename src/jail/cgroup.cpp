@@ -318,6 +318,10 @@ std::vector<std::string> add_to_cgroup(const CgroupRecord& record, const std::st
     return failures;
 }
 
+void remove_leaf(const CgroupRecord& record, const std::string& leaf) noexcept {
+    for (const auto& directory : record.directories) ::rmdir((directory / leaf).c_str());
+}
+
 void Cgroup::add_early(const std::string& leaf, pid_t pid) const {
     static_cast<void>(add_to_cgroup(record_, leaf, pid));
 }

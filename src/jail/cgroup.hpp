@@ -78,6 +78,9 @@ class Cgroup {
 /// As Cgroup::add(), for who does not own the group. Returns what went wrong.
 std::vector<std::string> add_to_cgroup(const CgroupRecord& record, const std::string& leaf, pid_t pid);
 
+/// Removes a leaf whose processes have ended; leaves one that is not empty, or is not there.
+void remove_leaf(const CgroupRecord& record, const std::string& leaf) noexcept;
+
 /// Ends all processes of the group at one stroke, those that they are just making too, where the kernel can
 /// (version 2, Linux 5.14). False: nothing was done.
 bool kill_cgroup(const CgroupRecord& record) noexcept;

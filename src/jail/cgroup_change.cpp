@@ -66,20 +66,27 @@ void change_io(const CgroupLimits& before, const CgroupLimits& after, int versio
     auto devices = before.io_devices;
     for (const dev_t device : after.io_devices)
         if (std::ranges::count(devices, device) == 0) devices.push_back(device);
-    const bool reads = before.io_read != after.io_read;
-    const bool writes_too = before.io_write != after.io_write;
+    const auto has = [](const CgroupLimits& limits, dev_t device) {
+        return std::ranges::count(limits.io_devices, device) != 0;
+    };
     for (const dev_t device : devices) {
+        const auto limit = [&](const CgroupLimits& limits, const Number& rate) {
+            return has(limits, device) ? rate : Number();
+        };
+        const auto read = limit(after, after.io_read);
+        const auto written = limit(after, after.io_write);
+        const bool reads = limit(before, before.io_read) != read;
+        const bool writes_too = limit(before, before.io_write) != written;
         const auto number = fmt::format("{}:{}", major(device), minor(device));
         if (version == 2 && (reads || writes_too))
             writes.push_back(
-                {"io", "io.max",
-                 fmt::format("{} rbps={} wbps={}", number, or_max(after.io_read), or_max(after.io_write))});
+                {"io", "io.max", fmt::format("{} rbps={} wbps={}", number, or_max(read), or_max(written))});
         if (version == 1 && reads)
-            writes.push_back({"io", "blkio.throttle.read_bps_device",
-                              fmt::format("{} {}", number, after.io_read.value_or(0))});
+            writes.push_back(
+                {"io", "blkio.throttle.read_bps_device", fmt::format("{} {}", number, read.value_or(0))});
         if (version == 1 && writes_too)
-            writes.push_back({"io", "blkio.throttle.write_bps_device",
-                              fmt::format("{} {}", number, after.io_write.value_or(0))});
+            writes.push_back(
+                {"io", "blkio.throttle.write_bps_device", fmt::format("{} {}", number, written.value_or(0))});
     }
 }
 

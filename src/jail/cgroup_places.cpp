@@ -2,10 +2,10 @@
 #include "jail/cgroup_places.hpp"
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 #include <sstream>
 #include <vector>
+
+#include "base/file.hpp"
 
 namespace qvm::jail {
 namespace {
@@ -64,11 +64,6 @@ fs::path directory_in(const Mount& mount, const std::string& group) {
     return outside || inner == "." ? fs::path(mount.point) : mount.point / inner;
 }
 
-std::string content_of(const char* path) {
-    std::ifstream file(path);
-    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
-
 }  // namespace
 
 CgroupPlaces find_cgroup_places(std::string_view cgroups, std::string_view mountinfo) {
@@ -95,7 +90,7 @@ CgroupPlaces find_cgroup_places(std::string_view cgroups, std::string_view mount
 }
 
 CgroupPlaces own_cgroup_places() {
-    return find_cgroup_places(content_of("/proc/self/cgroup"), content_of("/proc/self/mountinfo"));
+    return find_cgroup_places(read_file("/proc/self/cgroup").bytes, read_file("/proc/self/mountinfo").bytes);
 }
 
 }  // namespace qvm::jail

@@ -52,6 +52,19 @@ TEST_CASE("only what differs is written, and what is not limited any more is tol
                                      "blkio.throttle.read_bps_device: 8:16 0"});
 }
 
+TEST_CASE("a device that is new gets the limit that others have") {
+    CgroupLimits before, after;
+    before.io_read = after.io_read = 7;
+    before.io_write = after.io_write = 9;
+    before.io_devices = {makedev(8, 0)};
+    after.io_devices = {makedev(8, 0), makedev(8, 16)};
+    CHECK(texts(before, after, 2) == Lines{"io.max: 8:16 rbps=7 wbps=9"});
+    CHECK(texts(after, before, 2) == Lines{"io.max: 8:16 rbps=max wbps=max"});
+    CHECK(texts(before, after, 1) ==
+          Lines{"blkio.throttle.read_bps_device: 8:16 7", "blkio.throttle.write_bps_device: 8:16 9"});
+    CHECK(texts(after, after, 2).empty());
+}
+
 TEST_CASE("version 1 never has less memory with swap than without") {
     CHECK(texts(with_memory(1), with_memory(2), 1) ==
           Lines{"memory.memsw.limit_in_bytes: 2", "memory.limit_in_bytes: 2"});
