@@ -4,6 +4,9 @@
 #include <algorithm>
 #include <deque>
 #include <fcntl.h>
+#include <random>
+#include <type_traits>
+#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -35,8 +38,10 @@ struct Request {
     Request(net::io_context& context, std::string c) : command(std::move(c)), done(context) {}
 
     std::string command;
-    std::string id;
+    Json id;
     std::string bytes;
+    std::string reply;       ///< as it came, when somebody wants it
+    AnswerHandler answered;  ///< who wants it; nobody waits for `done` then
     int fd = -1;
     bool oob = false;
     std::variant<std::monostate, Json, ErrorReply, Why> outcome;
@@ -44,13 +49,32 @@ struct Request {
 
     void finish(std::variant<std::monostate, Json, ErrorReply, Why> how) {
         outcome = std::move(how);
-        done.cancel();
+        if (!answered) {
+            done.cancel();
+            return;
+        }
+        net::post(done.get_executor(), [handler = std::move(answered), answer = take_answer()]() mutable {
+            handler(std::move(answer));
+        });
+    }
+
+    Answer take_answer() {
+        Answer answer;
+        std::visit(
+            [&answer](auto& how) {
+                if constexpr (!std::is_same_v<std::decay_t<decltype(how)>, std::monostate>)
+                    answer.outcome = std::move(how);
+            },
+            outcome);
+        answer.text = std::move(reply);
+        return answer;
     }
 };
 
 using RequestPtr = std::shared_ptr<Request>;
 
 constexpr const char* negotiation = "qmp_capabilities";
+constexpr const char* agent_sync = "guest-sync-delimited";
 
 }  // namespace
 
@@ -82,6 +106,7 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
             end(error.what());
             return false;
         }
+        if (is_agent) std::erase(input, '\xff');  // what stands before the answer to guest-sync-delimited
         session.feed(input);
         while (state != Runstate::Disconnected) {
             auto message = session.next();
@@ -115,7 +140,10 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
                            escape_controls(message.description)));
     }
 
-    void take(Event& message) { events.publish(message); }
+    void take(Event& message) {
+        if (on_event) on_event(message, session.text());
+        events.publish(message);
+    }
 
     void take(Garbage& message) {
         notice(fmt::format("ignored what is no QMP message ({}): {}", message.why,
@@ -129,12 +157,12 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
     /// The request in flight with this id, which leaves the window. There are few: nothing beats looking at
     /// each.
     RequestPtr answered(const Json& id) {
-        if (!id.is_string()) return nullptr;
-        const auto& text = id.get_ref<const std::string&>();
+        if (id.is_null()) return nullptr;
         const auto found = std::find_if(in_flight.begin(), in_flight.end(),
-                                        [&text](const auto& request) { return request->id == text; });
+                                        [&id](const auto& request) { return request->id == id; });
         if (found == in_flight.end()) return nullptr;
         auto request = std::move(*found);
+        if (request->answered) request->reply = std::move(session.text());
         in_flight.erase(found);
         if (!request->oob) {
             --in_band_in_flight;
@@ -149,31 +177,81 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
 
     // ---- Output.
 
-    RequestPtr submit(std::string command, const Json& arguments, const ExecuteOptions& options) {
+    void check_may_send(const std::string& command, bool oob) const {
         if (state == Runstate::Disconnected) {
             throw StateError(ExitCode::NoSuchVm,
                              fmt::format("cannot run '{}': the connection has ended ({})", command, reason));
         }
-        if (state == Runstate::Idle || (state == Runstate::Connecting && command != negotiation)) {
+        if (state == Runstate::Idle || (state == Runstate::Connecting && !is_handshake(command))) {
             throw StateError(ExitCode::Usage, fmt::format("cannot run '{}' before the handshake", command));
         }
-        if (options.oob && !has_oob) {
+        if (oob && !has_oob) {
             throw StateError(
                 ExitCode::Usage,
                 fmt::format("cannot run '{}' out of band: this connection has no such lane", command));
         }
+    }
+
+    RequestPtr submit(std::string command, const Json& arguments, const ExecuteOptions& options) {
+        check_may_send(command, options.oob);
         if (options.fd >= 0 && ::fcntl(options.fd, F_GETFD) < 0) {
             throw_errno(fmt::format("pass descriptor {} with '{}'", options.fd, command));
         }
         auto request = std::make_shared<Request>(context, std::move(command));
-        request->id = fmt::format("q{}", ++last_id);
-        request->bytes = Session::encode(request->command, arguments, Json(request->id), options.oob);
+        request->id = next_id(request->command);
+        request->bytes = Session::encode(request->command, arguments, request->id, options.oob);
         request->fd = options.fd;
         request->oob = options.oob;
         request->done.expires_at(deadline_after(options.deadline));
-        (options.oob ? oob_lane : in_band_lane).push_back(request);
-        write_some();
+        enqueue(request);
         return request;
+    }
+
+    /// Short, because QEMU reads a monitor byte by byte, each in a turn of its loop. QEMU sends the reply to
+    /// a command of a client that has left to the next one, but runs one command after the other: what comes
+    /// after the answer to the handshake is ours, and the handshake's id is no other client's.
+    Json next_id(std::string_view command) {
+        ++last_id;
+        if (!is_handshake(command)) return last_id;
+        return fmt::format("q{:08x}.{}", std::random_device{}(), last_id);
+    }
+
+    static bool is_handshake(std::string_view command) {
+        return command == negotiation || command == agent_sync;
+    }
+
+    void enqueue(const RequestPtr& request) {
+        (request->oob ? oob_lane : in_band_lane).push_back(request);
+        write_some();
+    }
+
+    std::string send(const RequestPtr& request, AnswerHandler answered) {
+        request->answered = std::move(answered);
+        auto text = request->bytes.substr(0, request->bytes.size() - 1);
+        enqueue(request);
+        return text;
+    }
+
+    std::string send(std::string command, const Json& arguments, bool oob, AnswerHandler answered) {
+        check_may_send(command, oob);
+        auto request = std::make_shared<Request>(context, std::move(command));
+        request->id = next_id(request->command);
+        request->bytes = Session::encode(request->command, arguments, request->id, oob);
+        request->oob = oob;
+        return send(request, std::move(answered));
+    }
+
+    std::string send(Json message, AnswerHandler answered) {
+        const bool oob = message.contains("exec-oob");
+        const auto name = message.value(oob ? "exec-oob" : "execute", Json());
+        auto command = name.is_string() ? name.get<std::string>() : std::string("?");
+        check_may_send(command, oob);
+        auto request = std::make_shared<Request>(context, std::move(command));
+        if (!message.contains("id") || message["id"].is_null()) message["id"] = next_id(request->command);
+        request->id = message["id"];
+        request->bytes = Session::encode(message);
+        request->oob = oob;
+        return send(request, std::move(answered));
     }
 
     /// Writes as much as the socket and the window take. A failure to write is no end yet: the other side may
@@ -279,6 +357,34 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
         co_return *self->greeting;
     }
 
+    static net::awaitable<void> handshake_agent(std::shared_ptr<Impl> self,
+                                                std::chrono::milliseconds deadline) {
+        if (self->state != Runstate::Idle)
+            throw StateError(ExitCode::Usage, "the handshake was made already");
+        self->state = Runstate::Connecting;
+        self->is_agent = true;
+        // The agent throws away half a command that somebody left, and answers with our number.
+        self->unfinished = "\xff";
+        self->unfinished_sent = 0;
+        ExecuteOptions options;
+        options.deadline = deadline;
+        Json arguments = Json::object();
+        arguments["id"] = ::getpid();
+        auto answer = execute(self, agent_sync, std::move(arguments), options);
+        std::string failure;
+        try {
+            co_await std::move(answer);
+        } catch (const Error& error) {
+            failure = error.what();
+        }
+        if (!failure.empty()) {
+            self->end(failure);
+            throw ConnectError(ExitCode::TimedOut, "no guest agent answers: " + self->reason,
+                               "it runs inside the guest (package qemu-guest-agent)");
+        }
+        self->state = Runstate::Running;
+    }
+
     void check_connected() const {
         if (state == Runstate::Disconnected) {
             throw ConnectError(ExitCode::NoSuchVm, "no QMP connection: " + reason);
@@ -327,11 +433,13 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
     EventSource events;
     Signal changed;  ///< the greeting came, or the connection ended
     std::function<void(const std::string&)> on_notice;
+    std::function<void(const Event&, const std::string&)> on_event;
 
     Runstate state = Runstate::Idle;
     std::string reason;
     std::optional<Greeting> greeting;
     bool has_oob = false;
+    bool is_agent = false;
 
     std::uint64_t last_id = 0;
     std::deque<RequestPtr> in_band_lane, oob_lane;
@@ -384,8 +492,24 @@ net::awaitable<Json> Client::execute(std::string command) {
     return execute(std::move(command), Json::object(), ExecuteOptions());
 }
 
+std::string Client::send(std::string command, const Json& arguments, bool oob, AnswerHandler answered) {
+    return impl_->send(std::move(command), arguments, oob, std::move(answered));
+}
+
+std::string Client::send(Json message, AnswerHandler answered) {
+    return impl_->send(std::move(message), std::move(answered));
+}
+
+net::awaitable<void> Client::handshake_agent(std::chrono::milliseconds deadline) {
+    return Impl::handshake_agent(impl_, deadline);
+}
+
 EventQueue Client::subscribe(EventFilter filter) {
     return impl_->events.subscribe(std::move(filter));
+}
+
+const std::optional<Greeting>& Client::greeting() const {
+    return impl_->greeting;
 }
 
 Runstate Client::runstate() const {
@@ -402,6 +526,10 @@ std::string Client::closed_reason() const {
 
 void Client::close() {
     impl_->end("closed by this side");
+}
+
+void Client::on_event(std::function<void(const Event&, const std::string&)> event) {
+    impl_->on_event = std::move(event);
 }
 
 void Client::on_notice(std::function<void(const std::string&)> notice) {

@@ -6,7 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
+#include <variant>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
@@ -32,6 +32,14 @@ struct ExecuteOptions {
     /// it.
     bool oob = false;
 };
+
+/// How a command ended, for who keeps what travelled.
+struct Answer {
+    std::variant<Json, ErrorReply, InterruptedError::Why> outcome;
+    std::string text;  ///< the reply as it came; empty when none did
+};
+/// Called once, from the io_context, never from within the call that it was given to.
+using AnswerHandler = std::function<void(Answer)>;
 
 /// Destroying a Client ends the connection; every request under way ends with InterruptedError. It must not
 /// outlive its io_context.
@@ -60,15 +68,28 @@ class Client {
     net::awaitable<Json> execute(std::string command, Json arguments);
     net::awaitable<Json> execute(std::string command);
 
+    /// As execute(), but without a deadline and without a coroutine. Returns the bytes that go out.
+    std::string send(std::string command, const Json& arguments, bool oob, AnswerHandler answered);
+    /// The same for a command that is whole ({"execute": ..., ...}). It keeps its id; if it has none it gets
+    /// one.
+    std::string send(Json message, AnswerHandler answered);
+    /// Begins a conversation with a QEMU guest agent, which greets nobody: throws away what is left of an
+    /// earlier one (guest-sync-delimited). Throws ConnectError as handshake() does.
+    net::awaitable<void> handshake_agent(std::chrono::milliseconds deadline);
+
     /// Events from now on. The queue may outlive the Client.
     EventQueue subscribe(EventFilter filter);
 
+    /// Nothing before the handshake, and of a guest agent.
+    const std::optional<Greeting>& greeting() const;
     Runstate runstate() const;
     /// Returns when the connection has ended. `closed_reason` then says why.
     net::awaitable<void> closed();
     std::string closed_reason() const;
     void close();
 
+    /// Called for each event as it comes, with its text. Nothing is lost and nothing waits: it must be quick.
+    void on_event(std::function<void(const Event&, const std::string& text)> event);
     /// Called for complaints without id, stray replies and garbage: one sentence each. Optional.
     void on_notice(std::function<void(const std::string&)> notice);
 

@@ -5,13 +5,17 @@
 #include <cerrno>
 #include <chrono>
 #include <fcntl.h>
+#include <fstream>
 #include <map>
+#include <set>
 #include <sys/socket.h>
 #include <utility>
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <fmt/format.h>
 
+#include "base/text.hpp"
 #include "qmp/async.hpp"
 #include "qmp/server_connection.hpp"
 
@@ -21,12 +25,23 @@ namespace {
 constexpr std::chrono::milliseconds accept_pause{100};
 constexpr std::chrono::milliseconds stop_patience{1000};
 
+/// Whoever it was keeps its label, should its pid be another's later.
+std::string label_of(const ClientInfo& client) {
+    std::string program;
+    if (client.pid > 0) {
+        std::ifstream comm(fmt::format("/proc/{}/comm", client.pid));
+        std::getline(comm, program);
+    }
+    return program.empty() ? fmt::format("client {}", client.number)
+                           : fmt::format("{} {}", escape_controls(program), client.pid);
+}
+
 }  // namespace
 
 struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
     Impl(net::io_context& context, Fd fd, Options options, CallHandler handler)
-        : settings(std::make_shared<const ServerSettings>(
-              ServerSettings{context, std::move(options), std::move(handler)})),
+        : settings(std::make_shared<ServerSettings>(
+              ServerSettings{context, std::move(options), std::move(handler), {}})),
           listener(context, fd.get()),
           pause(context),
           idle(context) {
@@ -69,6 +84,7 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
         client.number = ++last_number;
         client.pid = peer.pid;
         client.uid = peer.uid;
+        client.label = label_of(client);
         const auto connection = std::make_shared<ServerConnection>(
             settings, std::move(socket), client, [weak = weak_from_this()](std::uint64_t number) {
                 if (const auto self = weak.lock()) self->rest(number);
@@ -82,6 +98,7 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
         const auto found = connections.find(number);
         if (found != connections.end() && !found->second->is_open()) {
             connections.erase(found);
+            watch(number, false);
             if (listener.is_open() && settings->options.gone) settings->options.gone(number);
         }
         idle.notify();
@@ -98,6 +115,28 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
         if (found == connections.end()) return false;
         const auto connection = found->second;
         return connection->send_event(wire_text(event.to_json()));
+    }
+
+    void watch(std::uint64_t number, bool enable) {
+        if (enable)
+            watchers.insert(number);
+        else
+            watchers.erase(number);
+        settings->watched = nullptr;
+        if (!watchers.empty()) settings->watched = [this](const Traffic& traffic) { show(traffic); };
+    }
+
+    void show(const Traffic& traffic) {
+        const bool for_others = watchers.size() > watchers.count(traffic.client.number);
+        if (!for_others || !settings->options.show) return;
+        const auto bytes = wire_text(settings->options.show(traffic).to_json());
+        const auto all = watchers;
+        for (const auto number : all) {
+            const auto found = connections.find(number);
+            if (number == traffic.client.number || found == connections.end()) continue;
+            const auto connection = found->second;
+            connection->send_event(bytes);
+        }
     }
 
     /// A copy: whoever is found gone while we go through them leaves the map.
@@ -136,12 +175,13 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
         for (const auto& connection : everyone()) connection->close();
     }
 
-    std::shared_ptr<const ServerSettings> settings;
+    std::shared_ptr<ServerSettings> settings;
     net::posix::stream_descriptor listener;
     net::steady_timer pause;
     Signal idle;  ///< a connection has become idle, or has ended
     std::map<std::uint64_t, std::shared_ptr<ServerConnection>> connections;
     std::uint64_t last_number = 0;
+    std::set<std::uint64_t> watchers;
 };
 
 Server::Server(net::io_context& context, Fd listener, Options options, CallHandler handler) {
@@ -155,6 +195,7 @@ Server::Server(net::io_context& context, Fd listener, Options options, CallHandl
 Server::~Server() {
     impl_->stop_listening();
     impl_->close_all();
+    end_watches();
 }
 
 void Server::broadcast(const Event& event) {
@@ -163,6 +204,15 @@ void Server::broadcast(const Event& event) {
 
 bool Server::send(std::uint64_t client_number, const Event& event) {
     return impl_->send(client_number, event);
+}
+
+void Server::watch(std::uint64_t client_number, bool enable) {
+    impl_->watch(client_number, enable);
+}
+
+void Server::end_watches() {
+    impl_->watchers.clear();
+    impl_->settings->watched = nullptr;
 }
 
 std::size_t Server::client_count() const {

@@ -23,6 +23,14 @@ struct ClientInfo {
     std::uint64_t number = 0;  ///< counted from 1
     int pid = 0;               ///< SO_PEERCRED
     unsigned uid = 0;
+    std::string label;  ///< for people: "qvm 1234", its program and pid; "client 7" where they are not known
+};
+
+/// What one client said or was told, for those who watch (Server::watch()). Borrowed for the call.
+struct Traffic {
+    const ClientInfo& client;
+    const Json& command;  ///< as it was sent, perhaps no proper one; null where it is not known
+    const Json* reply;    ///< null: the command itself
 };
 
 /// One command from a client. `fds` came with it and are the handler's now: those of one sendmsg(2), for the
@@ -53,6 +61,8 @@ class Server {
                                             ///< and counted (event __org.qvm_EVENTS_DROPPED)
         std::size_t queued_event_bytes = std::size_t{4} << 20U;
         std::vector<std::string> fd_commands{"getfd", "add-fd"};  ///< commands that take descriptors
+        /// Makes the event that watchers get of it. Without it nobody can watch.
+        std::function<Event(const Traffic&)> show;
         /// Told the number of each client that goes before stop(); a call of its may still run. Optional.
         std::function<void(std::uint64_t)> gone;
     };
@@ -69,6 +79,10 @@ class Server {
     /// Sends an event to one client; false if it has gone or has not negotiated yet.
     bool send(std::uint64_t client_number, const Event& event);
     std::size_t client_count() const;
+    /// From now on this client gets, or does not get any more, an event (Options::show) of each command and
+    /// each reply of all others. They are events like any: who does not read them loses some and is told.
+    void watch(std::uint64_t client_number, bool enable);
+    void end_watches();
     /// Stops listening and reading, lets running calls end and queued replies go out for at most a second,
     /// then closes all.
     net::awaitable<void> stop();

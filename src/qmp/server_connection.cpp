@@ -131,36 +131,39 @@ bool ServerConnection::full() const {
 }
 
 void ServerConnection::take(const Framer::Frame& frame) {
-    if (!frame.error.empty()) return refuse(nullptr, generic, "QMP input is no message: " + frame.error);
+    if (!frame.error.empty()) return refuse({}, generic, "QMP input is no message: " + frame.error);
     Json message = Json::parse(frame.bytes, nullptr, false);
-    if (!message.is_object()) return refuse(nullptr, generic, "QMP input is not valid JSON");
-    Json id = message.contains("id") ? std::move(message["id"]) : Json();
+    if (!message.is_object()) return refuse({}, generic, "QMP input is not valid JSON");
+    Turn turn;
+    if (settings_->watched) {
+        turn.sent = message;
+        show(turn.sent, nullptr);
+    }
+    if (message.contains("id")) turn.id = std::move(message["id"]);
     const std::string complaint = complaint_about(message, oob_enabled_);
-    if (!complaint.empty()) return refuse(std::move(id), generic, complaint);
+    if (!complaint.empty()) return refuse(std::move(turn), generic, complaint);
     Call call;
     call.client = client_;
     call.oob = message.contains("exec-oob");
     call.command = message[call.oob ? "exec-oob" : "execute"].get<std::string>();
     call.arguments = message.contains("arguments") ? std::move(message["arguments"]) : Json::object();
     call.bytes = frame.bytes.size();
-    take_command(std::move(id), std::move(call));
+    take_command(std::move(turn), std::move(call));
 }
 
-void ServerConnection::take_command(Json id, Call call) {
+void ServerConnection::take_command(Turn turn, Call call) {
     if (!negotiated_) {
-        if (call.command == "qmp_capabilities") return negotiate(id, call.arguments);
-        return refuse(std::move(id), "CommandNotFound",
+        if (call.command == "qmp_capabilities") return negotiate(std::move(turn), call.arguments);
+        return refuse(std::move(turn), "CommandNotFound",
                       "Expecting capabilities negotiation with 'qmp_capabilities'");
     }
     if (call.command == "qmp_capabilities") {
-        return refuse(std::move(id), "CommandNotFound",
+        return refuse(std::move(turn), "CommandNotFound",
                       "Capabilities negotiation is already complete, command ignored");
     }
     const auto& takers = settings_->options.fd_commands;
     if (std::find(takers.begin(), takers.end(), call.command) != takers.end())
         call.fds = std::exchange(fds_, {});
-    Turn turn;
-    turn.id = std::move(id);
     turn.call = std::move(call);
     begin(std::move(turn));
 }
@@ -178,33 +181,32 @@ void ServerConnection::leave_if_done() {
 
 // ---- Calls.
 
-void ServerConnection::negotiate(const Json& id, const Json& arguments) {
+void ServerConnection::negotiate(Turn turn, const Json& arguments) {
     const auto& offered = settings_->options.greeting.capabilities;
     const Json enable = arguments.value("enable", Json::array());
     if (!enable.is_array()) {
-        return refuse(id, generic, "Invalid parameter type for 'enable', expected: array");
+        return refuse(std::move(turn), generic, "Invalid parameter type for 'enable', expected: array");
     }
     for (const auto& wanted : enable) {
         const auto known =
             wanted.is_string() ? std::find(offered.begin(), offered.end(), wanted) : offered.end();
-        if (known == offered.end()) return refuse(id, generic, "Capability not available: " + wanted.dump());
+        if (known == offered.end())
+            return refuse(std::move(turn), generic, "Capability not available: " + wanted.dump());
     }
     oob_enabled_ = std::find(enable.begin(), enable.end(), "oob") != enable.end();
     negotiated_ = true;
     Json response = Json::object();
     response["return"] = Json::object();
-    reply(id, std::move(response));
+    reply(turn, std::move(response));
 }
 
-void ServerConnection::refuse(Json id, const std::string& error_class, const std::string& description) {
-    Turn turn;
-    turn.id = std::move(id);
+void ServerConnection::refuse(Turn turn, const std::string& error_class, const std::string& description) {
     turn.refusal = error_response(error_class, description);
     begin(std::move(turn));
 }
 
 void ServerConnection::begin(Turn turn) {
-    if (!turn.call && !turns_run_) return reply(turn.id, std::move(turn.refusal));
+    if (!turn.call && !turns_run_) return reply(turn, std::move(turn.refusal));
     if (turn.call && turn.call->oob) {
         ++oob_calls_;
         return start_task(run_oob(shared_from_this(), std::move(turn)));
@@ -225,10 +227,10 @@ net::awaitable<void> ServerConnection::run_turns(std::shared_ptr<ServerConnectio
         Turn turn = std::move(self->turns_.front());
         self->turns_.pop_front();
         if (turn.call) {
-            auto answered = answer(self, std::move(turn.id), std::move(*turn.call));
+            auto answered = answer(self, std::move(turn));
             co_await std::move(answered);
         } else {
-            self->reply(turn.id, std::move(turn.refusal));
+            self->reply(turn, std::move(turn.refusal));
         }
         if (!self->open_) break;
         self->take_messages();
@@ -240,7 +242,7 @@ net::awaitable<void> ServerConnection::run_turns(std::shared_ptr<ServerConnectio
 }
 
 net::awaitable<void> ServerConnection::run_oob(std::shared_ptr<ServerConnection> self, Turn turn) {
-    auto answered = answer(self, std::move(turn.id), std::move(*turn.call));
+    auto answered = answer(self, std::move(turn));
     co_await std::move(answered);
     --self->oob_calls_;
     if (self->open_) self->take_messages();
@@ -249,10 +251,10 @@ net::awaitable<void> ServerConnection::run_oob(std::shared_ptr<ServerConnection>
     self->idle_(self->client_.number);
 }
 
-net::awaitable<void> ServerConnection::answer(std::shared_ptr<ServerConnection> self, Json id, Call call) {
+net::awaitable<void> ServerConnection::answer(std::shared_ptr<ServerConnection> self, Turn turn) {
     Json response = Json::object();
     try {
-        auto result = self->settings_->handler(std::move(call));
+        auto result = self->settings_->handler(std::move(*turn.call));
         Json value = co_await std::move(result);
         response["return"] = std::move(value);
     } catch (const ExecuteError& error) {
@@ -260,14 +262,21 @@ net::awaitable<void> ServerConnection::answer(std::shared_ptr<ServerConnection> 
     } catch (const std::exception& error) {
         response = error_response(generic, error.what());
     }
-    self->reply(id, std::move(response));
+    self->reply(turn, std::move(response));
 }
 
 // ---- Output.
 
-void ServerConnection::reply(const Json& id, Json response) {
-    if (!id.is_null()) response["id"] = id;
+void ServerConnection::reply(const Turn& turn, Json response) {
+    if (!turn.id.is_null()) response["id"] = turn.id;
+    // What answers a command that nobody saw may hold a secret which only the command tells of.
+    if (!turn.sent.is_null() || response.contains("error")) show(turn.sent, &response);
     enqueue(wire_text(response), Kind::Reply);
+}
+
+void ServerConnection::show(const Json& command, const Json* reply) const {
+    const auto watched = settings_->watched;  // a watcher that is found gone may be the last
+    if (watched) watched(Traffic{client_, command, reply});
 }
 
 bool ServerConnection::send_event(const std::shared_ptr<const std::string>& bytes) {

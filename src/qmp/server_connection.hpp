@@ -26,6 +26,8 @@ struct ServerSettings {
     net::io_context& context;
     Server::Options options;
     CallHandler handler;
+    /// Told of each command and reply. Empty while nobody watches, so that nothing is copied then.
+    std::function<void(const Traffic&)> watched;
 };
 
 class ServerConnection : public std::enable_shared_from_this<ServerConnection> {
@@ -57,26 +59,29 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection> {
         Json id;
         std::optional<Call> call;
         Json refusal;
+        Json sent;  ///< the whole command, while somebody watches
     };
 
     void await_input();
     void read_some();
     void take_messages();
     void take(const Framer::Frame& frame);
-    void take_command(Json id, Call call);
+    void take_command(Turn turn, Call call);
     bool full() const;
     void end_of_input();
     void leave_if_done();
 
-    void negotiate(const Json& id, const Json& arguments);
-    void refuse(Json id, const std::string& error_class, const std::string& description);
+    void negotiate(Turn turn, const Json& arguments);
+    void refuse(Turn turn, const std::string& error_class, const std::string& description);
+    /// For those who watch.
+    void show(const Json& command, const Json* reply) const;
     void begin(Turn turn);
     static net::awaitable<void> run_turns(std::shared_ptr<ServerConnection> self);
     static net::awaitable<void> run_oob(std::shared_ptr<ServerConnection> self, Turn turn);
-    static net::awaitable<void> answer(std::shared_ptr<ServerConnection> self, Json id, Call call);
+    static net::awaitable<void> answer(std::shared_ptr<ServerConnection> self, Turn turn);
     void start_task(net::awaitable<void> task);
 
-    void reply(const Json& id, Json response);
+    void reply(const Turn& turn, Json response);
     void enqueue(std::shared_ptr<const std::string> bytes, Kind kind);
     void push(std::shared_ptr<const std::string> bytes, Kind kind);
     void announce_dropped();

@@ -160,6 +160,14 @@ std::string Session::encode(std::string_view command, const Json& arguments, con
     return bytes;
 }
 
+std::string Session::encode(const Json& message) {
+    try {
+        return message.dump() + "\n";
+    } catch (const Json::type_error&) {
+        throw ProtocolError(ExitCode::Usage, "the command holds text that is not valid UTF-8");
+    }
+}
+
 void Session::feed(std::string_view bytes) {
     framer_.feed(bytes);
 }
@@ -167,8 +175,9 @@ void Session::feed(std::string_view bytes) {
 std::optional<Inbound> Session::next() {
     auto frame = framer_.next();
     if (!frame) return std::nullopt;
-    if (!frame->error.empty()) return Garbage{std::move(frame->error), std::move(frame->bytes)};
-    return parse_inbound(frame->bytes);
+    text_ = std::move(frame->bytes);
+    if (!frame->error.empty()) return Garbage{std::move(frame->error), text_};
+    return parse_inbound(text_);
 }
 
 }  // namespace qvm::qmp

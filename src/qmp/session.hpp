@@ -73,13 +73,18 @@ class Session {
     /// The bytes of one command, with a newline at the end. Throws ProtocolError when the arguments are no
     /// object or hold text that is no UTF-8.
     static std::string encode(std::string_view command, const Json& arguments, const Json& id, bool oob);
+    /// The same of a whole command that somebody else made.
+    static std::string encode(const Json& message);
 
     void feed(std::string_view bytes);
     /// The next whole message, in order of arrival. Never throws for what the other side sent.
     std::optional<Inbound> next();
+    /// The bytes of the message that next() returned last, as they came.
+    std::string& text() { return text_; }
 
   private:
     Framer framer_;
+    std::string text_;
 };
 
 /// Classifies one JSON object from a server. Text that is no UTF-8 is read with U+FFFD in its place.

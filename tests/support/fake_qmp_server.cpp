@@ -24,6 +24,13 @@ FakeQmpServer::FakeQmpServer(boost::asio::io_context& context)
     await_input();
 }
 
+FakeQmpServer::FakeQmpServer(boost::asio::io_context& context, Fd connection)
+    : context_(context),
+      socket_(context, connection.release()),
+      framer_(qmp::default_message_limit, qmp::Framer::InvalidByte::Reset) {
+    await_input();
+}
+
 FakeQmpServer::~FakeQmpServer() = default;
 
 Fd FakeQmpServer::client_end() {

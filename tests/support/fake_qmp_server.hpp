@@ -31,6 +31,8 @@ class FakeQmpServer {
     };
 
     explicit FakeQmpServer(boost::asio::io_context& context);
+    /// On a connection that is there already: client_end() is not its.
+    FakeQmpServer(boost::asio::io_context& context, Fd connection);
     FakeQmpServer(const FakeQmpServer&) = delete;
     FakeQmpServer& operator=(const FakeQmpServer&) = delete;
     ~FakeQmpServer();

@@ -3,6 +3,7 @@
 #include "qmp/client.hpp"
 
 #include <fcntl.h>
+#include <set>
 #include <sys/stat.h>
 
 #include "qmp/async.hpp"
@@ -294,11 +295,11 @@ TEST_CASE("errors without id and strays are told, and paired with nothing") {
 TEST_CASE("a late second reply to the same id is a stray") {
     Connection c;
     c.negotiate();
-    c.server.expect("query-status")
-        .reply()
-        .raw("{\"return\": 1, \"id\": \"q2\"}")
-        .expect("query-status")
-        .reply(Json(2));
+    c.server.expect("query-status").reply().call([&c] {
+        c.server.raw(R"({"return": 1, "id": )" + c.server.received().back().id.dump() + "}")
+            .expect("query-status")
+            .reply(Json(2));
+    });
     CHECK(c.run("query-status").value == Json::object());
     CHECK(c.run("query-status").value == 2);
     CHECK(c.notices.size() == 1);
@@ -497,9 +498,11 @@ TEST_CASE("messages larger than any socket buffer go both ways") {
 TEST_CASE("replies cut anywhere are read") {
     Connection c;
     c.negotiate();
-    c.server.expect("query-status");
-    const std::string reply = R"({"return": {"a": "}{"}, "id": "q2"})";
-    for (const char byte : reply) c.server.raw(std::string(1, byte));
+    c.server.expect("query-status").call([&c] {
+        const std::string reply =
+            R"({"return": {"a": "}{"}, "id": )" + c.server.received().back().id.dump() + "}";
+        for (const char byte : reply) c.server.raw(std::string(1, byte));
+    });
     CHECK(c.run("query-status").value["a"] == "}{");
 }
 
@@ -509,4 +512,87 @@ TEST_CASE("connecting by path") {
     const auto connect = [&] { return Client::connect_unix(context, directory.path().string() + "/none"); };
     CHECK_THROWS_WITH(connect(), ContainsSubstring(directory.path().string() + "/none"));
     CHECK_THROWS_AS(connect(), ConnectError);
+}
+
+TEST_CASE("What travelled can be kept: the command, its reply and the events, byte for byte") {
+    net::io_context context;
+    FakeQmpServer server(context);
+    server.negotiate()
+        .expect("query-status")
+        .raw("{\"event\": \"STOP\",  \"data\": {}, \"timestamp\": {\"seconds\": 1, \"microseconds\": 2}}\n")
+        .call([&server] {
+            server.raw("{ \"return\": {\"running\":true}, \"id\": " + server.received().back().id.dump() +
+                       " }\n");
+        });
+    Client client(context, server.client_end());
+    run(context, shake_hands(client));
+    std::string event_text;
+    client.on_event([&event_text](const Event&, const std::string& text) { event_text = text; });
+    std::optional<Answer> answer;
+    const auto sent = client.send("query-status", Json::object(), false,
+                                  [&answer](Answer came) { answer = std::move(came); });
+    const auto id = Json::parse(sent).at("id").dump();
+    CHECK(sent == R"({"execute":"query-status","id":)" + id + "}");
+    while (!answer) context.run_one();
+    CHECK(answer->text == R"({ "return": {"running":true}, "id": )" + id + " }");
+    CHECK(std::get<Json>(answer->outcome).at("running") == true);
+    CHECK(event_text.starts_with("{\"event\": \"STOP\",  "));
+}
+
+TEST_CASE("A command that is whole keeps its id, and its answer is told, an error as well") {
+    net::io_context context;
+    FakeQmpServer server(context);
+    server.negotiate().expect("a").expect("b").call([&server] {
+        server.raw(R"({"error": {"class": "CommandNotFound", "desc": "no b"}, "id": )" +
+                   server.received().back().id.dump() + R"(}{"return": {}, "id": {"x": null}})");
+    });
+    Client client(context, server.client_end());
+    run(context, shake_hands(client));
+    std::vector<std::string> order;
+    client.send(Json::parse(R"({"execute": "a", "id": {"x": null}})"),
+                [&order](const Answer& came) { order.push_back("a " + came.text); });
+    client.send(Json::parse(R"({"execute": "b"})"), [&order](const Answer& came) {
+        order.push_back("b " + std::get<ErrorReply>(came.outcome).error_class);
+    });
+    while (order.size() < 2) context.run_one();
+    CHECK(order == std::vector<std::string>{"b CommandNotFound", R"(a {"return": {}, "id": {"x": null}})"});
+}
+
+TEST_CASE("The end of the connection answers what is under way, once") {
+    net::io_context context;
+    FakeQmpServer server(context);
+    server.negotiate().expect("quit").close();
+    Client client(context, server.client_end());
+    run(context, shake_hands(client));
+    int answers = 0;
+    client.send("quit", Json::object(), false, [&answers](const Answer& came) {
+        ++answers;
+        CHECK(std::get<InterruptedError::Why>(came.outcome) == InterruptedError::Why::Disconnected);
+        CHECK(came.text.empty());
+    });
+    while (answers == 0) context.run_one();
+    context.poll();
+    CHECK(answers == 1);
+    CHECK_THROWS_AS(client.send("cont", Json::object(), false, {}), StateError);
+}
+
+TEST_CASE(
+    "Two clients never shake hands with the same id: a reply to the one before is not taken for one's own") {
+    std::set<Json> ids;
+    for (int i = 0; i < 8; ++i) {
+        Connection c;
+        c.negotiate();
+        ids.insert(c.server.received().front().id);
+    }
+    CHECK(ids.size() == 8);
+}
+
+TEST_CASE("The ids of commands are short and differ: QEMU reads them byte by byte") {
+    Connection c;
+    c.negotiate();
+    for (int id = 2; id <= 4; ++id) {
+        c.server.expect("query-status").reply();
+        CHECK(c.run("query-status").failure == "none");
+        CHECK(c.server.received().back().id == id);
+    }
 }

@@ -74,7 +74,7 @@ Event event_named(std::string name, Json data = Json::object()) {
 }
 
 /// A server on a socket of its own, which runs these commands:
-/// who, echo, size, fail, break, hold (until `gate`), add-fd (the number of descriptors it got).
+/// who, echo, size, label, fail, break, hold (until `gate`), add-fd (the number of descriptors it got).
 struct House {
     explicit House(Server::Options options = {})
         : gate(context),
@@ -90,6 +90,7 @@ struct House {
         if (call.command == "break") return break_down();
         if (call.command == "add-fd") return give(Json(call.fds.size()));
         if (call.command == "size") return give(Json(call.bytes));
+        if (call.command == "label") return give(Json(call.client.label));
         if (call.command == "large") return give(Json(std::string(std::size_t{1} << 20U, 'x')));
         if (call.command.starts_with("hold")) return hold(gate, done, std::move(call));
         Json who = Json::object();
@@ -566,4 +567,121 @@ TEST_CASE("many clients come and go") {
     clients.clear();
     house.settle();
     CHECK(house.server->client_count() == 0);
+}
+
+namespace {
+
+/// {client, from, message} of each event that watchers of a house with show_all() get.
+std::vector<std::string> watched(RawClient& watcher) {
+    std::vector<std::string> all;
+    for (const auto& message : watcher.receive())
+        if (message.contains("event")) all.push_back(message["data"].dump());
+    return all;
+}
+
+Server::Options show_all() {
+    Server::Options options;
+    options.show = [](const Traffic& traffic) {
+        Json data = Json::object();
+        data[traffic.reply == nullptr ? "said" : "told"] =
+            traffic.reply == nullptr ? traffic.command : *traffic.reply;
+        data["client"] = traffic.client.number;
+        return event_named("TRAFFIC", std::move(data));
+    };
+    return options;
+}
+
+}  // namespace
+
+TEST_CASE("who watches sees the commands and replies of all others") {
+    House house(show_all());
+    RawClient watcher(house);
+    watcher.negotiate();
+    RawClient other(house);
+    other.negotiate();
+    other.send(R"({"execute":"echo"})");
+    CHECK(watched(watcher).empty());
+    other.receive();
+    house.server->watch(1, true);
+    other.send(R"({"execute":"echo","arguments":{"a":1},"id":"x"})");
+    other.receive();
+    watcher.send(R"({"execute":"echo"})");
+    CHECK(watched(watcher) ==
+          std::vector<std::string>{R"({"said":{"execute":"echo","arguments":{"a":1},"id":"x"},"client":2})",
+                                   R"({"told":{"return":{"a":1},"id":"x"},"client":2})"});
+    other.send(R"({"bad":1})");
+    other.send("[1]\n");
+    other.receive();
+    CHECK(watched(watcher).size() == 3);  // what is no object is only answered
+    house.server->watch(1, false);
+    other.send(R"({"execute":"echo"})");
+    other.receive();
+    CHECK(watched(watcher).empty());
+}
+
+TEST_CASE("watchers see each other, and one that goes takes nothing with it") {
+    House house(show_all());
+    RawClient one(house);
+    one.negotiate();
+    {
+        RawClient two(house);
+        two.negotiate();
+        house.server->watch(1, true);
+        house.server->watch(2, true);
+        two.send(R"({"execute":"fail"})");
+        CHECK(watched(two).empty());
+        CHECK(watched(one).size() == 2);
+    }
+    house.settle();
+    RawClient three(house);
+    three.negotiate();
+    CHECK(watched(one).size() == 2);  // its negotiation
+    house.server->end_watches();
+    three.send(R"({"execute":"echo"})");
+    three.receive();
+    CHECK(watched(one).empty());
+}
+
+TEST_CASE("a reply to what was said before somebody watched is not shown") {
+    House house(show_all());
+    RawClient watcher(house);
+    watcher.negotiate();
+    RawClient other(house);
+    other.negotiate();
+    other.send(R"({"execute":"hold"})");
+    CHECK(other.receive().empty());
+    house.server->watch(1, true);
+    house.gate.notify();
+    CHECK(other.receive().size() == 1);
+    CHECK(watched(watcher).empty());
+}
+
+TEST_CASE("a watcher that does not read holds up nobody, and is told what it lost") {
+    Server::Options options = show_all();
+    options.queued_event_bytes = 100'000;
+    House house(options);
+    RawClient watcher(house);
+    watcher.negotiate();
+    RawClient other(house);
+    other.negotiate();
+    house.server->watch(1, true);
+    const int total = 400;
+    const auto command = R"({"execute":"echo","arguments":{"text":")" + std::string(1000, 'x') + R"("}})";
+    for (int i = 0; i < total; ++i) {
+        other.send(command);
+        CHECK(other.receive().size() == 1);
+    }
+    int seen = 0, dropped = 0;
+    for (const auto& message : watcher.receive()) {
+        if (message["event"] == "TRAFFIC") ++seen;
+        if (message["event"] == "__org.qvm_EVENTS_DROPPED") dropped += message["data"]["count"].get<int>();
+    }
+    CHECK(dropped > 0);
+    CHECK(seen + dropped == 2 * total);
+}
+
+TEST_CASE("a client is named by its program") {
+    House house(show_all());
+    Client client = house.connect();
+    CHECK(house.run(client, "label").get<std::string>().ends_with(" " + std::to_string(::getpid())));
 }
