@@ -178,14 +178,17 @@ bool Checker::check_device_type(const Subject& subject) {
     const Origin origin = value_origin(subject, path);
     if (subject.name.empty()) {
         const Value* driver = subject.table->find("driver");
-        if (driver != nullptr && std::holds_alternative<std::monostate>(driver->data)) return false;
-        reporter_.report(subject, driver == nullptr
-                                      ? Problem{ProblemKind::MissingMember, path, {}, {}, {}}
-                                      : Problem{ProblemKind::WrongType,
-                                                path,
-                                                fmt::format("must be a string, not {}", driver->type_name()),
-                                                {},
-                                                {}});
+        const auto misspelt = driver == nullptr ? nearest("driver", subject.table->keys()) : std::nullopt;
+        if (misspelt)  // without its type nothing is known of the others
+            reporter_.report(subject, Problem{ProblemKind::UnknownMember, {*misspelt}, {}, "driver", {}});
+        else if (driver == nullptr)
+            reporter_.report(subject, Problem{ProblemKind::MissingMember, path, {}, {}, {}});
+        else if (!std::holds_alternative<std::monostate>(driver->data))
+            reporter_.report(subject, Problem{ProblemKind::WrongType,
+                                              path,
+                                              fmt::format("must be a string, not {}", driver->type_name()),
+                                              {},
+                                              {}});
         return false;
     }
     if (qemu_.has_device(subject.name)) return true;

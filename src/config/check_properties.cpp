@@ -204,13 +204,15 @@ std::vector<std::string> enum_values(const Property& property) {
         std::ranges::find(string_types, property.type) != string_types.end() ||
         std::ranges::find(integer_types, property.type, &IntegerType::name) != integer_types.end();
     if (is_plain) return {};
-    // The last word of the description that has a slash: "Error handling policy, report/ignore/stop".
+    // The last word of the description that has a slash: "Error handling policy, report/ignore/stop", since
+    // QEMU 9.1 "Error handling policy (report/ignore/stop)".
+    constexpr std::string_view between = " ()";
     std::string_view rest = property.description, list;
     while (!rest.empty()) {
-        const auto space = rest.find(' ');
-        const auto word = rest.substr(0, space);
+        const auto end = rest.find_first_of(between);
+        const auto word = rest.substr(0, end);
         if (word.find('/') != std::string_view::npos) list = word;
-        rest = space == std::string_view::npos ? std::string_view() : rest.substr(space + 1);
+        rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
     }
     std::vector<std::string> values;
     while (!list.empty()) {

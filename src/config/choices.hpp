@@ -37,6 +37,12 @@ enum class OnCrash { Stop, Pause, Restart };
 template <>
 inline constexpr std::array<std::string_view, 3> words_of<OnCrash>{"stop", "pause", "restart"};
 
+/// What becomes of a VM that a command of the host may be run for. Started: the guest runs. Stopped: QEMU has
+/// ended. Crashed: the guest has panicked.
+enum class HookEvent { Started, Stopped, Crashed };
+template <>
+inline constexpr std::array<std::string_view, 3> words_of<HookEvent>{"started", "stopped", "crashed"};
+
 /// Reduced: without namespaces and a root of its own, for where these cannot be had.
 enum class JailMode { Strict, Reduced, Off };
 template <>

@@ -52,8 +52,11 @@ std::string lifecycle_text(const Lifecycle& lifecycle) {
                     word_of(lifecycle.on_crash.value));
     // Records of VMs that run know nothing of newer keys: what is usual is not said.
     const auto death = lifecycle.on_supervisor_death.value;
-    if (death == OnSupervisorDeath::Keep) return text;
-    return text + line("on-supervisor-death", std::string(word_of(death)));
+    std::string more;
+    if (death != OnSupervisorDeath::Keep) more = line("on-supervisor-death", std::string(word_of(death)));
+    for (const auto& hook : lifecycle.hooks)
+        more += fmt::format("hooks.{} = {}\n", word_of(hook.event), strings(hook.argv));
+    return text + more;
 }
 
 /// What a jail is made of, and what it lets QEMU have.
@@ -123,6 +126,7 @@ std::string settings_text(const Vm& vm) {
     text +=
         fmt::format("cpus = {{ count = {}, sockets = {}, dies = {}, cores = {}, threads = {}, max = {} }}\n",
                     vm.smp.cpus, vm.smp.sockets, vm.smp.dies, vm.smp.cores, vm.smp.threads, vm.smp.maxcpus);
+    if (vm.uuid) text += line("uuid", vm.uuid->value);
     if (!vm.links_down.empty()) {
         std::vector<std::string> ids;
         for (const auto& link : vm.links_down) ids.push_back(link.value);

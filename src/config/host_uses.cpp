@@ -23,6 +23,7 @@ namespace fs = std::filesystem;
 enum class Way {
     Fdset,
     Getfd,  ///< takes "@X" only
+    Text,   ///< text, or "@X"
     Copy,
     Firmware,  ///< a path is copied; a plain name is looked up by QEMU among its own files
     Refused,   ///< has no way in
@@ -102,6 +103,7 @@ constexpr std::array rows{
     Row{Place::Netdev, "dgram", {"remote", "path"}, Way::Refused},
     Row{Place::Netdev, "socket", {"fd"}, Way::Getfd, Reach::ReadWrite, sockets},
     Row{Place::Object, "secret", {"file"}, Way::Copy},
+    Row{Place::Object, "secret", {"data"}, Way::Text, Reach::ReadOnly, "secret"},
     Row{Place::Object, "authz-list-file", {"filename"}, Way::Copy},
     Row{Place::Object, "rng-random", {"filename"}, Way::Fdset, Reach::ReadOnly, "file"},
     Row{Place::Object, "iommufd", {"fd"}, Way::Getfd, Reach::ReadWrite, "file"},
@@ -261,6 +263,7 @@ class Finder {
         const std::string text = *value.string();
         switch (row.way) {
             case Way::Remote:
+            case Way::Text:
                 return;
             case Way::Getfd:
                 report(DiagnosticKind::BadRef, value.origin,
@@ -317,8 +320,11 @@ class Finder {
             return;
         }
         check_access(*row, *host, node, origin);
-        const Entrance entrance = row->way == Way::Fdset ? Entrance::Fdset : Entrance::Getfd;
-        uses_.push_back({path_, entrance, host_access(*host), {}, id, origin});
+        const Entrance entrance = row->way == Way::Fdset  ? Entrance::Fdset
+                                  : row->way == Way::Text ? Entrance::Text
+                                                          : Entrance::Getfd;
+        const Access reach = entrance == Entrance::Text ? Access::ReadOnly : host_access(*host);
+        uses_.push_back({path_, entrance, reach, {}, id, origin});
     }
 
     /// QEMU opens /dev/fdset/N for what it will do, and is refused by a descriptor that cannot.

@@ -7,9 +7,12 @@
 #include "config/raw_level.hpp"
 #include "config/sugar_buses.hpp"
 #include "config/sugar_console.hpp"
+#include "config/sugar_devices.hpp"
 #include "config/sugar_disk.hpp"
 #include "config/sugar_net.hpp"
+#include "config/sugar_secret.hpp"
 #include "config/sugar_settings.hpp"
+#include "config/sugar_throttle.hpp"
 
 namespace qvm::config {
 namespace {
@@ -32,12 +35,16 @@ Vm lower(const Document& document, Diagnostics& diagnostics) {
     lower_settings(lowering, document);
     Buses buses(lowering);
     lower_iothreads(lowering);
+    lower_throttles(lowering);
+    lower_secrets(lowering);
     lower_disks(lowering, buses);
     lower_cdroms(lowering, buses);
     lower_nets(lowering);
     lower_console(lowering);
     lower_rng(lowering);
+    lower_devices(lowering);
     lower_raw(lowering);
+    lower_clocks(lowering);
     make_backing_explicit(vm);
     make_backing_read_only(vm);
     vm.console = find_console(vm);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "config/lowering.hpp"
 
-#include <cstdlib>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "base/file.hpp"
 #include "base/text.hpp"
 #include "config/vocabulary.hpp"
 #include "config/vocabulary_check.hpp"
@@ -136,6 +136,26 @@ void Lowering::add(Kind kind, std::string id, Members members, const Item& made_
     add(kind, std::move(id), std::move(members), made_by);
 }
 
+void Lowering::add_listener(const std::string& id, std::string_view socket, const Item& made_by) {
+    Members host(made_by.origin);
+    host.put("kind", std::string("socket")).put("mode", std::string("listen"));
+    host.put("runtime", std::string(socket));
+    add(Kind::Host, id, std::move(host), made_by);
+
+    // chardev-add wraps the address in `data` (QAPI: SocketAddressLegacy), netdev_add does not.
+    Members descriptor(made_by.origin);
+    descriptor.put("str", '@' + id);
+    Members address(made_by.origin);
+    address.put("type", std::string("fd")).put("data", std::move(descriptor.table()));
+    Members data(made_by.origin);
+    data.put("addr", std::move(address.table())).put("server", true).put("wait", false);
+    Members backend(made_by.origin);
+    backend.put("type", std::string("socket")).put("data", std::move(data.table()));
+    Members chardev(made_by.origin);
+    chardev.put("backend", std::move(backend.table()));
+    add(Kind::Chardev, id, std::move(chardev), made_by);
+}
+
 void Lowering::take_growth(Resource& node) {
     constexpr std::uint64_t sector = 512;
     constexpr const char* member = "grow-to";
@@ -198,10 +218,7 @@ void Lowering::report(DiagnosticKind kind, Origin origin, std::string message, s
 std::filesystem::path absolute_path(const Document& document, const Value& path) {
     namespace fs = std::filesystem;
     const std::string& text = path.string() == nullptr ? std::string() : *path.string();
-    const char* home = std::getenv("HOME");  // NOLINT(concurrency-mt-unsafe): one thread
-    if (home != nullptr && (text == "~" || text.starts_with("~/")))
-        return fs::path(home + text.substr(1)).lexically_normal();
-    return (document.directory_of(path.origin) / text).lexically_normal();
+    return (document.directory_of(path.origin) / expand_home(text)).lexically_normal();
 }
 
 }  // namespace qvm::config

@@ -92,6 +92,9 @@ class Lowering {
     /// The same, with what the user says in [X.override_key] merged over `members`.
     void add(Kind kind, std::string id, Members members, const Item& made_by, std::string_view override_key);
 
+    /// A chardev on which QEMU listens: the socket is `socket` in the VM's runtime directory.
+    void add_listener(const std::string& id, std::string_view socket, const Item& made_by);
+
     /// Reports the member of `table` that would give the resource another id than its table's name, and takes
     /// it out: the resource is there for those who refer to it.
     void drop_own_id(Kind kind, const std::string& id, const std::string& where, Table& table);

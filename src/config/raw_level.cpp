@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "base/text.hpp"
+#include "config/sugar_secret.hpp"
 
 namespace qvm::config {
 namespace {
@@ -21,11 +22,12 @@ struct HostKind {
     std::array<std::string_view, 3> keys;  ///< besides kind
     std::array<std::string_view, 2> needed;
 };
-constexpr std::array<HostKind, 4> host_kinds{{
+constexpr std::array<HostKind, 5> host_kinds{{
     {"file", {"path", "access"}, {"path"}},
     {"socket", {"path", "mode", "runtime"}, {}},
     {"tap", {"ifname"}, {"ifname"}},
     {"process", {"profile", "command"}, {"profile", "command"}},
+    {"secret", {"path", "env", "credential"}, {}},
 }};
 
 /// net/core/dev.c: dev_valid_name().
@@ -39,7 +41,7 @@ void check_host(Lowering& lowering, const Item& item) {
     const auto name = item.text("kind");
     if (!item.says("kind"))
         lowering.report(DiagnosticKind::Missing, item.origin, fmt::format("{} has no kind", item.where),
-                        {"say kind = \"file\", \"socket\", \"tap\" or \"process\""});
+                        {"say kind = \"file\", \"socket\", \"tap\", \"process\" or \"secret\""});
     const auto kind = std::ranges::find(host_kinds, name.value_or(""), &HostKind::name);
     if (kind == host_kinds.end()) return;
     for (const auto& entry : item.table->entries()) {
@@ -56,6 +58,7 @@ void check_host(Lowering& lowering, const Item& item) {
                         fmt::format("{} needs one of path and runtime", item.where),
                         {"path = \"..\" is a path of this host; runtime = \"..\" a file name in the VM's "
                          "runtime directory"});
+    if (kind->name == "secret") check_secret(lowering, item, "path");
     const auto ifname = item.text("ifname");
     if (kind->name == "tap" && ifname && !is_interface_name(*ifname))
         lowering.report(DiagnosticKind::BadValue, item.origin_of("ifname"),

@@ -36,6 +36,7 @@ enum class Entrance {
     Fdset,  ///< opened here, add-fd, "/dev/fdset/N" in its place
     Getfd,  ///< opened here, getfd, its name in its place
     Copy,   ///< copied into the jail's own read-only file system, its path there in its place
+    Text,   ///< a secret: its text is sent in its place
     Keep,   ///< a path that exists in the jail anyway (/dev/urandom, a firmware name QEMU finds itself)
 };
 
@@ -125,11 +126,19 @@ struct NamedTable {
     std::vector<HostUse> host_uses;  ///< made by find_host_uses(): [option.fw_cfg] file = "..", ...
 };
 
+/// A command of the host, run with the caller's rights.
+struct Hook {
+    HookEvent event = HookEvent::Started;
+    std::vector<std::string> argv;  ///< never empty; the first is a name for PATH, or absolute
+    Origin origin;
+};
+
 struct Lifecycle {
     Setting<std::chrono::milliseconds> stop_timeout{std::chrono::seconds(30), {}};
     Setting<OnReboot> on_reboot{OnReboot::Reset, {}};
     Setting<OnCrash> on_crash{OnCrash::Stop, {}};
     Setting<OnSupervisorDeath> on_supervisor_death{OnSupervisorDeath::Keep, {}};
+    std::vector<Hook> hooks;  ///< at most one of each event
 };
 
 struct UidRange {
@@ -168,6 +177,9 @@ struct QemuBinary {
     std::vector<std::filesystem::path> data;  ///< -L
 };
 
+/// In the VM's runtime directory: where the guest's agent answers.
+inline constexpr const char* agent_socket = "agent.sock";
+
 struct Vm {
     Setting<std::string> name;
     Machine machine;
@@ -178,6 +190,7 @@ struct Vm {
     std::vector<Resource> resources;  ///< in the order they were made; hosts among them
     std::vector<NamedTable> globals;
     std::vector<NamedTable> options;
+    std::optional<Setting<std::string>> uuid;      ///< none: all zero, as QEMU has it
     std::vector<Setting<std::string>> links_down;  ///< the ids of nics that begin without their link
     Setting<unsigned> spare_pcie_ports{4, {}};
     Lifecycle lifecycle;

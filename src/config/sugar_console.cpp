@@ -13,26 +13,6 @@ Item implied(const Table& nothing, const char* name) {
     return {name, name, &nothing, {}};
 }
 
-void console_backend(Lowering& lowering, const Item& console) {
-    Members host(console.origin);
-    host.put("kind", std::string("socket")).put("mode", std::string("listen"));
-    host.put("runtime", std::string(console_socket));
-    lowering.add(Kind::Host, console_id, std::move(host), console);
-
-    // chardev-add wraps the address in `data` (QAPI: SocketAddressLegacy), netdev_add does not.
-    Members descriptor(console.origin);
-    descriptor.put("str", std::string("@") + console_id);
-    Members address(console.origin);
-    address.put("type", std::string("fd")).put("data", std::move(descriptor.table()));
-    Members data(console.origin);
-    data.put("addr", std::move(address.table())).put("server", true).put("wait", false);
-    Members backend(console.origin);
-    backend.put("type", std::string("socket")).put("data", std::move(data.table()));
-    Members chardev(console.origin);
-    chardev.put("backend", std::move(backend.table()));
-    lowering.add(Kind::Chardev, console_id, std::move(chardev), console);
-}
-
 void console_device(Lowering& lowering, const Item& console, const std::string& type) {
     Members device(console.origin);
     if (type == "virtio") {
@@ -61,7 +41,7 @@ void lower_console(Lowering& lowering) {
     }
     const std::string type = console->text("type").value_or("serial");
     if (type == "none") return;
-    console_backend(lowering, *console);
+    lowering.add_listener(console_id, console_socket, *console);
     console_device(lowering, *console, type);
 }
 

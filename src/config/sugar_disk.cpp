@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/text.hpp"
+#include "config/sugar_secret.hpp"
 
 namespace qvm::config {
 namespace {
@@ -78,13 +79,15 @@ bool lower_node(Lowering& lowering, const Item& disk) {
         const auto format = driver_given ? disk.text("format") : format_of(lowering, disk, *file->string());
         if (!format && !driver_given) return false;
         if (format) node.put("driver", *format, disk.origin_of(disk.says("format") ? "format" : "file"));
+        if (format) encrypt(lowering, disk, *format, node);
     } else if (!driver_given) {
         if (!disk.says("file"))
             lowering.report(DiagnosticKind::Missing, disk.origin, fmt::format("{} has no file", disk.where),
                             {"say file = \"PATH\", or describe the node in [" + disk.where + ".blockdev]"});
         return false;
     }
-    node.copy("read-only", *disk.table, "read-only").copy("grow-to", *disk.table, "size");
+    node.copy("read-only", *disk.table, "read-only");
+    if (!disk.says("throttle")) node.copy("grow-to", *disk.table, "size");
     if (const Value* discard = disk.value("discard")) {
         const bool unmap =
             discard->boolean() != nullptr ? *discard->boolean() : *discard->string() == "unmap";
@@ -102,6 +105,21 @@ bool lower_node(Lowering& lowering, const Item& disk) {
     }
     lowering.add(Kind::Blockdev, disk.id, std::move(node), disk, "blockdev");
     return true;
+}
+
+/// A throttle over the node. It hands on no discard, and writes nothing, that it was not told of itself; and
+/// the device learns of another size only from the node that it uses.
+std::string lower_throttle(Lowering& lowering, const Item& disk) {
+    const auto group = disk.text("throttle");
+    if (!group) return disk.id;
+    Members node(disk.origin_of("throttle"));
+    node.put("driver", std::string("throttle")).put("throttle-group", *group).put("file", disk.id);
+    const Table& below = *lowering.vm().find({Kind::Blockdev, disk.id})->properties.table();
+    node.copy("read-only", below, "read-only").copy("discard", below, "discard");
+    node.copy("grow-to", *disk.table, "size");
+    const std::string id = disk.id + ".thr";
+    lowering.add(Kind::Blockdev, id, std::move(node), disk);
+    return id;
 }
 
 /// Keys that only some buses have a place for.
@@ -133,7 +151,7 @@ void check_combinations(Lowering& lowering, const Item& disk, const std::string&
                         {"say cache = \"none\" or \"directsync\""});
 }
 
-void lower_device(Lowering& lowering, Buses& buses, const Item& disk) {
+void lower_device(Lowering& lowering, Buses& buses, const Item& disk, const std::string& node) {
     const std::string bus = disk.text("bus").value_or("virtio");
     const Table* over = disk.inner("device");
     const bool bus_given = over != nullptr && over->find("bus") != nullptr;
@@ -154,7 +172,7 @@ void lower_device(Lowering& lowering, Buses& buses, const Item& disk) {
     } else {
         device.put("driver", std::string("usb-storage"), bus_origin);
     }
-    device.put("drive", disk.id);
+    device.put("drive", node);
     device.copy("serial", *disk.table, "serial").copy("bootindex", *disk.table, "boot");
     device.copy("share-rw", *disk.table, "share-rw");
     if (const CacheMode* cache = cache_of(disk))
@@ -167,7 +185,7 @@ void lower_device(Lowering& lowering, Buses& buses, const Item& disk) {
 void lower_disks(Lowering& lowering, Buses& buses) {
     for (const auto& disk : lowering.named("disk")) {
         check_combinations(lowering, disk, disk.text("bus").value_or("virtio"));
-        if (lower_node(lowering, disk)) lower_device(lowering, buses, disk);
+        if (lower_node(lowering, disk)) lower_device(lowering, buses, disk, lower_throttle(lowering, disk));
     }
 }
 

@@ -8,6 +8,8 @@
 
 #include <fmt/format.h>
 
+#include "config/stable.hpp"
+
 namespace qvm::config {
 namespace {
 
@@ -199,20 +201,6 @@ std::variant<Forward, std::string> parse_forward(std::string_view text) {
     forward.spec = first == last ? fmt::format("{}/{}:{}", address, first, guest)
                                  : fmt::format("{}/{}-{}:{}-{}", address, first, last, guest, guest_last);
     return forward;
-}
-
-std::string stable_mac(std::string_view vm, std::string_view nic) {
-    // FNV-1a, because it must never change; the blank keeps ("a", "bc") and ("ab", "c") apart.
-    std::uint64_t hash = 0xcbf29ce484222325U;
-    const auto add = [&](std::string_view text) {
-        for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
-    };
-    add(vm);
-    add(" ");
-    add(nic);
-    hash ^= hash >> 32U;
-    return fmt::format("52:54:00:{:02x}:{:02x}:{:02x}", hash >> 16U & 0xFFU, hash >> 8U & 0xFFU,
-                       hash & 0xFFU);
 }
 
 void lower_nets(Lowering& lowering) {

@@ -24,7 +24,4 @@ struct Forward {
 /// is wrong.
 std::variant<Forward, std::string> parse_forward(std::string_view text);
 
-/// A locally administered MAC address that is always the same for this VM and nic.
-std::string stable_mac(std::string_view vm, std::string_view nic);
-
 }  // namespace qvm::config

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "config/stable.hpp"
 #include "config/sugar_jail.hpp"
 #include "config/sugar_limits.hpp"
 #include "config/sugar_smp.hpp"
@@ -32,11 +33,6 @@ std::string proposal(std::string_view name) {
     return fit;
 }
 
-/// A file called vm.toml is named by its directory, any other by itself.
-std::string name_of_file(const fs::path& file) {
-    return file.filename() == "vm.toml" ? file.parent_path().filename().string() : file.stem().string();
-}
-
 void lower_name(Lowering& lowering, const Document& document) {
     Vm& vm = lowering.vm();
     std::string rule(vm_name_rule);
@@ -53,7 +49,7 @@ void lower_name(Lowering& lowering, const Document& document) {
         lowering.report(DiagnosticKind::Missing, {}, "the VM has no name", {"say name = \"..\""});
         return;
     }
-    vm.name.value = name_of_file(document.files.front());
+    vm.name.value = document.name();
     if (is_vm_name(vm.name.value)) return;
     const Origin file{std::make_shared<const std::string>(document.names.front().first), 0, 0, 0, nullptr};
     lowering.report(
@@ -141,6 +137,32 @@ void lower_kernel(Lowering& lowering) {
     lowering.vm().kernel = std::move(kernel);
 }
 
+/// A program is a name, or a path from the file that says it.
+std::string program_of(const Lowering& lowering, const Value& program) {
+    const std::string& name = *program.string();
+    const bool is_path = name.find('/') != std::string::npos || name.starts_with('~');
+    return is_path ? lowering.absolute(program).string() : name;
+}
+
+void lower_hook(Lowering& lowering, const Table& hooks, HookEvent event) {
+    const Value* said = hooks.find(word_of(event));
+    if (said == nullptr || said->array() == nullptr) return;
+    Hook hook{event, {}, said->origin};
+    for (const auto& word : *said->array()) {
+        if (word.string() == nullptr) return;
+        hook.argv.push_back(hook.argv.empty() ? program_of(lowering, word) : *word.string());
+    }
+    if (!hook.argv.empty() && !hook.argv[0].empty()) {
+        lowering.vm().lifecycle.hooks.push_back(std::move(hook));
+        return;
+    }
+    lowering.report(
+        DiagnosticKind::BadValue, said->origin,
+        fmt::format("lifecycle.hooks.{} names no program", word_of(event)),
+        {"it is a list of a program and its arguments, for example [\"./notify\", \"web\"]; no shell "
+         "looks at it"});
+}
+
 void lower_lifecycle(Lowering& lowering) {
     const auto item = lowering.single("lifecycle");
     if (!item) return;
@@ -150,6 +172,9 @@ void lower_lifecycle(Lowering& lowering) {
     item->choose("on-reboot", lifecycle.on_reboot);
     item->choose("on-crash", lifecycle.on_crash);
     item->choose("on-supervisor-death", lifecycle.on_supervisor_death);
+    if (const Table* hooks = item->inner("hooks"))
+        for (const auto event : {HookEvent::Started, HookEvent::Stopped, HookEvent::Crashed})
+            lower_hook(lowering, *hooks, event);
 }
 
 std::vector<fs::path> path_list(const Lowering& lowering, const Value* value) {
@@ -164,11 +189,8 @@ void lower_qemu(Lowering& lowering) {
     const auto item = lowering.single("qemu");
     if (!item) return;
     QemuBinary& qemu = lowering.vm().qemu;
-    if (const Value* binary = item->value("binary")) {
-        const std::string& name = *binary->string();
-        const bool is_path = name.find('/') != std::string::npos || name.starts_with('~');
-        qemu.binary = {is_path ? lowering.absolute(*binary).string() : name, binary->origin};
-    }
+    if (const Value* binary = item->value("binary"))
+        qemu.binary = {program_of(lowering, *binary), binary->origin};
     if (const Value* loader = item->value("loader")) qemu.loader = lowering.absolute(*loader);
     if (const Value* modules = item->value("module-dir")) qemu.module_dir = lowering.absolute(*modules);
     qemu.library_path = path_list(lowering, item->value("library-path"));
@@ -203,6 +225,36 @@ void lower_jail(Lowering& lowering) {
     lower_jail_more(lowering, *jail);
 }
 
+/// Text in the one form that QEMU takes: 8-4-4-4-12 hexadecimal digits.
+bool is_uuid(std::string_view text) {
+    constexpr std::size_t length = 36;
+    if (text.size() != length) return false;
+    for (std::size_t i = 0; i < length; ++i) {
+        const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+        const char c = text[i];
+        const bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+        if (dash ? c != '-' : !hex) return false;
+    }
+    return true;
+}
+
+void lower_uuid(Lowering& lowering) {
+    Vm& vm = lowering.vm();
+    const Value* said = lowering.root().find("uuid");
+    if (said != nullptr && said->string() != nullptr) {
+        vm.uuid = {*said->string(), said->origin};
+        if (!is_uuid(*said->string()))
+            lowering.report(
+                DiagnosticKind::BadValue, said->origin, fmt::format("'{}' is not a UUID", *said->string()),
+                {fmt::format("for example uuid = \"{}\"; without it, one is made of the VM's name",
+                             stable_uuid(vm.name.value))});
+        return;
+    }
+    const bool wanted =
+        said != nullptr && said->boolean() != nullptr ? *said->boolean() : lowering.defaults();
+    if (wanted) vm.uuid = {stable_uuid(vm.name.value), said != nullptr ? said->origin : Origin{}};
+}
+
 void lower_attach(Lowering& lowering) {
     if (const auto attach = lowering.single("attach")) attach->choose("allow", lowering.vm().attach_allow);
 }
@@ -211,6 +263,7 @@ void lower_attach(Lowering& lowering) {
 
 void lower_settings(Lowering& lowering, const Document& document) {
     lower_name(lowering, document);
+    lower_uuid(lowering);
     lower_machine(lowering);
     lower_cpu(lowering);
     lower_smp(lowering);

@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "config/interpolation.hpp"
+
 namespace qvm::config {
 namespace {
 
@@ -36,17 +38,7 @@ struct Writer {
     }
 };
 
-}  // namespace
-
-std::string toml_key(std::string_view key) {
-    const auto bare = [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-               c == '-';
-    };
-    return !key.empty() && std::ranges::all_of(key, bare) ? std::string(key) : toml_string(key);
-}
-
-std::string toml_string(std::string_view text) {
+std::string in_quotes(std::string_view text) {
     std::string out = "\"";
     for (const char c : text) {
         const auto byte = static_cast<unsigned char>(c);
@@ -62,6 +54,20 @@ std::string toml_string(std::string_view text) {
             out += c;
     }
     return out + '"';
+}
+
+}  // namespace
+
+std::string toml_key(std::string_view key) {
+    const auto bare = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+               c == '-';
+    };
+    return !key.empty() && std::ranges::all_of(key, bare) ? std::string(key) : in_quotes(key);
+}
+
+std::string toml_string(std::string_view text) {
+    return in_quotes(without_variables(text));
 }
 
 std::string toml_value(const Value& value) {

@@ -10,6 +10,7 @@ namespace qvm::config {
 
 /// A key, in quotes where TOML wants them.
 std::string toml_key(std::string_view key);
+/// As load() reads it back: ${ is $${.
 std::string toml_string(std::string_view text);
 /// On one line; tables in braces; null as false, which is how the language writes it.
 std::string toml_value(const Value& value);

@@ -20,7 +20,7 @@ constexpr std::array<Words, 3> aio_modes{"threads", "native", "io_uring"};
 constexpr std::array<Words, 2> discard_modes{"ignore", "unmap"};
 constexpr std::array<Words, 2> net_types{"user", "none"};
 constexpr std::array<Words, 3> console_types{"serial", "virtio", "none"};
-constexpr std::array<Words, 4> host_kinds{"file", "socket", "tap", "process"};
+constexpr std::array<Words, 5> host_kinds{"file", "socket", "tap", "process", "secret"};
 constexpr std::array<Words, 3> access_words{"ro", "rw", "wo"};
 constexpr std::array<Words, 2> socket_modes{"listen", "connect"};
 constexpr std::array<Words, 1> process_profiles{"passt"};
@@ -31,6 +31,9 @@ constexpr std::int64_t least_processors = 10, most_processors = 4'096'000;
 constexpr KeyRule enabled_key{"enabled", boolean};
 
 constexpr std::array name_rule{KeyRule{"name", string}};
+constexpr std::array extends_rule{KeyRule{"extends", string}};
+constexpr std::array include_rule{KeyRule{"include", string | strings}};
+constexpr std::array unset_rule{KeyRule{"unset", strings}};
 constexpr std::array defaults_rule{KeyRule{"defaults", boolean}};
 constexpr std::array link_down_rule{KeyRule{"link-down", strings}};
 constexpr std::array memory_keys{KeyRule{"size", size}};
@@ -43,15 +46,43 @@ constexpr std::array machine_keys{KeyRule{"type", string}, KeyRule{"accel", stri
 constexpr std::array cpu_keys{KeyRule{"model", string}};
 constexpr std::array kernel_keys{KeyRule{"image", string | as_path}, KeyRule{"initrd", string | as_path},
                                  KeyRule{"append", string}, KeyRule{"dtb", string | as_path}, enabled_key};
+/// What QEMU takes of a throttle group (include/qemu/throttle.h: THROTTLE_VALUE_MAX).
+constexpr std::int64_t most_throttled = 1'000'000'000'000'000;
+constexpr std::array iops_keys{
+    KeyRule{"total", integer, {}, 0, most_throttled},    KeyRule{"read", integer, {}, 0, most_throttled},
+    KeyRule{"write", integer, {}, 0, most_throttled},    KeyRule{"total-max", integer, {}, 0, most_throttled},
+    KeyRule{"read-max", integer, {}, 0, most_throttled}, KeyRule{"write-max", integer, {}, 0, most_throttled},
+};
+constexpr std::array bytes_keys{
+    KeyRule{"total", size, {}, 0, most_throttled},    KeyRule{"read", size, {}, 0, most_throttled},
+    KeyRule{"write", size, {}, 0, most_throttled},    KeyRule{"total-max", size, {}, 0, most_throttled},
+    KeyRule{"read-max", size, {}, 0, most_throttled}, KeyRule{"write-max", size, {}, 0, most_throttled},
+};
+constexpr std::array throttle_keys{KeyRule{"iops", table, {}, 0, 0, iops_keys},
+                                   KeyRule{"bytes", table, {}, 0, 0, bytes_keys}, enabled_key};
+constexpr std::array secret_keys{KeyRule{"file", string | as_path}, KeyRule{"env", string},
+                                 KeyRule{"credential", string}, enabled_key};
+constexpr std::array<Words, 1> encryption_formats{"luks"};
+constexpr std::array encrypt_keys{KeyRule{"format", string, encryption_formats}, KeyRule{"secret", string}};
 constexpr std::array disk_keys{
-    KeyRule{"file", string | as_path}, KeyRule{"size", size, {}, 512},
-    KeyRule{"format", string},         KeyRule{"bus", string, disk_buses},
-    KeyRule{"read-only", boolean},     KeyRule{"cache", string, cache_modes},
-    KeyRule{"aio", string, aio_modes}, KeyRule{"discard", string | boolean, discard_modes},
-    KeyRule{"iothread", string},       KeyRule{"queues", integer, {}, 1, 1024},
-    KeyRule{"serial", string},         KeyRule{"boot", integer, {}, 0, INT32_MAX},
-    KeyRule{"share-rw", boolean},      KeyRule{"blockdev", table},
-    KeyRule{"device", table},          enabled_key,
+    KeyRule{"file", string | as_path},
+    KeyRule{"size", size, {}, 512},
+    KeyRule{"format", string},
+    KeyRule{"bus", string, disk_buses},
+    KeyRule{"read-only", boolean},
+    KeyRule{"cache", string, cache_modes},
+    KeyRule{"aio", string, aio_modes},
+    KeyRule{"discard", string | boolean, discard_modes},
+    KeyRule{"iothread", string},
+    KeyRule{"queues", integer, {}, 1, 1024},
+    KeyRule{"serial", string},
+    KeyRule{"boot", integer, {}, 0, INT32_MAX},
+    KeyRule{"share-rw", boolean},
+    KeyRule{"throttle", string},
+    KeyRule{"encrypt", table, {}, 0, 0, encrypt_keys},
+    KeyRule{"blockdev", table},
+    KeyRule{"device", table},
+    enabled_key,
 };
 constexpr std::array cdrom_keys{KeyRule{"file", string | as_path}, KeyRule{"bus", string, cdrom_buses},
                                 KeyRule{"boot", integer, {}, 0, INT32_MAX}, enabled_key};
@@ -71,11 +102,34 @@ constexpr std::array net_keys{
 constexpr std::array console_keys{KeyRule{"type", string, console_types}, enabled_key};
 constexpr std::array rng_keys{enabled_key};
 constexpr std::array iothread_keys{enabled_key};
+constexpr std::array balloon_keys{KeyRule{"deflate-on-oom", boolean}, KeyRule{"free-page-reporting", boolean},
+                                  enabled_key};
+constexpr std::array agent_keys{enabled_key};
+constexpr std::array vsock_keys{KeyRule{"cid", integer, {}, 3, UINT32_MAX - 1}, enabled_key};
+constexpr std::array<Words, 2> input_buses{"usb", "virtio"};
+constexpr std::array input_keys{KeyRule{"bus", string, input_buses}, KeyRule{"tablet", boolean},
+                                KeyRule{"keyboard", boolean}, KeyRule{"mouse", boolean}, enabled_key};
+constexpr std::array uuid_rule{KeyRule{"uuid", string | boolean}};
+constexpr std::array<Words, 3> rtc_clocks{"host", "rt", "vm"};
+constexpr std::array<Words, 2> rtc_driftfixes{"none", "slew"};
+constexpr std::array rtc_keys{KeyRule{"base", string}, KeyRule{"clock", string, rtc_clocks},
+                              KeyRule{"driftfix", string, rtc_driftfixes}};
+constexpr std::array<Words, 2> watchdog_models{"i6300esb", "ib700"};
+constexpr std::array<Words, 7> watchdog_actions{"reset", "shutdown",   "poweroff", "pause",
+                                                "debug", "inject-nmi", "none"};
+constexpr std::array watchdog_keys{KeyRule{"model", string, watchdog_models},
+                                   KeyRule{"action", string, watchdog_actions}, enabled_key};
+constexpr std::array<Words, 5> video_models{"virtio", "vga", "qxl", "bochs", "cirrus"};
+constexpr std::array video_keys{KeyRule{"model", string, video_models}, KeyRule{"heads", integer, {}, 1, 16},
+                                KeyRule{"memory", size, {}, 1 << 20, std::int64_t{1} << 32}, enabled_key};
 constexpr std::array hotplug_keys{KeyRule{"pcie-ports", integer, {}, 0, 200}};
+constexpr std::array hook_keys{KeyRule{"started", strings}, KeyRule{"stopped", strings},
+                               KeyRule{"crashed", strings}};
 constexpr std::array lifecycle_keys{KeyRule{"stop-timeout", duration},
                                     KeyRule{"on-reboot", string, words_of<OnReboot>},
                                     KeyRule{"on-crash", string, words_of<OnCrash>},
-                                    KeyRule{"on-supervisor-death", string, words_of<OnSupervisorDeath>}};
+                                    KeyRule{"on-supervisor-death", string, words_of<OnSupervisorDeath>},
+                                    KeyRule{"hooks", table, {}, 0, 0, hook_keys}};
 constexpr std::array attach_keys{KeyRule{"allow", string, words_of<AttachAllow>}};
 constexpr std::array jail_keys{KeyRule{"mode", string, words_of<JailMode>},
                                KeyRule{"landlock", string, words_of<JailLandlock>},
@@ -108,10 +162,16 @@ constexpr std::array host_keys{
     KeyRule{"ifname", string},
     KeyRule{"profile", string, process_profiles},
     KeyRule{"command", strings},
+    KeyRule{"env", string},
+    KeyRule{"credential", string},
 };
 
 constexpr std::array tables{
     TableRule{"name", Shape::Plain, name_rule},
+    TableRule{"extends", Shape::Plain, extends_rule},
+    TableRule{"include", Shape::Plain, include_rule},
+    TableRule{"unset", Shape::Plain, unset_rule},
+    TableRule{"vars", Shape::Single, {}, true},
     TableRule{"defaults", Shape::Plain, defaults_rule},
     TableRule{"memory", Shape::Single, memory_keys, false, "size", size},
     TableRule{"cpus", Shape::Single, cpus_keys, false, "count", integer},
@@ -123,7 +183,17 @@ constexpr std::array tables{
     TableRule{"net", Shape::Named, net_keys, false, {}, 0, true},
     TableRule{"console", Shape::Single, console_keys, false, "type", string, true},
     TableRule{"rng", Shape::Single, rng_keys, false, {}, 0, true},
+    TableRule{"balloon", Shape::Single, balloon_keys, false, {}, 0, true},
+    TableRule{"agent", Shape::Single, agent_keys, false, {}, 0, true},
+    TableRule{"vsock", Shape::Single, vsock_keys, false, {}, 0, true},
+    TableRule{"input", Shape::Single, input_keys, false, {}, 0, true},
+    TableRule{"uuid", Shape::Plain, uuid_rule},
+    TableRule{"rtc", Shape::Single, rtc_keys, false, "base", string},
+    TableRule{"watchdog", Shape::Single, watchdog_keys, false, "model", string, true},
+    TableRule{"video", Shape::Single, video_keys, false, "model", string, true},
     TableRule{"iothread", Shape::Named, iothread_keys, true, {}, 0, true},
+    TableRule{"throttle", Shape::Named, throttle_keys, false, {}, 0, true},
+    TableRule{"secret", Shape::Named, secret_keys, false, {}, 0, true},
     TableRule{"link-down", Shape::Plain, link_down_rule},
     TableRule{"hotplug", Shape::Single, hotplug_keys},
     TableRule{"lifecycle", Shape::Single, lifecycle_keys},
@@ -154,8 +224,11 @@ bool digit(char c) {
 /// The short form of `value` as a table, at the same place.
 void expand(const TableRule& rule, Entry& entry) {
     Value& value = entry.value;
-    const bool flag = value.boolean() != nullptr && rule.switchable;
-    const bool word = (value.is_string() && (rule.short_takes & (string | size)) != 0) ||
+    // What it will be is not known yet.
+    const bool variable = value.is_string() && value.string()->find("${") != std::string::npos;
+    const bool flag = rule.switchable && (value.boolean() != nullptr || (variable && rule.short_takes == 0));
+    const bool word = (variable && rule.short_takes != 0) ||
+                      (value.is_string() && (rule.short_takes & (string | size)) != 0) ||
                       (value.integer() != nullptr && (rule.short_takes & (integer | size)) != 0);
     if (!flag && !word) return;
     const Origin origin = value.origin;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Whatever bytes a file or a --set holds: reading, merging and lowering them ends, without a crash, and what
-// has no mistakes lowers to the same VM again after it was written at the raw level.
+// Whatever bytes a file, what it inherits, a --set or an --unset holds: reading, merging and lowering them
+// ends, without a crash, and what has no mistakes lowers to the same VM again after it was written at the raw
+// level.
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -17,7 +19,14 @@ using namespace qvm::config;
 
 std::string compiled(const std::vector<SourceText>& texts, const std::vector<Override>& overrides,
                      Diagnostics& diagnostics) {
-    const Document document = load(texts, overrides, diagnostics);
+    // A file may inherit the others.
+    const Library library{{"/templates"}, [&texts](const std::filesystem::path& path) {
+                              for (const auto& text : texts)
+                                  if (text.path.filename() == path.filename())
+                                      return FileContent{text.text, 0};
+                              return FileContent{{}, ENOENT};
+                          }};
+    const Document document = load(texts, overrides, diagnostics, library);
     Vm vm = lower(document, diagnostics);
     find_host_uses(vm, document, diagnostics);
     diagnostics.sort();

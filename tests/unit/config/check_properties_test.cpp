@@ -69,6 +69,8 @@ TEST_CASE("integers are written as sizes, digits and hexadecimal digits too") {
 TEST_CASE("enums are told by their description") {
     const Property error = of("BlockdevOnError", "Error handling policy, report/ignore/enospc/stop/auto");
     CHECK(enum_values(error) == std::vector<std::string>{"report", "ignore", "enospc", "stop", "auto"});
+    const Property newer = of("BlockdevOnError", "Error handling policy (report/ignore/enospc/stop/auto)");
+    CHECK(enum_values(newer) == enum_values(error));
     CHECK(run(error, "stop").message.empty());
     CHECK(run(error, "stpo").nearest == "stop");
     CHECK(run(error, true).message == "must be a string, not a boolean");

@@ -5,27 +5,23 @@
 
 #include <array>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 
 #include <fmt/format.h>
 
+#include "base/file.hpp"
 #include "base/json.hpp"
 #include "config/dump.hpp"
 #include "config/host_uses.hpp"
+#include "config/stable.hpp"
 #include "config/sugar_net.hpp"
 #include "support/catch.hpp"
+#include "support/golden.hpp"
 #include "unit/config/vm_json.hpp"
 
 namespace qvm::config {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string read(const fs::path& path) {
-    std::ifstream stream(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
-}
 
 struct Lowered {
     Diagnostics diagnostics;
@@ -48,7 +44,7 @@ std::string messages(const Lowered& result) {
 }
 
 std::string uses_text(const Vm& vm) {
-    constexpr std::array entrances{"fdset", "getfd", "copy", "keep"};
+    constexpr std::array entrances{"fdset", "getfd", "copy", "text", "keep"};
     constexpr std::array accesses{"ro", "rw", "wo"};
     std::string text;
     for (const auto& resource : vm.resources)
@@ -62,20 +58,12 @@ std::string uses_text(const Vm& vm) {
 
 TEST_CASE("goldens: what each file means") {
     REQUIRE(setenv("HOME", "/home/me", 1) == 0);
-    const bool accept = std::getenv("QVM_TEST_ACCEPT") != nullptr;
     for (const auto& file : fs::directory_iterator(QVM_SOURCE_DIR "/tests/golden/lower")) {
         if (file.path().extension() != ".toml") continue;
-        const auto result = lowered(read(file.path()), fs::path("/vm") / file.path().filename());
+        const auto result = lowered(read_file(file.path()).bytes, fs::path("/vm") / file.path().filename());
         const std::string text = result.diagnostics.to_text(false) + "# ---\n" + to_toml(result.vm) +
                                  "\n# ---\n" + uses_text(result.vm);
-        const fs::path expected = fs::path(file.path()).replace_extension(".txt");
-        INFO(expected.string());
-        if (accept && read(expected) != text) {
-            std::ofstream(expected, std::ios::binary) << text;
-            FAIL_CHECK("rewritten: " << expected.string());
-        } else {
-            CHECK(read(expected) == text);
-        }
+        test::check_golden(fs::path(file.path()).replace_extension(".txt"), text);
     }
 }
 
@@ -145,6 +133,20 @@ TEST_CASE("a nic's MAC never changes, and differs between VMs and nics") {
     CHECK(stable_mac("web", "lan") == "52:54:00:29:26:87");
     CHECK(stable_mac("web", "lan") != stable_mac("web", "wan"));
     CHECK(stable_mac("a", "bc") != stable_mac("ab", "c"));
+}
+
+TEST_CASE("a VM's UUID and address never change, and differ between VMs") {
+    CHECK(lowered("", "/srv/web.toml").vm.uuid->value == stable_uuid("web"));
+    CHECK(stable_uuid("web") == "260ec277-ac05-85f3-9e30-2e5bd7c04409");
+    CHECK(stable_uuid("web") != stable_uuid("db"));
+    CHECK(stable_cid("web") == 752278529);
+    CHECK(stable_cid("web") != stable_cid("db"));
+    CHECK_FALSE(lowered("uuid = false").vm.uuid);
+    CHECK_FALSE(lowered("defaults = false").vm.uuid);
+    CHECK(lowered("defaults = false\nuuid = true\nname = 'web'").vm.uuid->value == stable_uuid("web"));
+    const std::string own = "c0ffee00-0000-4000-8000-00000000000A";
+    CHECK(lowered("uuid = '" + own + "'").vm.uuid->value == own);
+    CHECK(messages(lowered("uuid = 'c0ffee'")) == "'c0ffee' is not a UUID\n");
 }
 
 TEST_CASE("what is made by default gives way to the user's own") {

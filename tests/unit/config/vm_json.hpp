@@ -46,12 +46,14 @@ inline Json settings_json(const Vm& vm) {
     json["cpu properties"] = to_json(vm.cpu.properties);
     json["smp"] = {vm.smp.cpus, vm.smp.sockets, vm.smp.dies, vm.smp.cores, vm.smp.threads, vm.smp.maxcpus};
     json["memory"] = vm.memory.value;
+    if (vm.uuid) json["uuid"] = vm.uuid->value;
     json["ports"] = vm.spare_pcie_ports.value;
     for (const auto& link : vm.links_down) json["links-down"].push_back(link.value);
     json["stop-timeout"] = vm.lifecycle.stop_timeout.value.count();
     json["on-reboot"] = static_cast<int>(vm.lifecycle.on_reboot.value);
     json["on-crash"] = static_cast<int>(vm.lifecycle.on_crash.value);
     json["on-supervisor-death"] = static_cast<int>(vm.lifecycle.on_supervisor_death.value);
+    for (const auto& hook : vm.lifecycle.hooks) json["hooks"][std::string(word_of(hook.event))] = hook.argv;
     json["jail"] = static_cast<int>(vm.jail_mode.value);
     json["cgroup"] = static_cast<int>(vm.jail.cgroup.value);
     json["jail root"] = static_cast<int>(vm.jail.root.value);

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "config/import.hpp"
+
+#include <filesystem>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "cli/terminal.hpp"
+#include "cli/user_file.hpp"
+#include "cli/verbs.hpp"
+#include "config/document.hpp"
+#include "config/shell_words.hpp"
+
+namespace qvm::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Arguments {
+    std::string argv, argv_file, out;
+    std::vector<std::string> words;
+    bool force = false;
+};
+
+config::ShellCommand read_command(std::string_view script, const std::string& where) {
+    auto command = config::qemu_command(script);
+    if (command.words.empty())
+        throw Error(ExitCode::Invalid, fmt::format("{} has no command that starts QEMU", where),
+                    "one begins with qemu-system-ARCH, qemu-kvm or kvm, and has options");
+    return command;
+}
+
+config::ShellCommand command_of(const Arguments& arguments) {
+    if (!arguments.words.empty()) return {arguments.words, {}};
+    if (arguments.argv_file == "-") return read_command(read_standard_input(), "standard input");
+    if (!arguments.argv_file.empty())
+        return read_command(config::read_files({arguments.argv_file}).front().text,
+                            fmt::format("'{}'", arguments.argv_file));
+    // Options without QEMU's name are as good.
+    const bool options_only = arguments.argv.starts_with('-');
+    return read_command((options_only ? "qemu-system-x86_64 " : "") + arguments.argv, "the word of --argv");
+}
+
+void write(const Arguments& arguments, const std::string& toml) {
+    if (arguments.out.empty()) {
+        fmt::print("{}", toml);
+        return;
+    }
+    if (arguments.force && fs::exists(arguments.out))
+        replace_file(arguments.out, toml);
+    else
+        make_file(arguments.out, toml);
+    const fs::path directory = fs::absolute(arguments.out).parent_path();
+    std::error_code ignored;
+    if (!fs::equivalent(directory, fs::current_path(), ignored))
+        print_warning(fmt::format("relative paths in '{}' are relative to '{}' now", arguments.out,
+                                  directory.string()));
+}
+
+ExitCode import(const Arguments& arguments) {
+    const int ways = (arguments.argv.empty() ? 0 : 1) + (arguments.argv_file.empty() ? 0 : 1) +
+                     (arguments.words.empty() ? 0 : 1);
+    if (ways != 1)
+        throw Error(ExitCode::Usage, "import wants one command line",
+                    "say --argv 'qemu-system-x86_64 ..', --argv-file SCRIPT, or -- qemu-system-x86_64 ..");
+    auto command = command_of(arguments);
+    const auto import = config::import_command(command.words);
+    write(arguments, import.toml);
+    for (const auto& warning : command.warnings) print_warning(warning);
+    for (const auto& warning : import.warnings) print_warning(warning);
+    return ExitCode::Ok;
+}
+
+}  // namespace
+
+void add_import(CLI::App& app, Action& action) {
+    auto* verb = app.add_subcommand("import", "Write a VM's file from a command line of QEMU");
+    auto arguments = std::make_shared<Arguments>();
+    verb->add_option("--argv", arguments->argv, "the command line, as one word")->type_name("COMMAND");
+    verb->add_option("--argv-file", arguments->argv_file, "a shell script that has it; - is standard input")
+        ->type_name("FILE");
+    verb->add_option("command", arguments->words, "the command line, after --")->type_name("WORD");
+    verb->add_option("-o,--out", arguments->out, "write to a new file instead of standard output")
+        ->type_name("FILE");
+    verb->add_flag("--force", arguments->force, "with --out: replace a file that is there");
+    verb->callback([arguments, &action] { action = [arguments] { return import(*arguments); }; });
+}
+
+}  // namespace qvm::cli

@@ -1,0 +1,1 @@
+qemu-system-x86_64 -M q35 -m 1G -chardev socket,id=charmonitor,path=/run/mon.sock,server,nowait -mon chardev=charmonitor,id=monitor,mode=control -chardev file,id=log,path=serial.log -serial chardev:log

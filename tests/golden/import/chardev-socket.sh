@@ -1,0 +1,1 @@
+qemu-system-x86_64 -M q35 -m 1G -nodefaults -chardev socket,id=agent,path=/run/vm/agent.sock,server=on,wait=off -device virtio-serial-pci -device virtserialport,chardev=agent,name=org.qemu.guest_agent.0

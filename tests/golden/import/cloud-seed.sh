@@ -1,0 +1,1 @@
+qemu-system-x86_64 -accel kvm -accel tcg -m 1G -drive file=jammy.img,format=qcow2,if=virtio -drive file=seed.img,format=raw,if=virtio,readonly=on -netdev user,id=n,hostfwd=tcp::2222-:22 -device virtio-net-pci,netdev=n -smbios type=1,serial=ds=nocloud -nographic

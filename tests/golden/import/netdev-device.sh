@@ -1,0 +1,1 @@
+qemu-system-x86_64 -M q35 -accel kvm -m 2G -netdev user,id=net0,hostfwd=tcp:127.0.0.1:8080-:80,hostfwd=udp::5353-:53 -device virtio-net-pci,netdev=net0,mac=52:54:00:12:34:56 -drive file=web.qcow2,if=none,id=hd0 -device virtio-blk-pci,drive=hd0,bootindex=1

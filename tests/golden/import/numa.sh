@@ -1,0 +1,1 @@
+qemu-system-x86_64 -M q35 -m 4G -smp 4 -object memory-backend-ram,id=m0,size=2G,host-nodes=0-1,policy=bind -object memory-backend-ram,id=m1,size=2G -numa node,nodeid=0,cpus=0-1,memdev=m0 -numa node,nodeid=1,cpus=2-3,memdev=m1

@@ -1,0 +1,1 @@
+qemu-system-x86_64 -M q35 -m 1G -device pcie-root-port,id=rp1,slot=1,chassis=1 -device virtio-blk-pci,bus=rp1,drive=d0,werror=stop,rerror=stop -drive file=a.qcow2,if=none,id=d0,detect-zeroes=unmap,discard=on

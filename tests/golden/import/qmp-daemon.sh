@@ -1,0 +1,1 @@
+qemu-system-x86_64 -name guest=web01,debug-threads=on -M pc -m 1G -qmp unix:/run/web01.sock,server=on,wait=off -monitor none -daemonize -pidfile /run/web01.pid -drive file=web01.qcow2,if=virtio -vnc :1

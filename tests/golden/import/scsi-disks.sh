@@ -1,0 +1,1 @@
+qemu-system-x86_64 -M q35 -m 2G -device virtio-scsi-pci,id=scsi0,num_queues=4 -drive file=a.qcow2,if=none,id=drive-a -device scsi-hd,drive=drive-a,bus=scsi0.0,serial=0001 -drive file=b.qcow2,if=none,id=drive-b -device scsi-hd,drive=drive-b

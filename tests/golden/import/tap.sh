@@ -1,0 +1,1 @@
+qemu-system-x86_64 -m 1G -netdev tap,id=lan,ifname=tap0,script=no,downscript=no,vhost=on -device virtio-net,netdev=lan,mac=52:54:00:aa:bb:cc -drive file=srv.raw,format=raw,if=virtio,cache=none,aio=native

@@ -1,0 +1,1 @@
+qemu-system-x86_64 -M q35 -m 4G -chardev socket,id=chrtpm,path=/tmp/swtpm.sock -tpmdev emulator,id=tpm0,chardev=chrtpm -device tpm-tis,tpmdev=tpm0 -fsdev local,id=f0,path=/home/me/src,security_model=none -device virtio-9p-pci,fsdev=f0,mount_tag=src -virtfs local,path=/srv,mount_tag=srv,security_model=none

@@ -1,0 +1,1 @@
+qemu-system-x86_64 -M microvm -m 256M -nodefaults -no-user-config -nographic -kernel vmlinux -append "console=hvc0 root=/dev/vda" -chardev stdio,id=virtiocon0 -device virtio-serial-device -device virtconsole,chardev=virtiocon0 -drive id=root,file=root.raw,format=raw,if=none -device virtio-blk-device,drive=root
