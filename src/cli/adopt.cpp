@@ -18,6 +18,7 @@ constexpr std::chrono::seconds patience{20};
 void send_away(const launch::VmState& vm) {
     const auto applied = vm.applied();
     const PidFd supervisor = applied ? applied->supervisor.open() : PidFd();
+    const PidFd spawner = applied && applied->spawner ? applied->spawner->open() : PidFd();
     try {
         Attached(vm).execute(launch::control::leave, Json::object(), patience);
     } catch (const qmp::ExecuteError& error) {
@@ -25,14 +26,16 @@ void send_away(const launch::VmState& vm) {
                     fmt::format("{}: its supervisor stays: {}", vm.name(), error.description()));
     }
     const auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(patience).count();
-    if (supervisor && !supervisor.wait_ended(static_cast<int>(limit)))
+    const auto gone = [&](const PidFd& process) {
+        return !process || process.wait_ended(static_cast<int>(limit));
+    };
+    // The spawner ends last, and may hold the lock of its child until then.
+    if (!gone(supervisor) || !gone(spawner))
         throw Error(ExitCode::TimedOut, fmt::format("{}: its supervisor does not go", vm.name()),
                     fmt::format("`qvm status {}` tells what there is", vm.name()));
 }
 
-ExitCode adopt(const std::string& word, bool replace) {
-    launch::VmState vm = find_vm(word);
-    if (replace && vm.condition() == launch::Condition::Running) send_away(vm);
+ExitCode not_to_be_adopted(const launch::VmState& vm) {
     switch (vm.condition()) {
         case launch::Condition::Stopped:
             throw not_running(vm);
@@ -43,11 +46,16 @@ ExitCode adopt(const std::string& word, bool replace) {
         case launch::Condition::Orphaned:
             break;
     }
-    if (!launch::can_be_adopted(vm))
-        throw Error(
-            ExitCode::NoSuchVm, fmt::format("{}: its start was interrupted", vm.name()),
-            fmt::format("`qvm kill {0}` ends what there is of it; `qvm up {0}` starts it anew", vm.name()));
+    throw Error(ExitCode::NoSuchVm, fmt::format("{}: its start was interrupted", vm.name()),
+                fmt::format("`qvm kill {0}` ends what there is of it; `qvm up {0}` starts it anew", vm.name()));
+}
+
+ExitCode adopt(const std::string& word, bool replace) {
+    launch::VmState vm = find_vm(word);
+    if (replace && vm.condition() == launch::Condition::Running) send_away(vm);
+    if (!launch::can_be_adopted(vm)) return not_to_be_adopted(vm);
     adopt_orphan(vm, replace ? "" : "its supervisor had died; it has a new one");
+    if (vm.condition() == launch::Condition::Stopped) throw not_running(vm);
     fmt::print("{}: running\n", vm.name());
     return ExitCode::Ok;
 }

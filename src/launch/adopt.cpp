@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "launch/adopt.hpp"
 
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
 #include <fcntl.h>
 #include <memory>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
 
 #include <fmt/format.h>
 
 #include "launch/plan.hpp"
+#include "launch/spawner.hpp"
 #include "launch/supervisor.hpp"
 #include "qmp/async.hpp"
 
@@ -39,10 +45,10 @@ awaitable<Started> find_again(qmp::net::io_context& context, const VmState& stat
 }
 
 awaitable<void> supervise(qmp::net::io_context& context, const VmState& state, Applied applied,
-                          Reporter& report, Ending& ending) {
-    applied.spawner.reset();  // it has ended with its child
+                          Fd spawner_line, Reporter& report, Ending& ending) {
     auto finding = find_again(context, state, applied);
     Started vm = co_await std::move(finding);
+    vm.spawner_line = std::move(spawner_line);
     harden_supervisor(vm, state);
     Supervisor supervisor(context, std::move(vm), state, std::move(applied));
     auto resuming = supervisor.resume();
@@ -59,7 +65,34 @@ std::string describe(const std::exception& failure) {
     return text;
 }
 
-int supervise_in_child(const VmState& state, const Fd& lock, Reporter report) {
+/// A life of which the supervisor before knew all is over, and nobody here does: the next one is what the
+/// file says now, as `qvm restart` does it.
+int start_anew(VmState state) {
+    const pid_t up = ::fork();
+    if (up == 0) {
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+        ::execl("/proc/self/exe", "qvm", "up", state.name().c_str(), nullptr);
+        std::perror("qvm: the VM cannot be started again");
+        std::fflush(nullptr);
+        ::_exit(static_cast<int>(ExitCode::VmDied));
+    }
+    int status = 0;
+    while (up > 0 && ::waitpid(up, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (up > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0) return 0;
+    auto applied = state.applied();
+    if (applied && applied->phase == Applied::Phase::Starting && state.condition() == Condition::Stopped) {
+        applied->phase = Applied::Phase::Ended;
+        applied->ended =
+            Json{{"how", "failed"},
+                 {"detail",
+                  fmt::format("it did not start again after a reboot: `qvm log {}` says why", state.name())}};
+        state.write_applied(*applied);
+    }
+    return static_cast<int>(ExitCode::VmDied);
+}
+
+int supervise_in_child(const VmState& state, Fd& lock, Reporter report) {
     try {
         leave_terminal(state, false);
         // A lock that the caller holds lives as long as any copy of it.
@@ -67,9 +100,18 @@ int supervise_in_child(const VmState& state, const Fd& lock, Reporter report) {
             if (fd != lock.get() && fd != report.pipe().get()) ::close(fd);
         auto applied = state.applied();
         if (!applied) throw Error(ExitCode::OutcomeUnknown, "its state file is gone");
+        applied->spawner.reset();  // it has ended with its child
+        Life life;
+        if (needs_spawner(*applied)) {
+            applied->spawner = ProcessRecord::of(::getpid());
+            life = stay_behind_as_spawner(spawner_order(*applied, state, {&report.pipe(), &lock}));
+        }
+        if (life.number > 0) return start_anew(state);
         qmp::net::io_context context(1);
         Ending ending;
-        qmp::run(context, supervise(context, state, std::move(*applied), report, ending));
+        auto supervising =
+            supervise(context, state, std::move(*applied), std::move(life.line), report, ending);
+        qmp::run(context, std::move(supervising));
         return ending.exit_status();
     } catch (const std::exception& error) {
         report.failed(describe(error) + '\n', ExitCode::RolledBack);
@@ -77,31 +119,35 @@ int supervise_in_child(const VmState& state, const Fd& lock, Reporter report) {
     }
 }
 
-/// Somebody else is at it.
-void wait_for_other(const VmState& vm) {
+/// Empty when somebody else has given it one, or it needs none any more.
+Fd lock_of_supervisor(VmState& vm) {
     const auto end = std::chrono::steady_clock::now() + 2 * monitor_patience;
-    while (vm.condition() == Condition::Starting && std::chrono::steady_clock::now() < end)
+    for (;;) {
+        Fd lock = vm.try_lock_supervisor();
+        if (lock || !can_be_adopted(vm)) return lock;
+        if (std::chrono::steady_clock::now() > end)
+            throw Error(ExitCode::OutcomeUnknown,
+                        fmt::format("{}: somebody else gives it a supervisor", vm.name()),
+                        fmt::format("`qvm status {}` tells what there is", vm.name()));
         std::this_thread::sleep_for(milliseconds(5));
+    }
 }
 
 }  // namespace
 
 bool can_be_adopted(const VmState& vm) {
-    if (vm.condition() != Condition::Orphaned) return false;
+    const auto condition = vm.condition();
+    if (condition != Condition::Orphaned && condition != Condition::Starting) return false;
     const auto applied = vm.applied();
     return applied && applied->phase == Applied::Phase::Running;
 }
 
 UpOutcome adopt(VmState& vm) {
-    Fd lock = vm.try_lock_supervisor();
+    Fd lock = lock_of_supervisor(vm);
     if (!lock) {
-        wait_for_other(vm);
         UpOutcome outcome;
         outcome.running = vm.condition() == Condition::Running;
-        if (outcome.running) return outcome;
-        throw Error(ExitCode::OutcomeUnknown,
-                    fmt::format("{}: somebody else gives it a supervisor", vm.name()),
-                    fmt::format("`qvm status {}` tells what there is", vm.name()));
+        return outcome;
     }
     const auto child = [&](Reporter report) { return supervise_in_child(vm, lock, std::move(report)); };
     const auto parent = [&] { lock.reset(); };

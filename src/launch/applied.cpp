@@ -91,6 +91,10 @@ Applied load(const Json& saved) {
     applied.supervisor = load_process(saved.at("supervisor"));
     if (const auto spawner = saved.value("spawner", Json()); !spawner.is_null())
         applied.spawner = load_process(spawner);
+    const Json hooks = saved.value("hooks", Json::object());
+    for (const auto& [event, argv] : hooks.items())
+        if (const auto known = config::choice_named<config::HookEvent>(event))
+            applied.hooks.push_back({*known, argv.get<std::vector<std::string>>()});
     applied.stub = load_process(saved.at("stub"));
     // Earlier versions did not write it.
     if (saved.contains("process")) applied.process = load_process(saved.at("process"));
@@ -156,6 +160,8 @@ Json Applied::to_json() const {
     json["attach"] = attach;
     json["supervisor"] = save(supervisor);
     json["spawner"] = spawner ? save(*spawner) : Json();
+    Json& commands = json["hooks"] = Json::object();
+    for (const auto& hook : hooks) commands[std::string(config::word_of(hook.event))] = hook.argv;
     json["stub"] = save(stub);
     json["process"] = save(process);
     Json& bound = json["sockets"] = Json::array();

@@ -6,7 +6,9 @@
 #include <fmt/format.h>
 
 #include "config/choices.hpp"
+#include "launch/attach_mask.hpp"
 #include "launch/attach_policy.hpp"
+#include "launch/control.hpp"
 #include "launch/image_names.hpp"
 #include "launch/runner.hpp"
 #include "qmp/async.hpp"
@@ -50,6 +52,34 @@ awaitable<Json> AttachGate::forward(qmp::Call call) {
     Json reply = co_await std::move(execution);
     take_back(passed_fds_.note(number, call.command, call.arguments, reply));
     co_return reply;
+}
+
+bool AttachGate::may_watch() const {
+    return allowed(applied_) != config::AttachAllow::Observe;
+}
+
+bool AttachGate::wants_to_watch(const qmp::Call& call) const {
+    const auto refuse = [&](const std::string& why) {
+        throw qmp::ExecuteError(call.command, "GenericError", fmt::format("{}: {}", call.command, why));
+    };
+    const auto enable = call.arguments.find("enable");
+    if (call.arguments.size() != 1 || enable == call.arguments.end() || !enable->is_boolean())
+        refuse("it takes one argument, 'enable', which is true or false");
+    if (*enable == true && !may_watch())
+        refuse(
+            "what other clients say is not shown where attach.allow = \"observe\" lets clients only ask; say "
+            "attach.allow = \"operate\" in the VM's file, and apply it");
+    return enable->get<bool>();
+}
+
+qmp::Event AttachGate::show(const qmp::Traffic& traffic) {
+    Json data = Json::object();
+    data["client"] = traffic.client.label;
+    data["number"] = traffic.client.number;
+    data["direction"] = traffic.reply == nullptr ? "client" : "server";
+    data["message"] = traffic.reply == nullptr ? without_secrets(traffic.command)
+                                               : reply_without_secrets(traffic.command, *traffic.reply);
+    return qmp::Event::now(control::traffic, std::move(data));
 }
 
 awaitable<Json> AttachGate::name_images(std::string command, Json arguments) {

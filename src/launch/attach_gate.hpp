@@ -25,6 +25,13 @@ class AttachGate {
 
     /// A command for QEMU, if the file lets clients give it. Throws qmp::ExecuteError, qmp::InterruptedError.
     boost::asio::awaitable<Json> forward(qmp::Call call);
+    /// Whether a client's control::watch turns the watching on. Throws qmp::ExecuteError where it may not
+    /// watch, or says no such thing.
+    bool wants_to_watch(const qmp::Call& call) const;
+    bool may_watch() const;
+    /// control::traffic
+    static qmp::Event show(const qmp::Traffic& traffic);
+
     /// What it passed to QEMU, and nobody can name any more, is taken back.
     void gone(std::uint64_t client) { take_back(passed_fds_.gone(client)); }
 

@@ -245,6 +245,23 @@ std::optional<Finding> find(std::string_view command, const Json& arguments, con
     return foreign_fd(command, arguments, passed);
 }
 
+/// QEMU hands out the text of a secret as it does any other property, whoever asks.
+std::optional<Finding> asks_for_secret(std::string_view command, const Json& arguments) {
+    const std::string what = "may be the text of a secret";
+    if (command == "qom-get" && says(arguments, "property", "data")) return Finding{"property", what, "data"};
+    const auto paths = arguments.find("paths");
+    if (command == "qom-list-get" && paths != arguments.end() && paths->is_array())
+        for (const auto& path : *paths)
+            if (path.is_string() && !path.get_ref<const std::string&>().starts_with("/machine"))
+                return Finding{"paths", what, path.get<std::string>(), "ask for what is below /machine"};
+    const auto line = arguments.value("command-line", Json());
+    if (command == "human-monitor-command" && line.is_string() &&
+        line.get_ref<const std::string&>().find("qom-get") != std::string::npos &&
+        line.get_ref<const std::string&>().find("data") != std::string::npos)
+        return Finding{"command-line", what, line.get<std::string>()};
+    return std::nullopt;
+}
+
 /// Each action of a transaction is a command, whose rows of the table count.
 std::optional<Finding> find_in_actions(const Json& arguments, const PassedFds& passed) {
     const auto actions = arguments.find("actions");
@@ -263,7 +280,7 @@ std::optional<Finding> find_in_actions(const Json& arguments, const PassedFds& p
     return std::nullopt;
 }
 
-std::string sentence(std::string_view command, const Finding& finding) {
+std::string sentence(std::string_view command, const Finding& finding, config::AttachAllow allow) {
     constexpr std::size_t longest = 80;
     std::string text = std::string(command) + ": ";
     text += finding.member.empty() ? "it" : fmt::format("'{}'", escape_controls(finding.member));
@@ -272,25 +289,27 @@ std::string sentence(std::string_view command, const Finding& finding) {
         const bool cut = finding.value.size() > longest;
         text += fmt::format(" ({}{})", escape_controls(finding.value.substr(0, longest)), cut ? "..." : "");
     }
-    text += ", which attach.allow = \"operate\" keeps clients from; ";
+    text += fmt::format(", which attach.allow = \"{}\" keeps clients from; ", config::word_of(allow));
     if (!finding.way.empty()) text += fmt::format("{}, or ", finding.way);
-    return text + "say attach.allow = \"all\" in the VM's file, for its next start";
+    return text + "say attach.allow = \"all\" in the VM's file, and apply it";
 }
 
 }  // namespace
 
 std::optional<std::string> refusal(std::string_view command, const Json& arguments, config::AttachAllow allow,
                                    const PassedFds& passed) {
-    if (allow == config::AttachAllow::All || is_question(command)) return std::nullopt;
+    if (allow == config::AttachAllow::All) return std::nullopt;
+    if (const auto secret = asks_for_secret(command, arguments)) return sentence(command, *secret, allow);
+    if (is_question(command)) return std::nullopt;
     if (allow == config::AttachAllow::Observe)
         return fmt::format(
             "{}: it is no question, and attach.allow = \"observe\" lets clients only ask; say attach.allow = "
-            "\"operate\" in the VM's file, for its next start",
+            "\"operate\" in the VM's file, and apply it",
             command);
     auto finding = find(command, arguments, passed);
     if (!finding && command == "transaction") finding = find_in_actions(arguments, passed);
     if (!finding) return std::nullopt;
-    return sentence(command, *finding);
+    return sentence(command, *finding, allow);
 }
 
 }  // namespace qvm::launch

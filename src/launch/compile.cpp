@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -148,6 +149,7 @@ class Compiler {
     int next_fdset_ = 1;
     int next_number_ = first_inherited_number;
     bool running_ = false;  ///< it is about a QEMU that runs
+    std::string secret_;    ///< the host step of the secret of the object at hand
     bool boot_order_by_qmp_ = false;
 };
 
@@ -158,6 +160,7 @@ void Compiler::basics() {
              vm_.jail.qemu_sandbox.origin);
     argv({"-display", "none"});
     argv({"-name", "guest=" + with_doubled_commas(vm_.name.value)}, vm_.name.origin);
+    if (vm_.uuid) argv({"-uuid", vm_.uuid->value}, vm_.uuid->origin);
     argv({"-machine",
           with_doubled_commas(vm_.machine.type.value) +
               key_values(with_copies(vm_.machine.checked_properties, vm_.machine.host_uses, "machine"))},
@@ -274,9 +277,16 @@ std::string Compiler::host_step(const Resource& resource, const HostUse& use) {
     if (host == nullptr)
         throw Error(ExitCode::Usage,
                     fmt::format("{} is compiled without {}", resource.id.to_string(), id.to_string()));
-    if (!opened_.insert(use.host).second) return id.to_string();
     const auto kind = string_property(*host, "kind");
     const std::filesystem::path path = string_property(*host, "path");
+    if (use.entrance == Entrance::Text) {
+        // One for each object: what has been sent is closed.
+        auto name = resource.id.to_string() + ".data";
+        ReadSecret secret{path, string_property(*host, "env"), string_property(*host, "credential")};
+        host_.push_back({HostStep{name, std::move(secret)}, resource.id, use.origin});
+        return name;
+    }
+    if (!opened_.insert(use.host).second) return id.to_string();
     HostStep step{id.to_string(), OpenFile{path, use.access, false}};
     if (kind == "tap")
         step.action = OpenTap{string_property(*host, "ifname"), true};
@@ -309,6 +319,9 @@ void Compiler::bring_in(const Resource& resource, const HostUse& use, Placement 
             break;
         case Entrance::Copy:
             member = copy(name, name, resource.id, use.origin);
+            break;
+        case Entrance::Text:
+            secret_ = name;
             break;
         case Entrance::Getfd:
             if (early) {
@@ -388,7 +401,7 @@ void Compiler::resource_by_qmp(const Resource& resource) {
     Json arguments = complete_arguments(resource, Placement::Qmp);
     switch (resource.id.kind) {
         case Kind::Object:
-            qmp("object-add", std::move(arguments), &resource);
+            qmp("object-add", std::move(arguments), &resource, std::exchange(secret_, {}));
             break;
         case Kind::Blockdev:
             qmp("blockdev-add", std::move(arguments), &resource);

@@ -234,11 +234,15 @@ jail::CgroupLimits ChangeCompiler::wanted_limits() const {
         if (change.member == "limits.memory") limits.memory = wanted.memory;
         if (change.member == "limits.cpu") limits.cpu = wanted.cpu;
         if (change.member == "limits.pids") limits.pids = wanted.pids;
-        if (!change.member.starts_with("limits.io.")) continue;
-        limits.io_devices = wanted.io_devices;
         if (change.member == "limits.io.read") limits.io_read = wanted.io_read;
         if (change.member == "limits.io.write") limits.io_write = wanted.io_write;
     }
+    // The automatic limit is that of what there is.
+    if (!wanted_.vm.limits.pids && limits.pids && wanted.pids) limits.pids = wanted.pids;
+    // What a disk that goes lies on stays: the guest may be long in letting it go.
+    for (const dev_t device : wanted.io_devices)
+        if ((limits.io_read || limits.io_write) && std::ranges::count(limits.io_devices, device) == 0)
+            limits.io_devices.push_back(device);
     return limits;
 }
 
@@ -261,12 +265,11 @@ jail::CgroupLimits ChangeCompiler::raised_limits() const {
 /// What comes may need it.
 void ChangeCompiler::raise_limits(std::vector<Operation>& to) const {
     const auto change = std::ranges::find_if(difference_.changes, is_limit);
-    if (change == difference_.changes.end()) return;
     const auto& now = limits_.now;
     const auto raised = raised_limits();
     if (limits_to_json(raised) == limits_to_json(now)) return;
     to.push_back(limits_operation(now, raised));
-    to.back().origin = change->origin.to_string();
+    if (change != difference_.changes.end()) to.back().origin = change->origin.to_string();
     to.back().undo.push_back(limits_operation(raised, now));
 }
 
@@ -283,8 +286,11 @@ void ChangeCompiler::settle_limits(std::vector<Operation>& to) {
         if (change.member == "limits.io.read") made_.limits.io_read = wanted.io_read;
         if (change.member == "limits.io.write") made_.limits.io_write = wanted.io_write;
     }
+    const auto raised = raised_limits();
+    const auto settled = wanted_limits();
+    if (first == nullptr && limits_to_json(raised) == limits_to_json(settled)) return;
+    to.push_back(limits_operation(raised, settled));
     if (first == nullptr) return;
-    to.push_back(limits_operation(raised_limits(), wanted_limits()));
     to.back().origin = first->origin.to_string();
     to.back().record.settings = config::settings_to_toml(made_);
 }

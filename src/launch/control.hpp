@@ -5,8 +5,8 @@
 
 namespace qvm::launch::control {
 
-/// -> {name, status, accel, jail, qemu, pid, console, attach-clients, helpers, applying, pending}. `status`
-/// is QEMU's.
+/// -> {name, status, accel, jail, qemu, pid, console, attach-clients, helpers, hooks, applying, pending}.
+/// `hooks` are those that failed: {event: why}. `status` is QEMU's.
 inline constexpr const char* state = "__org.qvm_state";
 /// {timeout-ms} -> {how, detail}: ends the VM politely, answers when it has ended.
 inline constexpr const char* stop = "__org.qvm_stop";
@@ -24,6 +24,15 @@ inline constexpr const char* apply = "__org.qvm_apply";
 /// apply itself answers as ever. A client's commands run one after the other, so this needs another
 /// connection than the one that waits for it.
 inline constexpr const char* apply_cancel = "__org.qvm_apply_cancel";
+
+/// {enable} -> {}: from then on this client gets an event `traffic` of each command and each reply of the
+/// other clients. Refused where attach.allow = "observe".
+inline constexpr const char* watch = "__org.qvm_watch";
+
+/// An event: {client, number, direction, message}. `client` is for people ("qvm 1234"); `number` counts the
+/// connections to this supervisor; `direction` is "client" (it said) or "server" (it was told); `message` is
+/// the command or the reply without its secrets (attach_mask.hpp).
+inline constexpr const char* traffic = "__ORG.QVM_TRAFFIC";
 
 /// An event, only to the client whose apply is at work: ApplyStep.
 inline constexpr const char* apply_step = "__org.qvm_APPLY_STEP";

@@ -105,6 +105,7 @@ qmp::net::awaitable<void> supervise(qmp::net::io_context& context, UpOrder& orde
         const auto harden = [&own](const Started& vm) { harden_supervisor(vm, own); };
         auto starting = start(context, std::move(order.start), state, spawned, harden, std::move(progress));
         Started vm = co_await std::move(starting);
+        vm.spawner_line = std::move(order.spawner_line);
         supervisor = std::make_unique<Supervisor>(context, std::move(vm), state, order.applied);
     } catch (...) {
         failure = std::current_exception();
@@ -129,11 +130,16 @@ Progress adapt(const ReportProgress& report) {
     };
 }
 
-/// From here on in a process for this life of the VM. See lifecycle.on-reboot = "restart".
-void enter_life(UpOrder& order, std::span<Fd* const> first_life_only) {
-    if (!order.applied.restart_on_reboot) return;
+/// From here on in a process for this life of the VM, if it needs a spawner.
+void enter_life(UpOrder& order, const VmState& state, std::vector<Fd*> first_life_only) {
+    if (!needs_spawner(order.applied)) return;
     order.applied.spawner = ProcessRecord::of(::getpid());
-    order.applied.restarts = stay_behind_as_spawner(first_life_only);
+    // One that starts nothing again has no use for the locks, and they tell of a VM that runs.
+    if (!order.applied.restart_on_reboot)
+        for (Fd* lock : {&order.supervisor_lock, &order.start.vm_lock}) first_life_only.push_back(lock);
+    Life life = stay_behind_as_spawner(spawner_order(order.applied, state, std::move(first_life_only)));
+    order.applied.restarts = life.number;
+    order.spawner_line = std::move(life.line);
 }
 
 /// The child's side of up_in_background; its return value is the process's exit status.
@@ -143,7 +149,7 @@ int supervise_in_child(UpOrder& order, const VmState& state, const DescribeFailu
         leave_terminal(state, true);
         // A lock, a pipe that a script waits for: not ours to keep for as long as the VM lives.
         for (const int fd : order.inherited) ::close(fd);
-        enter_life(order, std::array{&report.pipe(), &order.operation_lock});
+        enter_life(order, state, {&report.pipe(), &order.operation_lock});
         qmp::net::io_context context(1);
         Ending ending;
         const ReportProgress progress = [&](const std::string& title, std::size_t index, std::size_t count) {
@@ -174,7 +180,7 @@ UpOutcome up_in_background(UpOrder order, const VmState& state, const DescribeFa
 
 Ending up_in_foreground(UpOrder order, const VmState& state, const ReportProgress& progress,
                         const std::function<void(unsigned restarts)>& running) {
-    enter_life(order, std::array{&order.operation_lock});
+    enter_life(order, state, {&order.operation_lock});
     qmp::net::io_context context(1);
     Ending ending;
     const auto running_now = [&] { running(order.applied.restarts); };

@@ -17,6 +17,7 @@ struct UpOrder {
     Applied applied;     ///< what will be true once it runs
     Fd supervisor_lock;  ///< held until the supervisor ends
     Fd operation_lock;   ///< held until the VM runs or has failed
+    Fd spawner_line;     ///< Life::line, of whoever starts it
     /// Descriptors that the caller's caller left open, which a supervisor in the background closes.
     std::vector<int> inherited;
 };

@@ -28,14 +28,15 @@ constexpr auto settable = std::to_array<SettableMember>({
 });
 
 /// Members of a block node that blockdev-reopen changes and that leave its descriptor as it is. Other access,
-/// or O_DIRECT, takes another descriptor. `driver`: of the one format that has it (block/qcow2.c:
-/// mutable_opts), or any.
+/// or O_DIRECT, takes another descriptor. `driver`: of the one that has it (block/qcow2.c:
+/// mutable_opts, block/throttle.c: throttle_reopen_prepare), or any.
 struct ReopenedMember {
     std::string_view driver, member;
 };
 constexpr auto reopened = std::to_array<ReopenedMember>({
     {"", "discard"},
     {"", "detect-zeroes"},
+    {"throttle", "throttle-group"},
     {"qcow2", "lazy-refcounts"},
     {"qcow2", "pass-discard-request"},
     {"qcow2", "pass-discard-snapshot"},

@@ -22,8 +22,9 @@ ProcessRecord record_in(const Json& helper) {
 }  // namespace
 
 HelperWatch::HelperWatch(boost::asio::io_context& context, Records& records, HostResources& host,
-                         std::function<void(const std::string&)> log)
-    : context_(context), records_(records), host_(host), log_(std::move(log)) {}
+                         std::function<void(const std::string&)> log,
+                         std::function<void(const std::string&)> gone)
+    : context_(context), records_(records), host_(host), log_(std::move(log)), gone_(std::move(gone)) {}
 
 void HelperWatch::watch() {
     for (auto& [name, helper] : host_.processes())
@@ -48,7 +49,7 @@ awaitable<void> HelperWatch::watch_started_one(std::string name, jail::Child& he
     co_await std::move(over);
     const auto status = helper.wait(0);
     const auto is_it = [&](const auto& known) { return known.first == name; };
-    if (std::ranges::none_of(records_, is_it)) co_return;  // an apply has ended it
+    if (std::ranges::none_of(records_, is_it)) co_return gone_(name);  // an apply has ended it
     ended_[name] = status ? status->to_string() : "ended";
     log_(fmt::format("helper {} {}", name, ended_[name]));
 }
@@ -67,7 +68,11 @@ void HelperWatch::take(const Json& helper) {
 awaitable<void> HelperWatch::watch_taken_one(std::string name, int process) {
     auto over = qmp::wait_readable(process);
     co_await std::move(over);
-    if (!taken_.contains(name)) co_return;
+    const auto ended = std::ranges::find(let_go_, process, &PidFd::get);
+    if (ended != let_go_.end()) {
+        let_go_.erase(ended);
+        co_return gone_(name);
+    }
     ended_[name] = "ended";
     log_(fmt::format("helper {} ended", name));
 }
@@ -77,7 +82,11 @@ void HelperWatch::end(const Json& helper) {
     std::erase_if(records_, [&](const auto& known) { return known.first == name; });
     if (const auto taken = taken_.find(name); taken != taken_.end()) {
         taken->second.send(SIGKILL);
-        let_go_.push_back(std::move(taken->second));
+        // One that had ended by itself is waited for no more.
+        if (ended_.contains(name))
+            gone_(name);
+        else
+            let_go_.push_back(std::move(taken->second));
         taken_.erase(taken);
     }
     for (auto& [known, child] : host_.processes())

@@ -22,9 +22,10 @@ namespace qvm::launch {
 class HelperWatch {
   public:
     using Records = std::vector<std::pair<std::string, ProcessRecord>>;
-    /// Borrows all it is given. `records`: what is written down of them; kept up to date.
+    /// Borrows all it is given. `records`: what is written down of them; kept up to date. `gone`: told the
+    /// name of each that end() has ended, once it is no more.
     HelperWatch(boost::asio::io_context& context, Records& records, HostResources& host,
-                std::function<void(const std::string&)> log);
+                std::function<void(const std::string&)> log, std::function<void(const std::string&)> gone);
     HelperWatch(const HelperWatch&) = delete;
     HelperWatch& operator=(const HelperWatch&) = delete;
 
@@ -48,7 +49,7 @@ class HelperWatch {
     boost::asio::io_context& context_;
     Records& records_;
     HostResources& host_;
-    std::function<void(const std::string&)> log_;
+    std::function<void(const std::string&)> log_, gone_;
     std::map<std::string, PidFd> taken_;
     std::vector<PidFd> let_go_;                 ///< waited for until they end
     std::map<std::string, std::string> ended_;  ///< how, by name

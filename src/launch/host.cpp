@@ -19,6 +19,7 @@
 #include "launch/find_program.hpp"
 #include "launch/last_words.hpp"
 #include "launch/overloaded.hpp"
+#include "launch/secret.hpp"
 #include "qmp/transport.hpp"
 
 namespace qvm::launch {
@@ -121,7 +122,8 @@ void HostResources::make(const HostStep& step) {
                    },
                    [](const ConnectSocket& socket) { return qmp::connect_unix(socket.path.string()); },
                    [](const OpenTap& tap) { return open_tap(tap); },
-                   [&](const StartProcess& process) { return start_process(step.name, process); }},
+                   [&](const StartProcess& process) { return start_process(step.name, process); },
+                   [](const ReadSecret& secret) { return read_secret(secret); }},
         step.action);
     fds_[step.name] = std::move(made);
 }

@@ -10,6 +10,8 @@
 
 #include "base/text.hpp"
 #include "config/check_duplicates.hpp"
+#include "config/rules_buses.hpp"
+#include "launch/find_program.hpp"
 #include "launch/host.hpp"
 #include "launch/image_advice.hpp"
 #include "launch/image_header.hpp"
@@ -63,12 +65,14 @@ class HostChecker {
             if (vm_.kernel->dtb)
                 file(vm_.kernel->dtb->value, Access::ReadOnly, vm_.kernel->dtb->origin, "kernel");
         }
+        for (const auto& hook : vm_.lifecycle.hooks) program(hook);
         for (const auto& bind : vm_.jail.binds_ro) bound(bind.value, bind.origin);
         uses(vm_.machine.host_uses, "machine");
         for (const auto& option : vm_.options) uses(option.host_uses, "option." + option.name);
         for (const auto& resource : vm_.resources) {
             uses(resource.host_uses, resource.made_by);
             if (resource.id.kind == Kind::Host) host_file(resource);
+            if (resource.id.kind == Kind::Host && resource.driver() == "secret") secret(resource);
             if (resource.id.kind != Kind::Blockdev) continue;
             node(resource.properties, resource, place_of(resource));
             growth(resource);
@@ -76,6 +80,17 @@ class HostChecker {
     }
 
   private:
+    void program(const config::Hook& hook) {
+        try {
+            find_program(hook.argv[0], {});
+        } catch (const Error& error) {
+            report(DiagnosticKind::FileMissing, hook.origin, error.what(),
+                   {fmt::format("in lifecycle.hooks.{}, which runs it on this host with your rights",
+                                config::word_of(hook.event)),
+                    "give the path of an executable file, or the name of one in PATH"});
+        }
+    }
+
     void uses(const std::vector<config::HostUse>& list, const std::string& where) {
         for (const auto& use : list)
             if (use.entrance != config::Entrance::Keep && !use.path.empty())
@@ -106,7 +121,10 @@ class HostChecker {
             label = did_you_mean(path.filename().string(), names_in(parent));
         else
             notes.insert(notes.begin(), fmt::format("of its path only '{}' exists", parent.string()));
-        if (access == Access::ReadWrite && label.empty()) notes.insert(notes.begin(), how_to_make(path));
+        if (path == "/dev/vhost-vsock")
+            notes.insert(notes.begin(), "`modprobe vhost_vsock` as root makes it");
+        else if (access == Access::ReadWrite && label.empty())
+            notes.insert(notes.begin(), how_to_make(path));
         report(DiagnosticKind::FileMissing, origin, fmt::format("there is no file '{}'", path.string()),
                std::move(notes), std::move(label));
     }
@@ -170,12 +188,32 @@ class HostChecker {
         return false;
     }
 
+    /// Those of files are looked at as files.
+    void secret(const Resource& host) {
+        const std::string* name = config::text_at(host, "env");
+        if (name != nullptr && std::getenv(name->c_str()) == nullptr)
+            report(DiagnosticKind::FileMissing, host.properties.table()->find("env")->origin,
+                   fmt::format("there is no variable {} in qvm's environment", *name),
+                   {fmt::format("in {}; export it in the shell that starts the VM", host.made_by)});
+        const std::string* credential = config::text_at(host, "credential");
+        if (credential == nullptr) return;
+        const Value& said = *host.properties.table()->find("credential");
+        if (const char* directory = std::getenv("CREDENTIALS_DIRECTORY"))
+            file(fs::path(directory) / *credential, Access::ReadOnly, said.origin, host.made_by);
+        else
+            report(DiagnosticKind::FileMissing, said.origin,
+                   fmt::format("there is no credential '{}': CREDENTIALS_DIRECTORY is not set", *credential),
+                   {fmt::format("in {}; systemd sets it for a service with LoadCredential={}:PATH",
+                                host.made_by, *credential)});
+    }
+
     void host_file(const Resource& host) {
         const Table* table = host.properties.table();
         const Value* kind = table == nullptr ? nullptr : table->find("kind");
         const Value* path = table == nullptr ? nullptr : table->find("path");
         if (kind == nullptr || path == nullptr || kind->string() == nullptr || path->string() == nullptr)
             return;
+        if (*kind->string() == "secret") file(*path->string(), Access::ReadOnly, path->origin, host.made_by);
         if (*kind->string() != "file") return;
         const Value* word = table->find("access");
         const std::string access = word != nullptr && word->string() != nullptr ? *word->string() : "rw";

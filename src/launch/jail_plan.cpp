@@ -11,6 +11,7 @@
 #include "jail/names.hpp"
 #include "jail/path_rules.hpp"
 #include "launch/overloaded.hpp"
+#include "launch/secret.hpp"
 
 namespace qvm::launch {
 namespace {
@@ -32,7 +33,8 @@ GivenFd describe(const HostStep& step) {
                    [](const OpenTap& tap) { return "tap interface " + tap.ifname; },
                    [](const StartProcess& process) {
                        return fmt::format("socket to {}, in a jail of its own", process.profile);
-                   }},
+                   },
+                   [](const ReadSecret& secret) { return "secret of " + source_of(secret); }},
         step.action);
     return {{}, step.name, access, std::move(what)};
 }
@@ -152,7 +154,8 @@ JailPlan::JailPlan(const Plan& plan, jail::Spec contained, jail::Violation on_vi
             give(fds, inherit->host, std::to_string(inherit->number));
         else if (const auto* copy = std::get_if<CopyStep>(&step.action))
             give(copies, copy->host, copy->jail_path);
-        else if (const auto* qmp = std::get_if<QmpStep>(&step.action); qmp != nullptr && !qmp->fd.empty())
+        else if (const auto* qmp = std::get_if<QmpStep>(&step.action);
+                 qmp != nullptr && !qmp->fd.empty() && qmp->command != "object-add")
             give(fds, qmp->fd, way_of(*qmp));
     }
 }

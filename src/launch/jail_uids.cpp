@@ -2,33 +2,20 @@
 #include "launch/jail_uids.hpp"
 
 #include <algorithm>
-#include <fstream>
 #include <pwd.h>
 #include <sstream>
 
 #include <fmt/format.h>
 
 #include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/hash.hpp"
 
 namespace qvm::launch {
-namespace {
-
-std::string content_of(const char* path) {
-    std::ifstream file(path);
-    return {std::istreambuf_iterator<char>(file), {}};
-}
-
-}  // namespace
-
-std::uint64_t stable_hash(std::string_view text) {
-    std::uint64_t hash = 0xcbf29ce484222325U;
-    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
-    return hash;
-}
-
 JailUids::JailUids() : JailUids(usual) {}
 
-JailUids::JailUids(Range range) : JailUids({content_of("/etc/subuid"), content_of("/etc/subgid")}, range) {
+JailUids::JailUids(Range range)
+    : JailUids({read_file("/etc/subuid").bytes, read_file("/etc/subgid").bytes}, range) {
     if (range == usual) return;
     ::setpwent();
     while (const passwd* user = ::getpwent()) take(user->pw_uid);

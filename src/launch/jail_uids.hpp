@@ -9,9 +9,6 @@
 
 namespace qvm::launch {
 
-/// FNV-1a, 64 bits: stable over builds, unlike std::hash.
-std::uint64_t stable_hash(std::string_view text);
-
 /// Whom a jail that root makes runs as, on the host.
 struct HostIds {
     std::uint32_t uid = 0, gid = 0;

@@ -9,8 +9,8 @@
 
 #include <fmt/format.h>
 
+#include "base/hash.hpp"
 #include "base/text.hpp"
-#include "launch/jail_uids.hpp"
 
 namespace qvm::launch {
 namespace {

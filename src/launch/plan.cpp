@@ -49,6 +49,13 @@ Json describe(const HostStep& step) {
                               json["name"] = step.name;
                               json["profile"] = process.profile;
                               json["command"] = process.argv;
+                          },
+                          [&](const ReadSecret& secret) {
+                              json["do"] = "read-secret";
+                              json["name"] = step.name;
+                              if (!secret.path.empty()) json["path"] = secret.path.string();
+                              if (!secret.env.empty()) json["env"] = secret.env;
+                              if (!secret.credential.empty()) json["credential"] = secret.credential;
                           }},
                step.action);
     return json;

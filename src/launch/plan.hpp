@@ -47,12 +47,20 @@ struct StartProcess {
     std::vector<std::string> argv;
 };
 
+/// Reads a secret: exactly one of these is not empty. Later steps get a file in memory, of which QEMU is sent
+/// the text.
+struct ReadSecret {
+    std::filesystem::path path;
+    std::string env;         ///< a variable
+    std::string credential;  ///< a file in systemd's $CREDENTIALS_DIRECTORY
+};
+
 /// Makes a descriptor of this host. Its name is that of the resource with the member that needs it
 /// ("blockdev.root.file.filename"), of the [host.X] table ("host.lan"), or of the VM's own ("monitor",
 /// "kernel.image").
 struct HostStep {
     std::string name;
-    std::variant<OpenFile, ListenSocket, ConnectSocket, OpenTap, StartProcess> action;
+    std::variant<OpenFile, ListenSocket, ConnectSocket, OpenTap, StartProcess, ReadSecret> action;
 };
 
 /// Words of QEMU's command line.
@@ -77,7 +85,9 @@ struct CopyStep {
 struct QmpStep {
     std::string command;
     Json arguments;  ///< null: none
-    std::string fd;  ///< HostStep::name, or empty; our copy is closed after the reply
+    /// HostStep::name, or empty; our copy is closed after the reply. Of object-add: a secret, of which the
+    /// text is sent in place of `data`.
+    std::string fd;
 };
 
 /// Lets a block node grow to `size` bytes, where it is smaller (block_resize). A larger one is an error: no

@@ -8,6 +8,7 @@
 #include "base/text.hpp"
 #include "launch/overloaded.hpp"
 #include "launch/plan.hpp"
+#include "launch/secret.hpp"
 
 namespace qvm::launch {
 namespace {
@@ -47,7 +48,8 @@ std::string what_of(const HostStep& step) {
                    },
                    [](const ConnectSocket& socket) { return "connect to " + socket.path.string(); },
                    [](const OpenTap& tap) { return "tap " + tap.ifname; },
-                   [](const StartProcess& process) { return joined(process.argv, " "); }},
+                   [](const StartProcess& process) { return joined(process.argv, " "); },
+                   [](const ReadSecret& secret) { return "secret of " + source_of(secret); }},
         step.action);
 }
 

@@ -11,6 +11,8 @@
 
 #include "base/error.hpp"
 #include "base/fd.hpp"
+#include "base/file.hpp"
+#include "base/hash.hpp"
 #include "base/version.hpp"
 #include "launch/state.hpp"
 
@@ -25,13 +27,6 @@ constexpr auto schema_part = "schema";
 
 /// Raised whenever the form of one of them changes.
 constexpr int saved_form = 2;
-
-/// FNV-1a, 64 bits: only for the file's name, the whole key is compared.
-std::uint64_t hash_of(std::string_view text) {
-    std::uint64_t hash = 0xcbf29ce484222325U;
-    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
-    return hash;
-}
 
 /// "PATH device inode size time": changes with every new build or installation.
 std::string identity_of(const fs::path& path) {
@@ -154,7 +149,7 @@ ProbeCache::ProbeCache(fs::path directory, const config::QemuBinary& qemu, const
     : directory_(std::move(directory)), key_(key_of(qemu, binary)) {}
 
 fs::path ProbeCache::path_of(const char* part) const {
-    return directory_ / fmt::format("{:016x}.{}", hash_of(key_), part);
+    return directory_ / fmt::format("{:016x}.{}", stable_hash(key_), part);
 }
 
 std::optional<std::string> ProbeCache::read(const char* part) const {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Processes as they can be found again.
-#include <fstream>
 #include <sstream>
 
 #include <fmt/format.h>
 
+#include "base/file.hpp"
 #include "launch/state.hpp"
 
 namespace qvm::launch {
@@ -13,8 +13,7 @@ namespace {
 /// Field 22 of /proc/PID/stat, 0 if there is no such process. The second field is the program's name in
 /// parentheses, which may hold anything: what counts comes after the last one.
 std::uint64_t start_time_of(pid_t pid) {
-    std::ifstream file(fmt::format("/proc/{}/stat", pid));
-    std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    const auto text = read_file(fmt::format("/proc/{}/stat", pid)).bytes;
     const auto name_end = text.rfind(')');
     if (name_end == std::string::npos) return 0;
     std::istringstream rest(text.substr(name_end + 1));

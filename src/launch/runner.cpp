@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/text.hpp"
+#include "launch/secret.hpp"
 
 namespace qvm::launch {
 namespace {
@@ -72,6 +73,10 @@ qmp::net::awaitable<std::optional<CommandFailure>> try_command(qmp::Client& clie
     // A coroutine may not hold an exception over a suspension.
     std::optional<CommandFailure> failure;
     try {
+        if (fd >= 0 && command == "object-add") {
+            arguments = with_secret(std::move(arguments), fd);
+            options.fd = -1;
+        }
         auto execution = client.execute(std::move(command), std::move(arguments), options);
         Json value = co_await std::move(execution);
         if (reply != nullptr) *reply = std::move(value);

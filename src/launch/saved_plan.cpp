@@ -6,7 +6,8 @@
 #include <fmt/format.h>
 
 #include "base/error.hpp"
-#include "launch/jail_uids.hpp"
+#include "base/hash.hpp"
+#include "config/document.hpp"
 
 namespace qvm::launch {
 namespace {
@@ -20,6 +21,37 @@ Json without_origins(Json changes) {
     for (auto& change : changes)
         if (change.is_object()) change.erase("origin");
     return changes;
+}
+
+/// As a POSIX shell reads it back.
+std::string shell_word(const std::string& word) {
+    constexpr std::string_view plain =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
+    if (!word.empty() && word.find_first_not_of(plain) == std::string::npos) return word;
+    std::string quoted = "'";
+    for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    return quoted + "'";
+}
+
+Json to_json(const std::vector<SavedFile>& files) {
+    Json list = Json::array();
+    for (const auto& file : files) list.push_back({{"path", file.path.string()}, {"hash", file.hash}});
+    return list;
+}
+
+/// Throws Json::exception.
+std::vector<SavedFile> files_from(const Json& list) {
+    std::vector<SavedFile> files;
+    for (const auto& file : list)
+        files.push_back({file.at("path").get<std::string>(), file.at("hash").get<std::string>()});
+    return files;
+}
+
+void add_if_changed(const SavedFile& file, const std::vector<SavedFile>& now,
+                    std::vector<std::string>& sentences) {
+    const auto same = std::ranges::find(now, file.path, &SavedFile::path);
+    if (same == now.end() || same->hash != file.hash)
+        sentences.push_back(fmt::format("{} has changed", file.path.string()));
 }
 
 Error damaged(const std::string& path, const std::string& why) {
@@ -40,13 +72,24 @@ std::string SavedPlan::text() const {
     json["generation"] = generation;
     json["revision"] = revision;
     json["directory"] = directory.string();
-    Json& list = json["files"] = Json::array();
-    for (const auto& file : files) list.push_back({{"path", file.path.string()}, {"hash", file.hash}});
+    json["files"] = to_json(files);
+    json["inherited"] = to_json(inherited);
     json["set"] = overrides;
     json["replug"] = replug;
     json["fix-drift"] = fix_drift;
     json["changes"] = changes;
     return json.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
+}
+
+std::string SavedPlan::command(const std::string& path) const {
+    std::string text = "qvm plan -o " + shell_word(path);
+    for (const auto& file : files)
+        text += (&file == &files.front() ? " " : " -f ") + shell_word(file.path.string());
+    for (const auto& said : overrides)
+        text += (config::Override{said}.unsets() ? " --unset " : " --set ") + shell_word(said);
+    if (replug) text += " --replug";
+    if (fix_drift) text += " --fix-drift";
+    return text;
 }
 
 SavedPlan SavedPlan::from_text(std::string_view text, const std::string& path) {
@@ -63,8 +106,8 @@ SavedPlan SavedPlan::from_text(std::string_view text, const std::string& path) {
         plan.generation = json.at("generation").get<std::uint64_t>();
         plan.revision = json.at("revision").get<std::uint64_t>();
         plan.directory = json.at("directory").get<std::string>();
-        for (const auto& file : json.at("files"))
-            plan.files.push_back({file.at("path").get<std::string>(), file.at("hash").get<std::string>()});
+        plan.files = files_from(json.at("files"));
+        plan.inherited = files_from(json.at("inherited"));
         plan.overrides = json.at("set").get<std::vector<std::string>>();
         plan.replug = json.at("replug").get<bool>();
         plan.fix_drift = json.at("fix-drift").get<bool>();
@@ -78,7 +121,10 @@ SavedPlan SavedPlan::from_text(std::string_view text, const std::string& path) {
 
 bool is_saved_plan(std::string_view text) {
     const auto first = text.find_first_not_of(" \t\r\n");
-    return first != std::string_view::npos && text[first] == '{';
+    if (first == std::string_view::npos || text[first] != '{') return false;
+    const Json json = Json::parse(text, nullptr, false);
+    return json.is_object() ? json.contains(form_key)
+                            : text.find(fmt::format("\"{}\"", form_key)) != std::string_view::npos;
 }
 
 std::vector<std::string> what_differs(const SavedPlan& saved, const SavedPlan& now) {
@@ -87,11 +133,8 @@ std::vector<std::string> what_differs(const SavedPlan& saved, const SavedPlan& n
         sentences.push_back(fmt::format("{} was started anew", saved.vm));
     else if (saved.revision != now.revision)
         sentences.push_back(fmt::format("{} was changed by another apply", saved.vm));
-    for (const auto& file : saved.files) {
-        const auto same = std::ranges::find(now.files, file.path, &SavedFile::path);
-        if (same == now.files.end() || same->hash != file.hash)
-            sentences.push_back(fmt::format("{} has changed", file.path.string()));
-    }
+    for (const auto& file : saved.files) add_if_changed(file, now.files, sentences);
+    for (const auto& file : saved.inherited) add_if_changed(file, now.inherited, sentences);
     if (sentences.empty() && saved.vm != now.vm)
         sentences.push_back(fmt::format("its file is that of {} now", now.vm));
     if (sentences.empty() && without_origins(saved.changes) != without_origins(now.changes))

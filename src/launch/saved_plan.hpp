@@ -25,16 +25,19 @@ struct SavedPlan {
     std::uint64_t generation = 0, revision = 0;  ///< Applied's
     std::filesystem::path directory;             ///< relative paths in overrides begin here
     std::vector<SavedFile> files;
-    std::vector<std::string> overrides;  ///< --set
+    std::vector<SavedFile> inherited;    ///< by these
+    std::vector<std::string> overrides;  ///< --set and --unset
     bool replug = false, fix_drift = false;
     Json changes = Json::array();  ///< as they were shown, with their origins
 
     std::string text() const;
+    /// The command line that makes it anew, saved as `path`.
+    std::string command(const std::string& path) const;
     /// `path` is what messages call it. Throws Error (Invalid) when it is damaged, or of another version.
     static SavedPlan from_text(std::string_view text, const std::string& path);
 };
 
-/// No TOML begins like this.
+/// True of a damaged one, too, and of no other JSON.
 bool is_saved_plan(std::string_view text);
 
 /// What is not as it was when `saved` was made: sentences. `now` is the plan that would be saved now, of the

@@ -1,21 +1,45 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Starts a VM again after its guest's reboot (lifecycle.on-reboot = "restart"). A supervisor gives up the
-// right to start anything once its VM runs; the spawner keeps it, and listens to nobody: all it hears is how
-// its child has ended.
+// Starts what a supervisor may not start any more once its VM runs: the VM's next life after a reboot of the
+// guest (lifecycle.on-reboot = "restart") and the commands of lifecycle.hooks. The spawner keeps the caller's
+// rights. All it hears is how its child has ended, and which of the commands, fixed from the start on, to
+// run.
 #pragma once
-#include <span>
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "base/fd.hpp"
+#include "launch/state.hpp"
 
 namespace qvm::launch {
 
 /// The exit status of a supervisor whose VM is to be started again.
 inline constexpr int start_again = 75;
 
-/// Forks a process for each life of the VM and returns only in those: 0 in the first, 1 in the next. The
-/// process that called it becomes the spawner, which hands on signals that were sent to it alone, and ends as
-/// its child does when that does not ask for another life. `first_life_only`: descriptors that the spawner
-/// and later lives drop. Throws SystemError when the first fork fails.
-unsigned stay_behind_as_spawner(std::span<Fd* const> first_life_only);
+struct SpawnerOrder {
+    std::vector<HookCommand> hooks;
+    std::filesystem::path directory;  ///< that hooks run in
+    /// What hooks find in their environment, beside the spawner's own and that of their event.
+    std::vector<std::pair<std::string, std::string>> environment;
+    /// Descriptors that the spawner and later lives drop.
+    std::vector<Fd*> first_life_only;
+};
+
+/// As a VM's file and state say it.
+SpawnerOrder spawner_order(const Applied& applied, const VmState& state, std::vector<Fd*> first_life_only);
+
+/// Whether the VM needs one.
+bool needs_spawner(const Applied& applied);
+
+struct Life {
+    unsigned number = 0;  ///< 0 is the first; of all later ones it is 1 or more
+    Fd line;              ///< to the spawner, for HookLine; empty where there are no hooks
+};
+
+/// Forks a process for each life of the VM and returns only in those. The process that called it becomes the
+/// spawner, which hands on signals that were sent to it alone, and ends as its child does when that does not
+/// ask for another life; a hook that runs then ends with it. Throws SystemError when the first fork fails.
+Life stay_behind_as_spawner(const SpawnerOrder& order);
 
 }  // namespace qvm::launch

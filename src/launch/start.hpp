@@ -57,6 +57,7 @@ struct Started {
     std::unique_ptr<jail::Child> qemu;
     std::unique_ptr<qmp::Client> monitor;  ///< negotiated
     qmp::Greeting greeting;
+    Fd spawner_line;  ///< Life::line
 };
 
 /// Waits until QEMU is in its cgroup, if there is one, and notes in its record what went wrong. Throws Error

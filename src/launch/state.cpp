@@ -12,6 +12,8 @@
 
 #include <fmt/format.h>
 
+#include "base/file.hpp"
+#include "base/hash.hpp"
 #include "launch/jail_uids.hpp"
 #include "launch/lock_file.hpp"
 
@@ -67,23 +69,12 @@ void expect_trustworthy(const fs::path& path) {
                 "choose a directory that is yours alone with QVM_RUNTIME_DIR");
 }
 
-void write_all(int fd, std::string_view bytes, const fs::path& path) {
-    while (!bytes.empty()) {
-        const auto written = ::write(fd, bytes.data(), bytes.size());
-        if (written < 0 && errno == EINTR) continue;
-        if (written < 0) throw_errno(fmt::format("write '{}'", path.string()));
-        bytes.remove_prefix(static_cast<std::size_t>(written));
-    }
-}
-
-std::optional<std::string> read_file(const fs::path& path) {
-    std::ifstream file(path, std::ios::binary);
-    if (!file) {
-        std::error_code error;
-        if (!fs::exists(path, error) && !error) return std::nullopt;
-        throw SystemError(fmt::format("read '{}'", path.string()), error ? error.value() : EACCES);
-    }
-    return std::string(std::istreambuf_iterator<char>(file), {});
+/// Nothing if there is no such file.
+std::optional<std::string> read_if_there(const fs::path& path) {
+    auto content = read_file(path);
+    if (content.error == ENOENT || content.error == ENOTDIR) return std::nullopt;
+    if (!content) throw SystemError(fmt::format("read '{}'", path.string()), content.error);
+    return std::move(content.bytes);
 }
 
 /// Who wrote itself into the operation lock.
@@ -99,8 +90,7 @@ std::string holder_of(const fs::path& lock) {
 
 /// "qvm up web.toml": what this process was called with, as far as it fits a line.
 std::string own_command_line() {
-    std::ifstream file("/proc/self/cmdline", std::ios::binary);
-    std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    auto text = read_file("/proc/self/cmdline").bytes;
     std::ranges::replace_if(
         text, [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
     while (text.ends_with(' ')) text.pop_back();
@@ -116,24 +106,6 @@ void sign(const Fd& lock) {
 }
 
 }  // namespace
-
-void write_atomically(const fs::path& path, std::string_view bytes, Survives survives) {
-    const auto temporary = path.string() + fmt::format(".new-{}", ::getpid());
-    ::unlink(temporary.c_str());
-    Fd file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (!file) throw_errno(fmt::format("make '{}'", temporary));
-    try {
-        if (::fchmod(file.get(), 0600) != 0) throw_errno(fmt::format("set the mode of '{}'", temporary));
-        write_all(file.get(), bytes, temporary);
-        if (survives == Survives::PowerLoss && ::fsync(file.get()) != 0)
-            throw_errno(fmt::format("write '{}'", temporary));
-        if (::rename(temporary.c_str(), path.c_str()) != 0)
-            throw_errno(fmt::format("replace '{}'", path.string()));
-    } catch (...) {
-        ::unlink(temporary.c_str());
-        throw;
-    }
-}
 
 VmState::VmState(const Directories& directories, std::string name)
     : directories_(directories), name_(std::move(name)) {}
@@ -168,7 +140,7 @@ void VmState::create() {
 
 std::optional<Applied> VmState::applied() const {
     const auto path = directory() / applied_file;
-    const auto text = read_file(path);
+    const auto text = read_if_there(path);
     if (!text || text->empty()) return std::nullopt;
     try {
         const auto json = Json::parse(*text, nullptr, false);
@@ -205,7 +177,7 @@ Condition VmState::condition() const {
 }
 
 fs::path VmState::owner() const {
-    const auto text = read_file(directory() / origin_file);
+    const auto text = read_if_there(directory() / origin_file);
     const auto saved = text ? Json::parse(*text, nullptr, false) : Json();
     return saved.is_object() ? saved.value("file", std::string()) : std::string();
 }

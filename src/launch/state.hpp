@@ -22,6 +22,7 @@
 #include "base/error.hpp"
 #include "base/fd.hpp"
 #include "base/json.hpp"
+#include "config/choices.hpp"
 #include "jail/cgroup.hpp"
 #include "jail/spawn.hpp"
 #include "launch/compiled.hpp"
@@ -42,15 +43,6 @@ struct Directories {
     static Directories from_environment();
 };
 
-enum class Survives {
-    Us,         ///< the death of any process
-    PowerLoss,  ///< also that of the machine: costs a round trip to the disk
-};
-
-/// Replaces `path` (mode 0600) by `bytes` so that a reader sees the old or the new whole. Throws SystemError.
-void write_atomically(const std::filesystem::path& path, std::string_view bytes,
-                      Survives survives = Survives::PowerLoss);
-
 /// A process as it can be found again: pids are recycled, start times are not.
 struct ProcessRecord {
     pid_t pid = -1;
@@ -65,6 +57,12 @@ struct PendingUnplug {
     std::string device;    ///< its id
     std::string resource;  ///< "device.data"
     bool asked = false;    ///< device_del was sent; otherwise the guest did not run
+};
+
+/// What the spawner runs when something becomes of the VM: lifecycle.hooks, found.
+struct HookCommand {
+    config::HookEvent event = config::HookEvent::Started;
+    std::vector<std::string> argv;  ///< the first is absolute
 };
 
 /// How far an apply has come: what a supervisor that dies leaves to its successor.
@@ -83,7 +81,7 @@ struct Applied {
     Phase phase = Phase::Starting;
     std::filesystem::path origin;  ///< the VM's first file
     std::vector<std::filesystem::path> files;
-    std::vector<std::string> overrides;  ///< --set
+    std::vector<std::string> overrides;  ///< --set and --unset
     Compiled compiled;                   ///< what runs
     std::uint64_t revision = 0;          ///< of `compiled`: counts the changes since the start
     /// Since the start, those that have gone again counted; nothing: nobody counts.
@@ -103,7 +101,8 @@ struct Applied {
     ProcessRecord supervisor, stub;
     ProcessRecord process;                       ///< QEMU, which the stub waits for
     std::vector<std::filesystem::path> sockets;  ///< to unlink in the end
-    std::optional<ProcessRecord> spawner;  ///< which starts it again after a reboot (launch/spawner.hpp)
+    std::optional<ProcessRecord> spawner;        ///< starts it again after a reboot, and runs `hooks`
+    std::vector<HookCommand> hooks;
     std::vector<std::pair<std::string, ProcessRecord>> helpers;
     std::optional<jail::CgroupRecord> cgroup;  ///< nothing: none was asked for
     std::chrono::system_clock::time_point started;
@@ -113,7 +112,8 @@ struct Applied {
     bool ends_with_supervisor = false;  ///< lifecycle.on-supervisor-death = "kill"
     bool restart_on_crash = false;      ///< lifecycle.on-crash = "restart": a guest that panics is reset
     std::string console;                ///< id of the console chardev, or empty
-    Json ended;                         ///< {how, detail} once it has ended, see Ending
+    Json ended;                         ///< {how, detail} once it has ended, see Ending; also `hook`, what
+                                        ///< its hook has to complain of
     Json to_json() const;
     static Applied from_json(const Json& saved);
 };

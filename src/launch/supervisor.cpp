@@ -19,9 +19,9 @@
 #include "launch/console.hpp"
 #include "launch/control.hpp"
 #include "launch/helper_watch.hpp"
+#include "launch/hooks.hpp"
 #include "launch/limits.hpp"
 #include "launch/shutdown.hpp"
-#include "launch/spawner.hpp"
 #include "launch/vm_journal.hpp"
 #include "qmp/async.hpp"
 #include "qmp/server.hpp"
@@ -35,27 +35,7 @@ using qmp::net::awaitable;
 /// Bytes of what a client may send in one piece; parsed it takes up to twenty times as much.
 constexpr std::size_t longest_call = std::size_t{4} << 20U;
 
-/// What a SHUTDOWN says of how the VM ends, or nothing where its end will tell.
-std::optional<Ending> ending_of(const qmp::Event& shutdown, bool restarts) {
-    const auto reason = shutdown.data.value("reason", "");
-    if (reason == "guest-shutdown") return Ending{"guest", "the guest powered off"};
-    if (reason == "guest-reset" || reason == "host-qmp-system-reset") {
-        const auto* who = reason == "guest-reset" ? "the guest rebooted" : "the machine was reset";
-        if (restarts)
-            return Ending{"restart", fmt::format("{}: it is started again (lifecycle.on-reboot)", who)};
-        return Ending{"guest", fmt::format("{}, which ends it (lifecycle.on-reboot)", who)};
-    }
-    if (reason == "guest-panic") return Ending{"died", "the guest panicked"};
-    if (reason == "host-qmp-quit") return Ending{"quit", "a QMP client told QEMU to quit"};
-    if (reason == "host-signal") return Ending{"quit", "QEMU was told to end by a signal"};
-    return std::nullopt;
-}
-
 }  // namespace
-
-int Ending::exit_status() const {
-    return how == "restart" ? start_again : static_cast<int>(how == "died" ? ExitCode::VmDied : ExitCode::Ok);
-}
 
 struct Supervisor::Impl {
     Impl(qmp::net::io_context& ctx, Started started, VmState vm_state, Applied now)
@@ -69,7 +49,13 @@ struct Supervisor::Impl {
           heard_all(ctx),
           over(ctx),
           signals(ctx, SIGTERM, SIGINT),
-          helpers(ctx, applied.helpers, *vm.host, [this](const std::string& text) { log_line(text); }),
+          hooks(ctx, std::move(vm.spawner_line), applied.hooks,
+                [this](const std::string& text) { log_line(text); }),
+          helpers(
+              ctx, applied.helpers, *vm.host, [this](const std::string& text) { log_line(text); },
+              [this](const std::string& name) {
+                  if (vm.cgroup) jail::remove_leaf(vm.cgroup->record(), name);
+              }),
           applier(ctx, *vm.monitor, applied, apply_hooks()),
           desk(
               applier, applied, [this] { write_state(); },
@@ -98,6 +84,7 @@ struct Supervisor::Impl {
         options.greeting.capabilities.clear();
         options.message_limit = longest_call;
         options.fd_commands.emplace_back(control::pass_fd);
+        options.show = AttachGate::show;
         options.gone = [this](std::uint64_t client) {
             gate.gone(client);
             desk.gone(client);
@@ -130,6 +117,7 @@ struct Supervisor::Impl {
 
     void set(const Json& settings) {
         applied.attach = settings.value("attach", applied.attach);
+        if (!gate.may_watch()) server->end_watches();
         applied.restart_on_crash = settings.value("restart-on-crash", applied.restart_on_crash);
         applied.stop_timeout =
             std::chrono::milliseconds(settings.value("stop-timeout-ms", applied.stop_timeout.count()));
@@ -188,6 +176,10 @@ struct Supervisor::Impl {
             auto reply = desk.apply(std::move(call));
             co_return co_await std::move(reply);
         }
+        if (call.command == control::watch) {
+            server->watch(call.client.number, gate.wants_to_watch(call));
+            co_return Json::object();
+        }
         if (call.command == control::apply_cancel) co_return Json::object({{"cancelled", applier.cancel()}});
         auto reply = gate.forward(std::move(call));
         co_return co_await std::move(reply);
@@ -206,6 +198,7 @@ struct Supervisor::Impl {
         reply["console"] = applied.console;
         reply["attach-clients"] = server->client_count();
         reply["helpers"] = helpers.states();
+        reply["hooks"] = hooks.failures();
         reply["applying"] = applier.busy();
         Json& waiting = reply["pending"] = Json::array();
         for (const auto& unplug : applied.pending)
@@ -219,7 +212,7 @@ struct Supervisor::Impl {
         auto down = shut_down(*vm.monitor, vm.qemu->stub(), timeout);
         const auto way = co_await std::move(down);
         intended = Ending{"stopped", launch::describe(way, timeout)};
-        co_return reply_of(*intended);
+        co_return intended->to_json();
     }
 
     awaitable<Json> kill() {
@@ -227,7 +220,7 @@ struct Supervisor::Impl {
         kill_processes();
         auto gone = qmp::wait_readable(vm.qemu->stub().get());
         co_await std::move(gone);
-        co_return reply_of(*intended);
+        co_return intended->to_json();
     }
 
     /// Where only the automatic limit is set, `up` has not waited for it.
@@ -256,15 +249,9 @@ struct Supervisor::Impl {
         return reached ? ": the VM had reached limits.memory" : "";
     }
 
-    static Json reply_of(const Ending& ending) {
-        Json reply = Json::object();
-        reply["how"] = ending.how;
-        reply["detail"] = ending.detail;
-        return reply;
-    }
-
     /// It may have been killed meanwhile; then nobody can start the VM again.
     bool has_spawner() const { return applied.spawner && ::getppid() == applied.spawner->pid; }
+    bool restarts() const { return applied.restart_on_reboot && has_spawner(); }
 
     bool try_lock_for_restart() {
         try {
@@ -298,10 +285,11 @@ struct Supervisor::Impl {
     }
 
     void note(const qmp::Event& event) {
+        if (event.name == "GUEST_PANICKED") hooks.run({config::HookEvent::Crashed, {}, "the guest panicked"});
         if (event.name == "GUEST_PANICKED" && applied.restart_on_crash)
             qmp::spawn(context, restart_guest(), log_failure());
         applier.note(event);
-        if (event.name == "SHUTDOWN" && !intended) intended = ending_of(event, has_spawner());
+        if (event.name == "SHUTDOWN" && !intended) intended = ending_of(event, restarts());
         journal.event(event);
     }
 
@@ -364,13 +352,8 @@ struct Supervisor::Impl {
         log_line(fmt::format("{}: {}", ending.how, ending.detail));
         const bool again = ending.how == "restart";
         applied.phase = again ? Applied::Phase::Starting : Applied::Phase::Ended;
-        if (!again) applied.ended = reply_of(ending);
-        try {
-            state.write_applied(applied);
-        } catch (const Error& error) {
-            // A full disk, perhaps. Whoever waits for the end must hear of it all the same.
-            log_line(fmt::format("the end could not be written down: {}", error.what()));
-        }
+        if (!again) applied.ended = ending.to_json();
+        write_end();
         if (console) console->finish();
         auto stopped = server->stop();
         co_await std::move(stopped);
@@ -380,8 +363,30 @@ struct Supervisor::Impl {
         if (vm.moving.valid()) vm.moving.wait();
         if (vm.cgroup && !vm.cgroup->remove())
             log_line("the cgroup of the VM could not be removed; the next up, kill or rm tries again");
+        auto last_hook = run_last_hook(ending);
+        co_await std::move(last_hook);
         state.remove_runtime();
         co_return ending;
+    }
+
+    void write_end() {
+        try {
+            state.write_applied(applied);
+        } catch (const Error& error) {
+            // A full disk, perhaps. Whoever waits for the end must hear of it all the same.
+            log_line(fmt::format("the end could not be written down: {}", error.what()));
+        }
+    }
+
+    /// It belongs to the life that ends: the next one begins after it.
+    awaitable<void> run_last_hook(Ending ending) {
+        hooks.run({config::HookEvent::Stopped, ending.how, ending.detail});
+        auto settled = hooks.settled();
+        co_await std::move(settled);
+        const auto failed = hooks.failures().find("stopped");
+        if (failed == hooks.failures().end() || !applied.ended.is_object()) co_return;
+        applied.ended["hook"] = failed->second;
+        write_end();
     }
 
     void log_line(const std::string& text) { journal.line(text); }
@@ -408,6 +413,7 @@ struct Supervisor::Impl {
     bool ended = false, left = false;
     qmp::net::signal_set signals;
     std::unique_ptr<ConsoleRelay> console;
+    HookLine hooks;
     HelperWatch helpers;
     Applier applier;
     ApplyDesk desk;
@@ -461,10 +467,6 @@ awaitable<std::vector<std::string>> Supervisor::resume() {
     co_await std::move(tidying);
     auto resuming = now.applier.resume();
     if (const auto sentence = co_await std::move(resuming); !sentence.empty()) notes.push_back(sentence);
-    if (now.applied.restart_on_reboot)
-        notes.emplace_back(
-            "a reboot of the guest ends it from now on: what started it again "
-            "(lifecycle.on-reboot) died with the supervisor; `qvm restart` brings it back");
     Json status;
     auto asked = try_command(*now.vm.monitor, "query-status", nullptr, -1, &status);
     const auto failure = co_await std::move(asked);
@@ -478,7 +480,10 @@ awaitable<Ending> Supervisor::serve() {
                                 impl_->applied.accel, impl_->applied.jail, impl_->vm.qemu->process_pid()));
     qmp::spawn(impl_->context, impl_->pump_events(), impl_->log_failure());
     qmp::spawn(impl_->context, impl_->watch_move(), impl_->log_failure());
-    if (!impl_->adopted) impl_->helpers.watch();
+    if (!impl_->adopted) {
+        impl_->helpers.watch();
+        impl_->hooks.run({config::HookEvent::Started, {}, {}});
+    }
     qmp::spawn(impl_->context, impl_->obey_signals(), [](const std::exception_ptr&) {});
     qmp::spawn(impl_->context, impl_->watch_qemu(), impl_->log_failure());
     while (!impl_->ended && !impl_->left) {

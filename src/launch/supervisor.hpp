@@ -10,21 +10,11 @@
 #include <boost/asio/io_context.hpp>
 
 #include "base/fd.hpp"
+#include "launch/ending.hpp"
 #include "launch/start.hpp"
 #include "launch/state.hpp"
 
 namespace qvm::launch {
-
-/// How a VM's life ended, as Applied::ended keeps it.
-struct Ending {
-    /// "guest" (it powered off), "stopped" (qvm stop: `detail` says how), "killed" (qvm kill), "quit" (a QMP
-    /// client), "restart" (the guest rebooted, and the spawner is to start it again), "died". Not the end of
-    /// a life: "left" (to another supervisor).
-    std::string how;
-    std::string detail;
-    /// Of the supervisor's process.
-    int exit_status() const;
-};
 
 /// Gives up, for good, what this process has no use for once QEMU has been started (jail/harden.hpp): from
 /// here on it speaks with QEMU, and opens what is in the VM's own two directories. Throws jail::SetupError.

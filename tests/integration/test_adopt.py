@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A VM outlives its supervisor and gets another one, which finishes or undoes what was in flight."""
+import fcntl
 import os
 import pathlib
 import signal
@@ -56,6 +57,30 @@ class Whole(Adopt):
             self.assertEqual(status["state"], "stopped")
             self.assertIn("powered off", status["detail"])
         self.on_each_qemu(check)
+
+    def test_a_reboot_starts_it_again(self):
+        """The new supervisor has a spawner, too; what that starts is the file as it is then."""
+        self.boot('lifecycle.on-reboot = "restart"\n')
+        self.leave()
+        for death in range(2):
+            self.orphan()
+            self.assertNotIn("reboot", self.adopt())
+            before = self.world.status("guest")
+            self.world.run("reset", "guest")
+            harness.wait_until(lambda: self.world.status("guest").get("qemu-pid", before["qemu-pid"]) != before["qemu-pid"],
+                               "the VM to run again", seconds=60)
+            after = self.world.status("guest")
+            self.assertEqual(after["generation"], before["generation"] + 1)
+            self.assertEqual(after["state"], "running")
+        # A file with a mistake: it is told, and nothing is left.
+        self.orphan()
+        self.adopt()
+        self.file.write_text("memory = 5\nwrong = 1\n")
+        self.world.run("reset", "guest")
+        harness.wait_until(lambda: self.world.status("guest")["state"] == "stopped", "the VM to end")
+        harness.wait_until(lambda: "did not start again" in self.world.status("guest")["detail"], "the end to be told")
+        self.assertIn("wrong", self.world.run("log", "guest").stdout)
+        self.assertEqual(self.world.processes(), [])
 
     def test_a_helper_that_dies(self):
         self.boot('net.lan = { type = "user" }\n')
@@ -117,6 +142,22 @@ class Whole(Adopt):
             self.assertEqual(process.returncode, 0, words)
         self.assertEqual(self.world.status("guest")["state"], "running")
         self.assertIn("42", self.ask_anew("echo $((6*7))"))
+
+    def test_while_another_does_it(self):
+        """Who comes while somebody else holds the lock and has yet to write waits for it."""
+        self.boot()
+        self.orphan()
+        with open(next(self.world.runtime.rglob("supervisor.lock")), "r+b") as lock:
+            fcntl.lockf(lock, fcntl.LOCK_EX)
+            waiting = [self.world.start(*words, stdout=harness.subprocess.DEVNULL, stderr=harness.subprocess.PIPE)
+                       for words in (("adopt", "guest"), ("qmp", "guest", "query-status"))]
+            harness.time.sleep(0.3)
+            self.assertEqual([process.poll() for process in waiting], [None, None])
+        for process in waiting:
+            words = process.communicate()[1]
+            harness.reaper.forget(process)
+            self.assertEqual(process.returncode, 0, words)
+        self.assertEqual(self.world.status("guest")["state"], "running")
 
     def test_not_needed(self):
         self.boot()

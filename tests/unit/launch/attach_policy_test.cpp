@@ -257,6 +257,23 @@ const std::vector<Row> rows{
     {"human-monitor-command", R"({"command-line": "qemu-io disk \"read 0 1\""})", "(qemu-io)"},
 };
 
+TEST_CASE("no client is told the text of a secret, whatever it may ask") {
+    for (const auto allow : {AttachAllow::Observe, AttachAllow::Operate}) {
+        CHECK_THAT(refused("qom-get", R"({"path": "/objects/vault", "property": "data"})", allow),
+                   ContainsSubstring("may be the text of a secret"));
+        CHECK_FALSE(refused("qom-get", R"({"path": "vault", "property": "data"})", allow).empty());
+        CHECK_THAT(refused("qom-list-get", R"({"paths": ["/machine", "/objects/vault"]})", allow),
+                   ContainsSubstring("(/objects/vault)"));
+        CHECK_FALSE(
+            refused("human-monitor-command", R"({"command-line": " qom-get vault data"})", allow).empty());
+        CHECK(refused("qom-get", R"({"path": "/objects/vault", "property": "format"})", allow).empty());
+        CHECK(refused("qom-list-get", R"({"paths": ["/machine/peripheral"]})", allow).empty());
+    }
+    CHECK_THAT(refused("qom-get", R"({"path": "/o", "property": "data"})", AttachAllow::Observe),
+               ContainsSubstring("attach.allow = \"observe\" keeps"));
+    CHECK(refused("qom-get", R"({"path": "/objects/vault", "property": "data"})", AttachAllow::All).empty());
+}
+
 }  // namespace
 
 TEST_CASE("a client that operates a VM reaches nothing of the host") {
@@ -288,10 +305,10 @@ TEST_CASE("a refusal says what, where and the way out") {
     CHECK(refused("blockdev-add", R"({"driver": "file", "filename": "/etc/shadow"})") ==
           "blockdev-add: 'filename' names a path of the host (/etc/shadow), which attach.allow = \"operate\" "
           "keeps clients from; pass the file with add-fd and say \"/dev/fdset/N\", or say attach.allow = "
-          "\"all\" in the VM's file, for its next start");
+          "\"all\" in the VM's file, and apply it");
     CHECK(refused("stop", "{}", AttachAllow::Observe) ==
           "stop: it is no question, and attach.allow = \"observe\" lets clients only ask; say attach.allow = "
-          "\"operate\" in the VM's file, for its next start");
+          "\"operate\" in the VM's file, and apply it");
 }
 
 TEST_CASE("arguments of any shape are looked through") {

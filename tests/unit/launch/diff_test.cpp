@@ -244,6 +244,43 @@ TEST_CASE("a block node that keeps its descriptor is reopened with other options
     CHECK_FALSE(reopen.undo.at(0).arguments.at("options").at(0).contains("discard"));
 }
 
+TEST_CASE("a throttle comes over a disk, changes and goes while the disk is in use") {
+    const std::string gold = "throttle.gold.iops.total = 100\n",
+                      silver = "throttle.silver.bytes.read = \"1M\"\n";
+    const auto under = [](const std::string& group) { return disk + "throttle = \"" + group + "\"\n"; };
+    CHECK(in_short(disk, gold + under("gold")) ==
+          Lines{"+ object.gold", "+ blockdev.a.thr", "~ device.a.drive"});
+    CHECK(in_short(gold + under("gold"), "throttle.gold.iops.total = 50\n" + under("gold")) ==
+          Lines{"~ object.gold.limits"});
+    CHECK(in_short(gold + under("gold"), silver + under("silver")) ==
+          Lines{"+ object.silver", "~ blockdev.a.thr.throttle-group", "- object.gold"});
+    CHECK(in_short(gold + under("gold"), disk) ==
+          Lines{"~ device.a.drive", "- blockdev.a.thr", "- object.gold"});
+    // The disk grows through it.
+    CHECK(operations(gold + under("gold"), gold + under("gold") + "size = \"2G\"\n") ==
+          Lines{"changes:", "block_resize blockdev.a.thr"});
+}
+
+TEST_CASE("a secret is read when it is sent, and named until then") {
+    REQUIRE(setenv("QVM_TEST_SECRET", "hunter2", 1) == 0);
+    const Half running = half("");
+    const Half wanted = half("secret.vault.env = \"QVM_TEST_SECRET\"\n", &running);
+    const auto plan = compile_changes(running.side(), wanted.side(),
+                                      diff(running.side(), wanted.side(), test::saved_qemu()),
+                                      test::saved_qemu(), {}, false);
+    REQUIRE(plan.host.size() == 1);
+    CHECK(plan.host[0].name == "object.vault.data");
+    const auto& sent = plan.operations.additions.back();
+    CHECK(sent.fd == "object.vault.data");
+    CHECK(sent.arguments.at("data") == "@vault.secret");
+    CHECK(plan.operations.to_json().dump().find("hunter") == std::string::npos);
+    // Taken away and needed again, it is read again.
+    const auto back = compile_changes(wanted.side(), running.side(),
+                                      diff(wanted.side(), running.side(), test::saved_qemu()),
+                                      test::saved_qemu(), {}, false);
+    CHECK(back.operations.removals.size() == 2);
+}
+
 TEST_CASE("a serial line gets another end, where its device bears that") {
     const auto serial = [](const char* driver, const char* file) {
         return fmt::format(
@@ -290,6 +327,52 @@ TEST_CASE("limits change where the VM's cgroup has them") {
     CHECK(plan.additions[0].arguments.at("to").at("cpu") == 2000);
     CHECK(plan.removals[0].arguments.at("to").at("cpu") == 1000);
     CHECK(plan.removals[0].record.settings.find("memory = \"2G\"\ncpu = 1") != std::string::npos);
+}
+
+TEST_CASE("other hooks wait for the next start, whose spawner has them") {
+    CHECK(in_short("lifecycle.hooks.started = [\"a\"]\n", "lifecycle.hooks.started = [\"a\", \"b\"]\n") ==
+          Lines{"! lifecycle.hooks.started"});
+    CHECK(in_short("", "lifecycle.hooks.stopped = [\"a\"]\n") == Lines{"! lifecycle.hooks.stopped"});
+}
+
+TEST_CASE("the limits nobody gave a number follow what is added") {
+    const auto planned = [](const std::string& more, const LimitsChange& limits) {
+        const Half running = half(more);
+        const Half wanted = half(more + "[iothread.x]\n", &running);
+        const auto difference = diff(running.side(), wanted.side(), test::saved_qemu());
+        return compile_changes(running.side(), wanted.side(), difference, test::saved_qemu(), {}, false,
+                               limits)
+            .operations;
+    };
+    LimitsChange limits;
+    limits.now.pids = 300;
+    limits.wanted.pids = 365;
+    auto plan = planned("", limits);
+    REQUIRE(plan.additions.size() == 2);
+    CHECK(plan.additions[0].kind == Operation::Kind::Limits);
+    CHECK(plan.additions[0].arguments.at("to").at("pids") == 365);
+    CHECK(plan.additions[0].undo.at(0).arguments.at("to").at("pids") == 300);
+    CHECK(plan.removals.empty());
+    limits.wanted.pids = 235;
+    plan = planned("", limits);
+    CHECK(plan.additions.size() == 1);
+    REQUIRE(plan.removals.size() == 1);
+    CHECK(plan.removals[0].arguments.at("to").at("pids") == 235);
+    CHECK(plan.removals[0].record.empty());
+    // A number of the file's stays, and so does what the cgroup has not.
+    CHECK(planned("limits.pids = 300\n", limits).removals.empty());
+    limits.now.pids = {};
+    CHECK(planned("", limits).removals.empty());
+    limits = {};
+    limits.now.io_read = limits.wanted.io_read = 5;
+    limits.now.io_devices = {1, 2};
+    limits.wanted.io_devices = {3, 1};
+    plan = planned("limits.io.read = \"4K\"\n", limits);
+    REQUIRE(plan.additions.size() == 2);
+    CHECK(plan.additions[0].arguments.at("to").at("io-devices") == Json::array({1, 2, 3}));
+    CHECK(plan.removals.empty());
+    limits.wanted.io_devices = {1};
+    CHECK(planned("limits.io.read = \"4K\"\n", limits).additions.size() == 1);
 }
 
 TEST_CASE("operations survive the way to the supervisor") {

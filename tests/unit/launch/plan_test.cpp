@@ -59,13 +59,6 @@ launch::Plan plan_of(const config::Vm& vm) {
     return launch::compile(vm, test::saved_qemu(), vm.machine.accel.value.front());
 }
 
-void compare(const fs::path& golden, const std::string& text) {
-    INFO(golden.filename().string());
-    const auto wanted = fs::exists(golden) ? read(golden) : "(no golden)\n";
-    CHECK(text == wanted);
-    if (text != wanted && std::getenv("QVM_TEST_ACCEPT") != nullptr) std::ofstream(golden) << text;
-}
-
 Json without_origins(Json plan) {
     for (auto& step : plan["steps"]) step.erase("origin");
     return plan;
@@ -76,8 +69,8 @@ Json without_origins(Json plan) {
 TEST_CASE("every golden file has its plan") {
     for (const auto& path : toml_files()) {
         const auto plan = plan_of(checked(path.filename().string(), read(path)));
-        compare(fs::path(path).replace_extension(".json"), plan.to_json().dump(1) + '\n');
-        compare(fs::path(path).replace_extension(".txt"), plan.to_text());
+        test::check_golden(fs::path(path).replace_extension(".json"), plan.to_json().dump(1) + '\n');
+        test::check_golden(fs::path(path).replace_extension(".txt"), plan.to_text());
     }
 }
 

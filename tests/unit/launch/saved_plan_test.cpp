@@ -48,7 +48,24 @@ TEST_CASE("a plan that was saved is read again") {
 TEST_CASE("no VM's file is taken for a saved plan") {
     for (const char* text : {"", "\n", "memory = \"1G\"\n", "# {\n", "[disk.a]\n"})
         CHECK_FALSE(is_saved_plan(text));
-    CHECK(is_saved_plan(" \n{}"));
+    // JSON of others.
+    for (const char* text : {" \n{}", "{\"name\": \"web\"}", "{\"a\": {\"qvm-plan\": 1}}", "{\"name\": "})
+        CHECK_FALSE(is_saved_plan(text));
+    CHECK(is_saved_plan("\n{\"vm\": \"web\", \"qvm-plan\": 1}"));
+    CHECK(is_saved_plan("{\"qvm-plan\": 1, \"vm\""));  // damaged: to be told, not taken for TOML
+}
+
+TEST_CASE("what makes a plan anew has all it was made with") {
+    auto plan = a_plan();
+    CHECK(plan.command("web.plan") ==
+          "qvm plan -o web.plan /srv/web.toml -f /srv/more.toml --set memory=2G --replug");
+    plan.files = {{"/srv/my web.toml", "aa"}};
+    plan.overrides = {"kernel.append=it's", "defaults=false"};
+    plan.replug = false;
+    plan.fix_drift = true;
+    CHECK(plan.command("a b") ==
+          "qvm plan -o 'a b' '/srv/my web.toml' --set 'kernel.append=it'\\''s' --set defaults=false "
+          "--fix-drift");
 }
 
 TEST_CASE("what is no plan, or another version's, is told") {
