@@ -146,10 +146,11 @@ void warn_of_restarts(const Comparison& comparison, const launch::ApplyOutcome& 
 /// The words of a saved plan in the place of the caller's.
 Arguments arguments_of(const launch::SavedPlan& plan, Arguments given) {
     if (!given.vm.files.empty() || !given.vm.sets.empty() || given.plan.replug || given.plan.fix_drift)
-        throw Error(ExitCode::Usage,
-                    fmt::format("'{}' is a saved plan: it says -f, --set, --replug and --fix-drift itself",
-                                given.vm.target),
-                    "give these to `qvm plan -o`");
+        throw Error(
+            ExitCode::Usage,
+            fmt::format("'{}' is a saved plan: it says -f, --set, --unset, --replug and --fix-drift itself",
+                        given.vm.target),
+            "give these to `qvm plan -o`");
     given.vm = {};
     for (const auto& file : plan.files) given.vm.files.push_back(file.path.string());
     given.vm.sets = plan.overrides;
@@ -199,9 +200,8 @@ bool has_errors(Front& front, launch::ApplyReport& report) {
 /// Throws when the files are not those of the saved plan.
 void expect_same_files(const launch::SavedPlan& saved, const Front& front, const std::string& path) {
     auto now = saved;
-    now.files.clear();
-    for (const auto& source : front.texts)
-        now.files.push_back(launch::SavedFile::of(source.path, source.text));
+    now.files = saved_files(front.texts);
+    now.inherited = saved_files(front.document.inherited);
     expect_current(saved, now, path);
 }
 

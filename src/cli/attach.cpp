@@ -66,6 +66,11 @@ Attached::Attached(const launch::VmState& vm) : context_(std::make_unique<boost:
     qmp::run(*context_, negotiate(*client_));
 }
 
+Attached::Attached(const std::string& socket) : context_(std::make_unique<boost::asio::io_context>(1)) {
+    client_ = std::make_unique<qmp::Client>(qmp::Client::connect_unix(*context_, socket));
+    qmp::run(*context_, negotiate(*client_));
+}
+
 Json Attached::execute(const std::string& command, const Json& arguments,
                        std::chrono::milliseconds deadline) {
     qmp::ExecuteOptions options;

@@ -26,6 +26,8 @@ class Attached {
   public:
     /// Connects and negotiates. Throws Error (NoSuchVm) when the VM is not running, qmp::ConnectError.
     explicit Attached(const launch::VmState& vm);
+    /// The same with any QMP socket, of a VM of qvm's or not.
+    explicit Attached(const std::string& socket);
 
     /// True when it has no supervisor: the connection is to QEMU's own monitor, qvm's verbs are not there.
     bool orphaned() const { return orphaned_; }

@@ -36,10 +36,7 @@ void name_helpers(std::vector<launch::Operation>& operations, const launch::Host
 
 launch::LimitsChange limits_of(const Front& front, const Comparison& comparison) {
     const auto& applied = comparison.applied;
-    const bool any = std::ranges::any_of(comparison.difference.changes, [](const auto& change) {
-        return change.member.starts_with("limits.");
-    });
-    if (!any || !applied.cgroup) return {};
+    if (!applied.cgroup) return {};
     return {jail::read_limits(*applied.cgroup), launch::group_limits(front.vm, front.compile(applied.accel))};
 }
 

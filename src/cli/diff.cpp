@@ -12,6 +12,7 @@
 #include "cli/front.hpp"
 #include "cli/reference.hpp"
 #include "cli/verbs.hpp"
+#include "config/stable.hpp"
 #include "jail/cgroup_change.hpp"
 #include "launch/compiled.hpp"
 #include "launch/processors.hpp"
@@ -87,6 +88,11 @@ bool says_name(const Subject& subject) {
     return !subject.running && subject.front.vm.name.given();
 }
 
+bool has_uuid_of_name(const Subject& subject) {
+    const auto& vm = subject.front.vm;
+    return vm.uuid && vm.uuid->value == config::stable_uuid(vm.name.value);
+}
+
 ExitCode diff(const Arguments& arguments) {
     Subject before = load(arguments.before);
     Subject after = load(arguments.after);
@@ -95,10 +101,12 @@ ExitCode diff(const Arguments& arguments) {
     const auto* document = after.running ? nullptr : &after.front.document;
     auto difference = launch::diff({before.front.vm, old_parts, nullptr, before.accel, before.limits},
                                    {after.front.vm, new_parts, document}, after.front.probe->capabilities());
-    // A name that comes from the file's own name is no difference.
+    // A name that comes from the file's own name is no difference, nor is what comes from the name.
     const bool named = says_name(before) && says_name(after);
+    const bool same_uuid = has_uuid_of_name(before) && has_uuid_of_name(after);
     std::erase_if(difference.changes, [&](const auto& change) {
-        return !named && change.resource.id.empty() && change.member == "name";
+        return !named && change.resource.id.empty() &&
+               (change.member == "name" || (change.member == "uuid" && same_uuid));
     });
     if (after.running)
         for (auto& change : difference.changes) change.origin = {};  // in no file

@@ -29,9 +29,23 @@ void FileArguments::add_to(CLI::App& verb) {
         ->type_name("FILE|NAME");
     verb.add_option("-f,--file", files, "a further file, merged over what comes before it")
         ->type_name("FILE");
-    verb.add_option("--set", sets, "a value of the file, overridden: --set memory=4G")
-        ->type_name("KEY=VALUE")
-        ->allow_extra_args(false);
+    // Both into one list, since the later wins.
+    const auto add = [this, &verb](const char* option, const char* takes, bool unsets, const char* help) {
+        verb.add_option_function<std::string>(
+                option,
+                [this, option, takes, unsets](const std::string& text) {
+                    if (config::Override{text}.unsets() != unsets)
+                        throw Error(ExitCode::Usage, fmt::format("{} takes {}, not '{}'", option, takes,
+                                                                 escape_controls(text)));
+                    sets.push_back(text);
+                },
+                help)
+            ->type_name(takes)
+            ->allow_extra_args(false)
+            ->trigger_on_parse();
+    };
+    add("--set", "KEY=VALUE", false, "a value of the file, overridden: --set memory=4G");
+    add("--unset", "KEY", true, "a key or table of the file, taken out: --unset disk.data");
 }
 
 void LookArguments::add_to(CLI::App& verb, const std::string& json_help) {
@@ -60,7 +74,7 @@ Front Front::load(const FileArguments& arguments) {
         if (launch::is_saved_plan(text.text))
             throw Error(ExitCode::Usage, fmt::format("'{}' is a saved plan, not the file of a VM", text.name),
                         fmt::format("`qvm apply {}` does what it says", text.name));
-    front.document = config::load(front.texts, overrides, front.diagnostics);
+    front.document = config::load(front.texts, overrides, front.diagnostics, library());
     front.vm = config::lower(front.document, front.diagnostics);
     config::find_host_uses(front.vm, front.document, front.diagnostics);
     return front;

@@ -22,7 +22,7 @@ namespace qvm::cli {
 struct FileArguments {
     std::string target;              ///< FILE or NAME; empty: ./vm.toml
     std::vector<std::string> files;  ///< -f
-    std::vector<std::string> sets;   ///< --set
+    std::vector<std::string> sets;   ///< --set KEY=VALUE and --unset KEY, in their order
 
     void add_to(CLI::App& verb);
 };
@@ -42,7 +42,7 @@ struct Front {
     Diagnostics diagnostics;
     std::vector<std::string> paths;  ///< the files read, as the user gave them
     std::vector<std::string> sets;
-    std::vector<config::SourceText> texts;  ///< of the files
+    std::vector<config::SourceText> texts;  ///< of the files; what they inherit is in document
     config::Document document;
     config::Vm vm;
     std::unique_ptr<launch::Probe> probe;

@@ -5,6 +5,7 @@
 #include <exception>
 #include <fcntl.h>
 #include <unistd.h>
+#include <variant>
 
 #include <CLI/CLI.hpp>
 
@@ -17,18 +18,38 @@ namespace {
 
 using qvm::ExitCode;
 
-/// The arguments qvm was called with, understood; or the exit status when there is nothing to run.
-int parse_and_run(int argc, char** argv) {
+/// What the arguments ask for; or the exit status when there is nothing to run. Describing all verbs takes
+/// some memory, which is free again before any of them runs: some run for as long as a VM.
+std::variant<qvm::cli::Action, int> parse(int argc, char** argv) {
     CLI::App app{"Boots virtual machines that are described in TOML, contained, and talks to them.", "qvm"};
     app.set_version_flag("--version", std::string("qvm ") + qvm::version);
     app.require_subcommand(1);
     app.get_formatter()->column_width(34);
     qvm::cli::Action action;
     using namespace qvm::cli;
-    for (const auto add :
-         {add_up,     add_apply,   add_check, add_plan, add_diff,   add_show,   add_ls,
-          add_status, add_console, add_log,   add_qmp,  add_events, add_adopt,  add_pause_resume_reset,
-          add_stop,   add_restart, add_kill,  add_rm,   add_jail,   add_version})
+    for (const auto add : {add_up,
+                           add_apply,
+                           add_check,
+                           add_plan,
+                           add_diff,
+                           add_show,
+                           add_import,
+                           add_fmt,
+                           add_ls,
+                           add_status,
+                           add_console,
+                           add_log,
+                           add_attach,
+                           add_qmp,
+                           add_events,
+                           add_adopt,
+                           add_pause_resume_reset,
+                           add_stop,
+                           add_restart,
+                           add_kill,
+                           add_rm,
+                           add_jail,
+                           add_version})
         add(app, action);
     try {
         app.parse(argc, argv);
@@ -40,7 +61,13 @@ int parse_and_run(int argc, char** argv) {
         const bool for_a_command = jail->parsed() && jail->get_subcommands().empty();
         return static_cast<int>(for_a_command ? jail_failed : ExitCode::Usage);
     }
-    return static_cast<int>(action());
+    return action;
+}
+
+int parse_and_run(int argc, char** argv) {
+    const auto parsed = parse(argc, argv);
+    if (const auto* status = std::get_if<int>(&parsed)) return *status;
+    return static_cast<int>(std::get<qvm::cli::Action>(parsed)());
 }
 
 }  // namespace

@@ -2,11 +2,10 @@
 #include "cli/plan_file.hpp"
 
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include <fmt/format.h>
 
+#include "base/file.hpp"
 #include "cli/reference.hpp"
 
 namespace qvm::cli {
@@ -18,11 +17,16 @@ namespace fs = std::filesystem;
 std::string text_of(const std::string& path) {
     std::error_code ignored;
     if (!fs::is_regular_file(path, ignored)) return {};
-    std::ifstream stream(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+    return read_file(path).bytes;
 }
 
 }  // namespace
+
+std::vector<launch::SavedFile> saved_files(const std::vector<config::SourceText>& texts) {
+    std::vector<launch::SavedFile> files;
+    for (const auto& text : texts) files.push_back(launch::SavedFile::of(text.path, text.text));
+    return files;
+}
 
 launch::SavedPlan plan_of(const Front& front, const Comparison& comparison, const PlanOptions& options) {
     launch::SavedPlan plan;
@@ -30,8 +34,8 @@ launch::SavedPlan plan_of(const Front& front, const Comparison& comparison, cons
     plan.generation = comparison.applied.generation;
     plan.revision = comparison.applied.revision;
     plan.directory = fs::current_path();
-    for (const auto& source : front.texts)
-        plan.files.push_back(launch::SavedFile::of(source.path, source.text));
+    plan.files = saved_files(front.texts);
+    plan.inherited = saved_files(front.document.inherited);
     plan.overrides = front.sets;
     plan.replug = options.replug;
     plan.fix_drift = options.fix_drift;
@@ -45,7 +49,7 @@ void write_plan_file(const launch::SavedPlan& plan, const std::string& path) {
         throw Error(ExitCode::Usage, fmt::format("'{}' is there already, and is no saved plan", path),
                     "-o replaces nothing else: give another name");
     try {
-        launch::write_atomically(path, plan.text());
+        write_atomically(path, plan.text());
     } catch (const SystemError& error) {
         throw Error(error.exit_code(), fmt::format("the plan cannot be saved: {}", error.what()),
                     "-o wants a file in a directory where you may make files");
@@ -65,7 +69,7 @@ void expect_current(const launch::SavedPlan& saved, const launch::SavedPlan& now
     throw Error(ExitCode::Invalid,
                 fmt::format("{}: '{}' is out of date: {}; nothing was changed", saved.vm, path,
                             fmt::join(differs, ", ")),
-                fmt::format("`qvm plan -o {} {}` makes it anew", path, saved.files.front().path.string()));
+                fmt::format("`{}` makes it anew", saved.command(path)));
 }
 
 }  // namespace qvm::cli

@@ -16,6 +16,9 @@ struct PlanOptions {
 };
 
 /// What `plan -o` would save now.
+/// As a saved plan knows them.
+std::vector<launch::SavedFile> saved_files(const std::vector<config::SourceText>& texts);
+
 launch::SavedPlan plan_of(const Front& front, const Comparison& comparison, const PlanOptions& options);
 
 /// Mode 0600, the old file or the new whole. Throws Error when something else than a plan is there.

@@ -53,7 +53,7 @@ Error no_such_vm(const std::string& name, const launch::Directories& directories
 /// The name a file gives its VM. What else is wrong in it does not matter here.
 std::string name_in_file(const std::string& path) {
     Diagnostics diagnostics;
-    const auto document = config::load(config::read_files({path}), {}, diagnostics);
+    const auto document = config::load(config::read_files({path}), {}, diagnostics, library());
     return config::lower(document, diagnostics).name.value;
 }
 
@@ -61,6 +61,13 @@ std::string name_in_file(const std::string& path) {
 
 bool is_file_reference(const std::string& word) {
     return word.find('/') != std::string::npos || word.ends_with(".toml") || word.ends_with(".plan");
+}
+
+config::Library library() {
+    config::Library library;
+    for (const auto& directory : configuration_directories())
+        library.templates.push_back(directory / "templates");
+    return library;
 }
 
 NamedFiles files_of_name(const std::string& name) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "config/document.hpp"
 #include "launch/state.hpp"
 
 namespace CLI {
@@ -17,8 +18,11 @@ bool is_file_reference(const std::string& word);
 
 struct NamedFiles {
     std::vector<std::string> files;
-    std::vector<std::string> overrides;  ///< --set of the last start
+    std::vector<std::string> overrides;  ///< --set and --unset of the last start
 };
+/// The directories of templates, as VMs' files are looked for: the user's, then the system's.
+config::Library library();
+
 /// The files of a name: of its last start, else NAME.toml in the configuration directories (~/.config/qvm,
 /// /etc/qvm). Throws Error (NoSuchVm) with the nearest name.
 NamedFiles files_of_name(const std::string& name);

@@ -9,6 +9,7 @@
 #include "cli/reference.hpp"
 #include "cli/terminal.hpp"
 #include "cli/verbs.hpp"
+#include "config/document.hpp"
 #include "launch/control.hpp"
 #include "launch/limits.hpp"
 
@@ -49,6 +50,7 @@ ExitCode status(const std::string& word, bool json) {
         if (alive) all["guest"] = guest;
         if (details.contains("pid")) all["qemu-pid"] = details["pid"];
         if (details.contains("helpers")) all["helpers"] = details["helpers"];
+        if (details.contains("hooks")) all["hooks"] = details["hooks"];
         if (details.contains("applying")) all["applying"] = details["applying"];
         if (details.contains("pending")) all["pending"] = details["pending"];
         if (details.contains("attach-clients")) all["attach-clients"] = details["attach-clients"];
@@ -64,10 +66,17 @@ ExitCode status(const std::string& word, bool json) {
     row(vm.name() + ":", summary.state + (alive && guest != summary.state ? ", guest " + guest : "") +
                              (summary.since.empty() ? "" : " (for " + summary.since + ")"));
     row("", summary.detail);
+    if (!alive && summary.applied && summary.applied->ended.is_object())
+        if (const auto why = summary.applied->ended.value("hook", ""); !why.empty())
+            row("hook stopped", "failed: " + why);
     if (summary.applied) {
         const auto& applied = *summary.applied;
         row("file", summary.file);
-        row("--set", joined(applied.overrides));
+        std::vector<std::string> sets, unsets;
+        for (const auto& text : applied.overrides)
+            (config::Override{text}.unsets() ? unsets : sets).push_back(text);
+        row("--set", joined(sets));
+        row("--unset", joined(unsets));
         row("qemu", applied.qemu);
         row("accel", applied.accel);
         row("jail", applied.jail);
@@ -85,6 +94,9 @@ ExitCode status(const std::string& word, bool json) {
         const auto helpers = details.value("helpers", Json::object());
         for (const auto& helper : helpers.items())
             row("helper " + helper.key(), helper.value().get<std::string>());
+        const auto hooks = details.value("hooks", Json::object());
+        for (const auto& hook : hooks.items())
+            row("hook " + hook.key(), "failed: " + hook.value().get<std::string>());
         if (details.value("applying", false)) row("apply", "at work; `qvm log` shows its steps");
         for (const auto& pending : details.value("pending", Json::array()))
             row("pending", fmt::format("{}: {}", pending.value("resource", ""),

@@ -9,6 +9,7 @@
 #include "cli/terminal.hpp"
 #include "cli/verbs.hpp"
 #include "launch/control.hpp"
+#include "launch/hooks.hpp"
 #include "launch/shutdown.hpp"
 #include "qmp/async.hpp"
 
@@ -91,7 +92,7 @@ ExitCode stop(const StopArguments& arguments) {
         try_to_adopt(vm);
         detail = stop_running(vm, timeout);
     }
-    if (!wait_until_stopped(vm, grace))
+    if (!wait_until_stopped(vm, applied ? launch::patience_for_end(*applied, grace) : grace))
         throw Error(ExitCode::TimedOut, fmt::format("{} is still ending", vm.name()),
                     "`qvm kill` ends it at once");
     fmt::print("{}: stopped: {}\n", vm.name(), detail);

@@ -21,6 +21,8 @@
 #include "jail/landlock.hpp"
 #include "launch/contain.hpp"
 #include "launch/daemon.hpp"
+#include "launch/find_program.hpp"
+#include "launch/hooks.hpp"
 #include "launch/jail_host.hpp"
 
 namespace qvm::cli {
@@ -53,6 +55,11 @@ launch::Applied intended_state(const Front& front, const std::string& accel, std
     applied.ends_with_supervisor =
         front.vm.lifecycle.on_supervisor_death.value == config::OnSupervisorDeath::Kill;
     applied.restart_on_crash = front.vm.lifecycle.on_crash.value == config::OnCrash::Restart;
+    for (const auto& hook : front.vm.lifecycle.hooks) {
+        auto argv = hook.argv;
+        argv[0] = launch::find_program(argv[0], {}).string();
+        applied.hooks.push_back({hook.event, std::move(argv)});
+    }
     applied.console = front.vm.console;
     return applied;
 }
@@ -183,7 +190,7 @@ ExitCode up(const UpArguments& arguments) {
     const auto previous = vm.applied();
     // Its supervisor is tidying up: a matter of milliseconds.
     if (previous && previous->phase == launch::Applied::Phase::Ended)
-        wait_until_stopped(vm, std::chrono::seconds(10));
+        wait_until_stopped(vm, launch::patience_for_end(*previous, std::chrono::seconds(10)));
     order.applied = intended_state(front, order.start.plan.accel, previous ? previous->generation + 1 : 1,
                                    spare_pcie_ports);
     adopt_orphan(vm);

@@ -20,6 +20,9 @@ inline constexpr auto jail_failed = static_cast<ExitCode>(125);
 void add_check(CLI::App& app, Action& action);
 void add_plan(CLI::App& app, Action& action);
 void add_show(CLI::App& app, Action& action);
+/// A file from a command line of QEMU.
+void add_import(CLI::App& app, Action& action);
+void add_fmt(CLI::App& app, Action& action);
 void add_diff(CLI::App& app, Action& action);
 void add_up(CLI::App& app, Action& action);
 void add_adopt(CLI::App& app, Action& action);
@@ -27,6 +30,8 @@ void add_apply(CLI::App& app, Action& action);
 void add_ls(CLI::App& app, Action& action);
 void add_status(CLI::App& app, Action& action);
 void add_console(CLI::App& app, Action& action);
+/// The shell.
+void add_attach(CLI::App& app, Action& action);
 void add_qmp(CLI::App& app, Action& action);
 void add_events(CLI::App& app, Action& action);
 void add_log(CLI::App& app, Action& action);

@@ -198,7 +198,7 @@ class QmpClient:
 
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(30)
+        self.socket.settimeout(120)  # a traced QEMU on a busy machine takes its time
         self.socket.connect(str(path))
         self.file = self.socket.makefile("rwb", buffering=0)
         self.events = []
@@ -221,7 +221,10 @@ class QmpClient:
         else:
             socket.send_fds(self.socket, [line], [fd])
         while True:
-            message = self.message()
+            try:
+                message = self.message()
+            except TimeoutError as error:
+                raise TimeoutError(f"no answer to {line.decode()}") from error
             if "event" in message:
                 self.events.append(message)
             else:
@@ -312,15 +315,15 @@ class World:
         env.update(changes)
         return {key: value for key, value in env.items() if value is not None}
 
-    def start(self, *arguments, env=None, cwd=None, **options):
+    def start(self, *arguments, env=None, cwd=None, program=None, **options):
         options.setdefault("stdin", subprocess.DEVNULL)
-        process = reaper.start([*self.prefix, self.qvm, *arguments], env=self.environment(**(env or {})),
+        process = reaper.start([*self.prefix, *(program or [self.qvm]), *arguments], env=self.environment(**(env or {})),
                                cwd=cwd or self.base, start_new_session=True, **options)
         self.started.append(process)
         return process
 
     def run(self, *arguments, status=0, timeout=120, **options):
-        """Runs qvm to its end and checks its exit status (None: any). The result has stdout and stderr as text."""
+        """Runs qvm (or `program`) to its end and checks its exit status (None: any). The result has stdout and stderr as text."""
         # Files, not pipes: a supervisor that kept one open would make this wait for the VM instead of for qvm.
         with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
             process = self.start(*arguments, stdout=out, stderr=err, **options)

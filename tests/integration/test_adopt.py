@@ -147,7 +147,7 @@ class Whole(Adopt):
         """Who comes while somebody else holds the lock and has yet to write waits for it."""
         self.boot()
         self.orphan()
-        with open(next(self.world.runtime.rglob("supervisor.lock")), "r+b") as lock:
+        with open(next(self.world.base.rglob("supervisor.lock")), "r+b") as lock:
             fcntl.lockf(lock, fcntl.LOCK_EX)
             waiting = [self.world.start(*words, stdout=harness.subprocess.DEVNULL, stderr=harness.subprocess.PIPE)
                        for words in (("adopt", "guest"), ("qmp", "guest", "query-status"))]

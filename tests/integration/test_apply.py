@@ -128,20 +128,6 @@ class Devices(Apply):
         self.world.run("kill", "guest")
         harness.wait_until(lambda: not self.world.processes(), lambda: f"no process left: {self.world.leftovers()}", 15)
 
-    def test_many_times(self):
-        """Again and again, and nothing grows."""
-        self.boot()
-        with_disk = self.disk("data") + '[iothread.io]\n'
-        before = None
-        for round_number in range(12):
-            self.apply(with_disk)
-            self.apply("")
-            now = (self.nodes(), self.fdsets(), len(self.world.qmp("guest", "qom-list", {"path": "/objects"})),
-                   len(self.world.qmp("guest", "qom-list", {"path": "/machine/peripheral"})))
-            before = before or now
-            self.assertEqual(now, before, f"round {round_number}")
-        self.unchanged()
-
     def test_places_stay(self):
         """An edit moves no other device, and what is taken out leaves its port free."""
         self.boot(self.disk("a") + self.disk("b") + self.disk("c"))

@@ -205,6 +205,25 @@ class Limits(Apply):
         self.assertRegex(self.apply("[limits]\nmemory = \"650M\"\nio.read = \"10M\"\n", status=4).stdout,
                          "! limits.io.read .*without limits of io|~ limits.io.read")
 
+    def test_the_automatic_limit_follows(self):
+        """Iothreads and helpers bring threads of their own."""
+        self.boot()
+        if self.world.status("guest")["limits"]["missing"]:
+            self.skipTest(self.world.status("guest")["limits"]["missing"][0])
+        harness.wait_until(lambda: "pids" in self.in_force(), "the automatic limit")
+        before = self.in_force()["pids"]
+        self.apply("[iothread.a]\n[iothread.b]\n")
+        self.assertEqual(self.in_force()["pids"], before + 130)
+        self.unchanged()
+        self.apply("[iothread.a]\n[net.lan]\ntype = \"user\"\n")
+        self.assertEqual(self.in_force()["pids"], before + 81)
+        # What fails takes it back.
+        bad = self.disk("bad", more="device = { logical_block_size = 1000 }")
+        self.apply(bad + "[iothread.a]\n[iothread.b]\n[net.lan]\ntype = \"user\"\n", status=6)
+        self.assertEqual(self.in_force()["pids"], before + 81)
+        self.apply("")
+        self.assertEqual(self.in_force()["pids"], before)
+
     def test_below_what_is_used(self):
         self.boot_limited()
         result = self.apply(self.limits("2M", 1.5, 300), status=6)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What clients of the attach socket may do (attach.allow), and what becomes of the descriptors they pass."""
+import json
 import os
 import socket
 
@@ -75,6 +76,60 @@ class Attach(harness.TestCase):
         answer = client.execute("screendump", {"filename": "/nowhere/owned"})
         self.assertNotIn("attach.allow", answer["error"]["desc"])  # QEMU's own words: the jail is the boundary
         self.assertIn("return", client.execute("human-monitor-command", {"command-line": "boot_set c"}))
+
+    def test_watch(self):
+        self.start()
+        watcher, other = self.client(), self.client()
+        error = watcher.execute("__org.qvm_watch", {"enable": "yes"})["error"]["desc"]
+        self.assertIn("'enable'", error)
+        self.assertEqual(watcher.execute("__org.qvm_watch", {"enable": True})["return"], {})
+        other.execute("query-name", request_id="mine")
+        said, told = (watcher.wait_event("__ORG.QVM_TRAFFIC")["data"] for _ in range(2))
+        self.assertEqual((said["direction"], told["direction"]), ("client", "server"))
+        self.assertEqual(said["message"], {"execute": "query-name", "id": "mine"})
+        self.assertEqual(told["message"], {"return": {"name": "vm"}, "id": "mine"})
+        self.assertRegex(said["client"], rf"^\S.* {os.getpid()}$")
+        self.assertEqual((said["client"], said["number"]), (told["client"], told["number"]))
+        # A verb of qvm's, and a refusal.
+        self.world.run("status", "vm")
+        self.assertRegex(watcher.wait_event("__ORG.QVM_TRAFFIC")["data"]["client"], r"^qvm \d+$")
+        self.assert_refused(other.execute("screendump", {"filename": "/tmp/owned"}))
+        watcher.wait_event("__ORG.QVM_TRAFFIC")
+        watcher.execute("__org.qvm_watch", {"enable": False})
+        watcher.events.clear()
+        other.execute("query-name")
+        watcher.execute("query-name")
+        self.assertEqual([event for event in watcher.events if "QVM" in event["event"]], [])
+
+    def test_watch_shows_no_secret(self):
+        """Neither what makes one nor the reply that has it."""
+        self.start('attach.allow = "all"')
+        watcher, other = self.client(), self.client()
+        watcher.execute("__org.qvm_watch", {"enable": True})
+        other.execute("object-add", {"qom-type": "secret", "id": "s", "data": "hunter2"})
+        self.assertEqual(other.execute("qom-get", {"path": "/objects/s", "property": "data"})["return"], "hunter2")
+        seen = json.dumps([watcher.wait_event("__ORG.QVM_TRAFFIC") for _ in range(4)])
+        self.assertNotIn("hunter2", seen)
+        self.assertIn('"***"', seen)
+
+    def test_a_secret_is_not_told(self):
+        self.start()
+        client = self.client()
+        client.execute("object-add", {"qom-type": "secret", "id": "s", "data": "hunter2"})
+        self.assert_refused(client.execute("qom-get", {"path": "/objects/s", "property": "data"}), "secret")
+
+    def test_watch_ends_with_the_right_to(self):
+        self.start()
+        watcher, other = self.client(), self.client()
+        watcher.execute("__org.qvm_watch", {"enable": True})
+        file = self.world.write("vm/vm.toml", 'memory = "64M"\nmachine.accel = "tcg"\nattach.allow = "observe"\n')
+        self.world.run("apply", "--yes", file)
+        watcher.execute("query-name")
+        watcher.events.clear()
+        other.execute("query-name")
+        refused = watcher.execute("__org.qvm_watch", {"enable": True})
+        self.assert_refused(refused, "__org.qvm_watch", "observe")
+        self.assertEqual(watcher.events, [])
 
     def test_own_disk(self):
         self.start()

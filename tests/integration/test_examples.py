@@ -24,6 +24,17 @@ class Examples(harness.TestCase):
                     self.assertEqual(report.serials().get("DATA01"), "virtio")
                 self.world.run("kill", example.stem)
 
+    def test_demo_without_a_terminal_reaches_the_guests_shell(self):
+        for name in ("vmlinuz", "initrd.gz"):
+            self.world.copy(harness.GUEST / name, f"project/build/guest/{name}")
+        self.world.copy(harness.SOURCE / "examples/hello.toml", "project/examples/hello.toml")
+        demo = self.world.copy(harness.SOURCE / "tools/demo", "project/tools/demo")
+        done = self.world.run("--with", self.world.qvm, program=["bash", demo], timeout=240)
+        self.assertIn("guest: cpus 1", done.stdout)
+        self.assertIn("/ # ", done.stdout)
+        self.assertRegex(done.stdout, r"hello: (stopped|the guest powered off)")
+        self.assertIn("What to try next", done.stdout)
+
 
 if __name__ == "__main__":
     harness.main()

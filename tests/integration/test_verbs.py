@@ -197,6 +197,83 @@ class Running(harness.TestCase):
         harness.wait_until(lambda: "orphaned" in self.world.run("ls").stdout, "the VM to be orphaned")
         self.world.run("kill", "guest")
 
+    def test_hooks(self):
+        """Each is run with what it needs to know, the last one before `stop` returns; a failing one is told."""
+        script = self.world.write("guest/hook.sh", '#!/bin/sh\necho "$QVM_EVENT:$1:$QVM_NAME:$QVM_EXIT:$PWD:$(cat)" >> hooks.txt\n'
+                                  'echo "said by $QVM_EVENT"\n[ "$QVM_EVENT" != crashed ]\n')
+        script.chmod(0o755)
+        script.parent.chmod(0o777)  # the user who runs the VM writes there
+        record = script.parent / "hooks.txt"
+        hooks = 'lifecycle.hooks = { started = ["./hook.sh", "a b"], stopped = ["./hook.sh", "$x"], crashed = ["./hook.sh", ""] }\n'
+        self.start_guest("guest", 'device.panic = { driver = "pvpanic" }\nattach.allow = "all"\nlifecycle.on-crash = "pause"\n' + hooks)
+        harness.wait_until(lambda: record.exists() and record.read_text().count("\n") == 1, "the first hook")
+        directory = script.parent
+        self.assertEqual(record.read_text(), f"started:a b:guest::{directory}:\n")
+        self.assertEqual(self.world.status("guest")["hooks"], {})
+        self.world.qmp("guest", "human-monitor-command", {"command-line": "o /b 0x505 1"})
+        harness.wait_until(lambda: self.world.status("guest")["hooks"] != {}, "the failing hook")
+        self.assertEqual(self.world.status("guest")["hooks"], {"crashed": "it exited with status 1"})
+        self.assertRegex(self.world.run("status", "guest").stdout, "hook crashed +failed: it exited with status 1")
+        self.world.run("stop", "--timeout", "1s", "guest")
+        self.assertEqual(record.read_text().splitlines()[1:], [f"crashed::guest::{directory}:", f"stopped:$x:guest:stopped:{directory}:"])
+        log = self.world.run("log", "guest").stdout
+        for text in ("said by started", "warning: hook crashed failed", "hook stopped is done", "said by stopped"):
+            self.assertIn(text, log)
+        self.assertEqual(self.world.processes(), [])
+
+    def test_a_hook_that_hangs_or_fails(self):
+        """It is killed in time, its children, too; the VM does not care, and who kills does not wait."""
+        slow = self.world.write("guest/slow", "#!/bin/sh\nsleep 1000 & echo $! > child; wait\n")
+        slow.chmod(0o755)
+        slow.parent.chmod(0o777)
+        self.start_guest("guest", 'lifecycle.hooks = { started = ["./slow"], stopped = ["false"] }\n')
+        child = slow.parent / "child"
+        harness.wait_until(lambda: child.exists() and child.read_text().strip(), "the hook to run")
+        self.assertEqual(self.world.status("guest")["guest"], "running")
+        harness.wait_until(lambda: self.world.status("guest")["hooks"], "the hook to be killed", seconds=60)
+        self.assertIn("longer than 30 s", self.world.status("guest")["hooks"]["started"])
+        pid = int(child.read_text())
+        harness.wait_until(lambda: not pathlib.Path(f"/proc/{pid}").exists() or
+                           pathlib.Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z", "its child to be killed")
+        self.world.run("kill", "guest")
+        status = self.world.status("guest")
+        self.assertEqual((status["ended"]["how"], status["ended"]["hook"]), ("killed", "it exited with status 1"))
+        self.assertRegex(self.world.run("status", "guest").stdout, "hook stopped +failed: it exited with status 1")
+
+    def test_kill_does_not_wait_for_a_hook(self):
+        self.start_guest("guest", 'lifecycle.hooks.stopped = ["sleep", "1000"]\n')
+        self.world.run("kill", "guest")
+        self.assertEqual(self.world.processes(), [])
+        self.assertEqual(self.world.status("guest")["state"], "stopped")
+
+    def test_a_hook_that_is_not_there(self):
+        file = self.world.write("guest/vm.toml", self.world.guest_toml('lifecycle.hooks.started = ["./nothing"]\n'))
+        for verb in ("check", "up"):
+            result = self.world.run(verb, file, status=2)
+            self.assertRegex(result.stderr, r"vm\.toml:\d+:\d+: error: there is no program '/.*/nothing'")
+            self.assertIn("lifecycle.hooks.started", result.stderr)
+
+    def test_hooks_in_each_life(self):
+        """Of a VM that is started again, and of one with a new supervisor."""
+        script = self.world.write("guest/hook.sh", '#!/bin/sh\necho "$QVM_EVENT $QVM_EXIT" >> hooks.txt\n')
+        script.chmod(0o755)
+        script.parent.chmod(0o777)  # the user who runs the VM writes there
+        record = script.parent / "hooks.txt"
+        hooks = 'lifecycle.hooks = { started = ["./hook.sh"], stopped = ["./hook.sh"] }\n'
+        self.start_guest("guest", 'lifecycle.on-reboot = "restart"\n' + hooks)
+        self.world.run("reset", "guest")
+        expected = ["started ", "stopped restart", "started "]
+        harness.wait_until(lambda: record.exists() and record.read_text().splitlines() == expected, "the second life's hook")
+        for death in range(2):
+            os.kill(self.world.status("guest")["supervisor-pid"], signal.SIGKILL)
+            harness.wait_until(lambda: "orphaned" in self.world.run("ls").stdout, "the VM to be orphaned")
+            self.world.run("adopt", "guest")
+            self.world.run("adopt", "--replace", "guest")
+            self.assertEqual(record.read_text().splitlines(), expected)
+        self.world.run("stop", "--timeout", "1s", "guest")
+        self.assertEqual(record.read_text().splitlines(), [*expected, "stopped stopped"])
+        self.assertEqual(self.world.processes(), [])
+
     def test_in_the_foreground_a_restart_is_told(self):
         file = self.world.write("guest/vm.toml", self.world.guest_toml('lifecycle.on-reboot = "restart"\n'))
         process = self.world.start("up", "--foreground", file, stdout=harness.subprocess.PIPE, stderr=harness.subprocess.PIPE, text=True)

@@ -4,10 +4,7 @@
 #include "launch/plan.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include "config/check.hpp"
 #include "config/document.hpp"
@@ -17,6 +14,7 @@
 #include "launch/compile.hpp"
 #include "launch/placement.hpp"
 #include "support/catch.hpp"
+#include "support/golden.hpp"
 #include "support/saved_qemu.hpp"
 
 using namespace qvm;
@@ -25,13 +23,6 @@ namespace fs = std::filesystem;
 namespace {
 
 const fs::path folder = QVM_SOURCE_DIR "/tests/golden/plan";
-
-std::string read(const fs::path& path) {
-    std::ifstream file(path);
-    std::ostringstream text;
-    text << file.rdbuf();
-    return text.str();
-}
 
 std::vector<fs::path> toml_files() {
     std::vector<fs::path> files;
@@ -68,7 +59,7 @@ Json without_origins(Json plan) {
 
 TEST_CASE("every golden file has its plan") {
     for (const auto& path : toml_files()) {
-        const auto plan = plan_of(checked(path.filename().string(), read(path)));
+        const auto plan = plan_of(checked(path.filename().string(), read_file(path).bytes));
         test::check_golden(fs::path(path).replace_extension(".json"), plan.to_json().dump(1) + '\n');
         test::check_golden(fs::path(path).replace_extension(".txt"), plan.to_text());
     }
@@ -78,7 +69,7 @@ TEST_CASE("the raw level of a file has the same plan as the file") {
     for (const auto& path : toml_files()) {
         const auto name = path.filename().string();
         INFO(name);
-        auto vm = checked(name, read(path));
+        auto vm = checked(name, read_file(path).bytes);
         const auto raw = config::to_toml(vm);
         INFO(raw);
         CHECK(without_origins(plan_of(checked(name, raw)).to_json()) ==
@@ -89,6 +80,7 @@ TEST_CASE("the raw level of a file has the same plan as the file") {
 TEST_CASE("compiling is deterministic") {
     for (const auto& path : toml_files()) {
         const auto name = path.filename().string();
-        CHECK(plan_of(checked(name, read(path))).to_json() == plan_of(checked(name, read(path))).to_json());
+        CHECK(plan_of(checked(name, read_file(path).bytes)).to_json() ==
+              plan_of(checked(name, read_file(path).bytes)).to_json());
     }
 }

@@ -37,7 +37,7 @@ inline std::size_t widest(const std::vector<shell::Line>& lines) {
     return columns;
 }
 
-inline void check_golden(const std::string& name, const std::string& text) {
+inline void check_picture(const std::string& name, const std::string& text) {
     check_golden(std::filesystem::path(QVM_SOURCE_DIR "/tests/golden/shell") / name, text);
 }
 

@@ -94,7 +94,7 @@ TEST_CASE("A transcript that was saved is loaded as it was") {
     save_transcript(all_items(transcript), path);
     CHECK(mode_of(path) == 0600);
     CHECK_THROWS_AS(save_transcript(all_items(transcript), path), qvm::SystemError);
-    const auto text = read_file(path).bytes;
+    const auto text = qvm::read_file(path).bytes;
     CHECK(text.starts_with(R"({"t":1636111681.002300,"n":1,"dir":"client","typed":"query-status",)"
                            R"("msg":{"execute": "query-status", "id": "qvm-1"}})"));
     CHECK_THAT(text,
@@ -132,14 +132,14 @@ TEST_CASE("A log grows with the session, and is for its owner only") {
         log.append(*transcript.finish(1, ItemState::Ok, R"({"return":{}})", 2'000'000), Part::Received));
     CHECK_FALSE(log.append(transcript.append(event("STOP", R"({"event":"STOP"})")), Part::Both));
     CHECK(mode_of(path) == 0600);
-    CHECK(read_file(path).bytes ==
+    CHECK(qvm::read_file(path).bytes ==
           "{\"t\":1636111681.002300,\"n\":1,\"dir\":\"client\",\"msg\":{\"execute\":\"stop\"}}\n"
           "{\"t\":2.000000,\"n\":1,\"dir\":\"server\",\"msg\":{\"return\":{}}}\n"
           "{\"t\":1636111682.000000,\"n\":2,\"dir\":\"server\",\"msg\":{\"event\":\"STOP\"}}\n");
     // A second session in the same file has the same numbers.
     TranscriptLog(path).append(command("cont", R"({"execute":"cont"})"), Part::Sent);
     Transcript loaded;
-    CHECK(load(loaded, read_file(path).bytes) == Names{"stop OK", "STOP", "cont LOST"});
+    CHECK(load(loaded, qvm::read_file(path).bytes) == Names{"stop OK", "STOP", "cont LOST"});
 }
 
 TEST_CASE("Old logs are put aside, and the oldest goes") {
@@ -149,9 +149,9 @@ TEST_CASE("Old logs are put aside, and the oldest goes") {
     for (int i = 0; i < 9; ++i)
         CHECK_FALSE(log.append(event("E", "{\"event\":\"E\",\"i\":" + std::to_string(i) + "}"), Part::Both));
     // Each line has 72 bytes: two to a file.
-    CHECK_THAT(read_file(path).bytes, ContainsSubstring("\"i\":8"));
-    CHECK_THAT(read_file(path.string() + ".1").bytes, ContainsSubstring("\"i\":7"));
-    CHECK_THAT(read_file(path.string() + ".2").bytes, ContainsSubstring("\"i\":4"));
+    CHECK_THAT(qvm::read_file(path).bytes, ContainsSubstring("\"i\":8"));
+    CHECK_THAT(qvm::read_file(path.string() + ".1").bytes, ContainsSubstring("\"i\":7"));
+    CHECK_THAT(qvm::read_file(path.string() + ".2").bytes, ContainsSubstring("\"i\":4"));
     CHECK_FALSE(std::filesystem::exists(path.string() + ".3"));
     CHECK(mode_of(path.string() + ".1") == 0600);
 }
@@ -184,7 +184,7 @@ TEST_CASE("A full disk costs lines, is told once, and the log goes on when there
     CHECK_THAT(*fourth, ContainsSubstring("2 messages are missing"));
     CHECK_FALSE(log.append(event("E", R"({"event":"E"})"), Part::Both));
     Transcript loaded;
-    CHECK(load(loaded, read_file(path).bytes) ==
+    CHECK(load(loaded, qvm::read_file(path).bytes) ==
           Names{"A", "2 messages are missing here: File too large", "D", "E"});
 }
 
