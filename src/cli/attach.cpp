@@ -37,6 +37,19 @@ std::optional<jail::CgroupRecord> known_cgroup(const launch::VmState& vm) {
     }
 }
 
+/// A lock is free a moment before the process that held it is gone.
+void wait_for_last_processes(const launch::VmState& vm) try {
+    constexpr int patience_ms = 1000;
+    const auto applied = vm.applied();
+    // Else it is the life of an `up` that has waited.
+    if (!applied || vm.condition() != launch::Condition::Stopped) return;
+    for (const auto& record :
+         {applied->spawner.value_or(launch::ProcessRecord()), applied->supervisor, applied->stub})
+        if (const PidFd process = record.open()) process.wait_ended(patience_ms);
+} catch (const Error&) {
+    // A damaged state file names none.
+}
+
 }  // namespace
 
 void adopt_orphan(launch::VmState& vm, const std::string& notice) {
@@ -98,6 +111,7 @@ bool wait_until_stopped(const launch::VmState& vm, std::chrono::milliseconds dea
         if (std::chrono::steady_clock::now() > end) return false;
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
+    wait_for_last_processes(vm);
     return true;
 }
 
