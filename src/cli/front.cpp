@@ -17,6 +17,7 @@
 #include "config/host_uses.hpp"
 #include "config/lower.hpp"
 #include "launch/compile.hpp"
+#include "launch/firmware.hpp"
 #include "launch/host.hpp"
 #include "launch/placement.hpp"
 #include "launch/saved_plan.hpp"
@@ -76,6 +77,8 @@ Front Front::load(const FileArguments& arguments) {
                         fmt::format("`qvm apply {}` does what it says", text.name));
     front.document = config::load(front.texts, overrides, front.diagnostics, library());
     front.vm = config::lower(front.document, front.diagnostics);
+    if (front.vm.firmware)
+        launch::place_firmware(front.vm, launch::FirmwarePlaces::of(front.vm), front.diagnostics);
     config::find_host_uses(front.vm, front.document, front.diagnostics);
     return front;
 }

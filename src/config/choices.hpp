@@ -43,6 +43,11 @@ enum class HookEvent { Started, Stopped, Crashed };
 template <>
 inline constexpr std::array<std::string_view, 3> words_of<HookEvent>{"started", "stopped", "crashed"};
 
+/// Bios: what QEMU has for the machine by itself.
+enum class FirmwareType { Bios, Uefi };
+template <>
+inline constexpr std::array<std::string_view, 2> words_of<FirmwareType>{"bios", "uefi"};
+
 /// Reduced: without namespaces and a root of its own, for where these cannot be had.
 enum class JailMode { Strict, Reduced, Off };
 template <>

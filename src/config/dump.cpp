@@ -183,7 +183,8 @@ std::string to_toml(const Resource& resource) {
     const Table* table = resource.properties.table();
     return header(table_name(resource.id.kind), resource.id.id) +
            (table == nullptr ? std::string() : toml_lines(*table)) +
-           (resource.grow_to ? line("grow-to", format_size(resource.grow_to->value)) : std::string());
+           (resource.grow_to ? line("grow-to", format_size(resource.grow_to->value)) : std::string()) +
+           (resource.copy_of ? line("copy-of", resource.copy_of->value.string()) : std::string());
 }
 
 std::string to_toml(const Vm& vm) {

@@ -182,8 +182,31 @@ void Lowering::take_growth(Resource& node) {
     table.erase(member);
 }
 
+void Lowering::take_template(Resource& node) {
+    constexpr const char* member = "copy-of";
+    Table& table = *node.properties.table();
+    const Value* said = table.find(member);
+    if (said == nullptr) return;
+    const Value* file = table.find("file");
+    const bool has_file =
+        file != nullptr && file->table() != nullptr && file->table()->find("filename") != nullptr;
+    if (said->string() == nullptr || said->string()->empty())
+        report(DiagnosticKind::BadType, said->origin, "copy-of is the path of a file",
+               {fmt::format("in {}", node.made_by)});
+    else if (!has_file)
+        report(DiagnosticKind::Conflict, said->origin,
+               fmt::format("{} has no file that could be made as a copy", node.made_by),
+               {"copy-of goes with file = { driver = \"file\", filename = \"PATH\" }"});
+    else
+        node.copy_of = {absolute(*said), said->origin};
+    table.erase(member);
+}
+
 void Lowering::add(Resource resource) {
-    if (resource.id.kind == Kind::Blockdev) take_growth(resource);
+    if (resource.id.kind == Kind::Blockdev) {
+        take_growth(resource);
+        take_template(resource);
+    }
     const auto [place, fresh] = taken_.try_emplace(resource.id, resource.made_by, resource.origin);
     if (fresh) {
         vm_.resources.push_back(std::move(resource));

@@ -103,8 +103,9 @@ class Lowering {
                 std::string label = {});
 
   private:
-    /// Takes "grow-to" out of a block node's properties.
+    /// Takes "grow-to" and "copy-of" out of a block node's properties.
     void take_growth(Resource& node);
+    void take_template(Resource& node);
 
     const Document& document_;
     Vm& vm_;

@@ -80,9 +80,10 @@ struct Resource {
     /// The table that made it: "disk.root", "blockdev.root".
     std::string made_by;
     Origin origin;  ///< of that table's header or key
-    /// Of a block node: it grows to so many bytes, where it is smaller ("grow-to", the one key of that table
-    /// that is not QEMU's).
+    /// Two keys of a block node are not QEMU's. "grow-to": it grows to so many bytes, where it is smaller.
     std::optional<Setting<std::uint64_t>> grow_to;
+    /// "copy-of": where its file is missing, it is made as a copy of this one. Absolute.
+    std::optional<Setting<std::filesystem::path>> copy_of;
 
     /// The driver / qom-type / type, or "" when missing.
     std::string driver() const;
@@ -177,6 +178,16 @@ struct QemuBinary {
     std::vector<std::filesystem::path> data;  ///< -L
 };
 
+/// What `firmware` says. launch::place_firmware() makes flash of it.
+struct Firmware {
+    Setting<FirmwareType> type{FirmwareType::Bios, {}};
+    Setting<bool> secure_boot{false, {}};
+    std::optional<Setting<std::filesystem::path>> vars;  ///< absolute
+    Origin origin;
+    std::string missing;              ///< why this host has none that fits, else empty
+    std::vector<std::string> advice;  ///< what to do about that
+};
+
 /// In the VM's runtime directory: where the guest's agent answers.
 inline constexpr const char* agent_socket = "agent.sock";
 
@@ -187,6 +198,7 @@ struct Vm {
     Smp smp;
     Setting<std::uint64_t> memory{std::uint64_t{512} << 20U, {}};  ///< bytes
     std::optional<Kernel> kernel;
+    std::optional<Firmware> firmware;
     std::vector<Resource> resources;  ///< in the order they were made; hosts among them
     std::vector<NamedTable> globals;
     std::vector<NamedTable> options;

@@ -137,6 +137,34 @@ void lower_kernel(Lowering& lowering) {
     lowering.vm().kernel = std::move(kernel);
 }
 
+void lower_firmware(Lowering& lowering) {
+    const auto item = lowering.single("firmware");
+    if (!item) return;
+    Firmware firmware;
+    firmware.origin = item->origin;
+    item->choose("type", firmware.type);
+    if (const auto secure = item->flag("secure-boot"))
+        firmware.secure_boot = {*secure, item->origin_of("secure-boot")};
+    if (const Value* vars = item->value("vars")) firmware.vars = path_setting(lowering, *vars);
+    const bool uefi = firmware.type.value == FirmwareType::Uefi;
+    if (!item->says("type"))
+        lowering.report(DiagnosticKind::Missing, item->origin, "firmware has no type",
+                        {"say type = \"uefi\""});
+    else if (item->text("type") && !uefi)
+        for (const auto* key : {"secure-boot", "vars"})
+            if (item->says(key))
+                lowering.report(DiagnosticKind::Conflict, item->origin_of(key),
+                                fmt::format("firmware.{} goes with type = \"uefi\" only", key));
+    for (const auto& property : lowering.vm().machine.properties.entries())
+        if (uefi && (property.key == "pflash0" || property.key == "pflash1" || property.key == "firmware"))
+            lowering.report(
+                DiagnosticKind::Conflict, property.key_origin,
+                fmt::format("firmware = \"uefi\" sets machine.pflash0 and pflash1 itself, beside {}",
+                            property.key),
+                {"leave one of the two out"});
+    lowering.vm().firmware = std::move(firmware);
+}
+
 /// A program is a name, or a path from the file that says it.
 std::string program_of(const Lowering& lowering, const Value& program) {
     const std::string& name = *program.string();
@@ -269,6 +297,7 @@ void lower_settings(Lowering& lowering, const Document& document) {
     lower_smp(lowering);
     lower_memory(lowering);
     lower_kernel(lowering);
+    lower_firmware(lowering);
     lower_lifecycle(lowering);
     lower_qemu(lowering);
     lower_hotplug(lowering);

@@ -44,6 +44,8 @@ constexpr std::array cpus_keys{
 };
 constexpr std::array machine_keys{KeyRule{"type", string}, KeyRule{"accel", string | strings}};
 constexpr std::array cpu_keys{KeyRule{"model", string}};
+constexpr std::array firmware_keys{KeyRule{"type", string, words_of<FirmwareType>},
+                                   KeyRule{"secure-boot", boolean}, KeyRule{"vars", string | as_path}};
 constexpr std::array kernel_keys{KeyRule{"image", string | as_path}, KeyRule{"initrd", string | as_path},
                                  KeyRule{"append", string}, KeyRule{"dtb", string | as_path}, enabled_key};
 /// What QEMU takes of a throttle group (include/qemu/throttle.h: THROTTLE_VALUE_MAX).
@@ -178,6 +180,7 @@ constexpr std::array tables{
     TableRule{"machine", Shape::Single, machine_keys, true, "type", string},
     TableRule{"cpu", Shape::Single, cpu_keys, true, "model", string},
     TableRule{"kernel", Shape::Single, kernel_keys, false, {}, 0, true},
+    TableRule{"firmware", Shape::Single, firmware_keys, false, "type", string},
     TableRule{"disk", Shape::Named, disk_keys, false, {}, 0, true},
     TableRule{"cdrom", Shape::Named, cdrom_keys, false, {}, 0, true},
     TableRule{"net", Shape::Named, net_keys, false, {}, 0, true},

@@ -269,7 +269,10 @@ std::string Compiler::host_step(const Resource& resource, const HostUse& use) {
         for (const auto& part : use.member) name += '.' + part;
         const bool direct =
             resource.id.kind == Kind::Blockdev && bypasses_cache(resource.arguments, use.member);
-        host_.push_back({HostStep{name, OpenFile{use.path, use.access, direct}}, resource.id, use.origin});
+        OpenFile open{use.path, use.access, direct};
+        if (resource.copy_of && use.member == std::vector<std::string>{"file", "filename"})
+            open.copy_of = resource.copy_of->value;
+        host_.push_back({HostStep{name, std::move(open)}, resource.id, use.origin});
         return name;
     }
     const ResourceId id{Kind::Host, use.host};

@@ -13,6 +13,7 @@
 
 #include <fmt/format.h>
 
+#include "base/file.hpp"
 #include "jail/profile.hpp"
 #include "jail/reduced.hpp"
 #include "launch/contain.hpp"
@@ -52,9 +53,23 @@ std::string_view purpose_of(config::Access access) {
     return "reading";
 }
 
+/// Never in the place of a file that is there.
+void make_copy(const std::filesystem::path& path, const std::filesystem::path& of) {
+    struct stat status {};
+    if (::lstat(path.c_str(), &status) == 0 || errno != ENOENT) return;
+    const auto content = read_file(of);
+    if (!content)
+        throw SystemError(fmt::format("read '{}', of which '{}' is to be a copy", of.string(), path.string()),
+                          content.error, {}, ExitCode::HostCannot);
+    std::error_code error;
+    std::filesystem::create_directories(path.parent_path(), error);
+    write_atomically(path, content.bytes);
+}
+
 /// The access is exactly that: QEMU finds a descriptor of a set by it, and could open nothing itself.
 Fd open_file(const OpenFile& wanted) {
     const auto path = wanted.path.string();
+    if (!wanted.copy_of.empty()) make_copy(wanted.path, wanted.copy_of);
     // Not blocking: a FIFO without a peer would hold the start for ever.
     const int how = flags_for(wanted.access) | (wanted.direct ? O_DIRECT : 0);
     // What is only written is a log or the like, which QEMU itself would make too.

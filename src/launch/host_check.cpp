@@ -67,10 +67,13 @@ class HostChecker {
         }
         for (const auto& hook : vm_.lifecycle.hooks) program(hook);
         for (const auto& bind : vm_.jail.binds_ro) bound(bind.value, bind.origin);
+        if (vm_.firmware && !vm_.firmware->missing.empty())
+            report(DiagnosticKind::FileMissing, vm_.firmware->origin, vm_.firmware->missing,
+                   vm_.firmware->advice);
         uses(vm_.machine.host_uses, "machine");
         for (const auto& option : vm_.options) uses(option.host_uses, "option." + option.name);
         for (const auto& resource : vm_.resources) {
-            uses(resource.host_uses, resource.made_by);
+            if (!is_to_be_made(resource)) uses(resource.host_uses, resource.made_by);
             if (resource.id.kind == Kind::Host) host_file(resource);
             if (resource.id.kind == Kind::Host && resource.driver() == "secret") secret(resource);
             if (resource.id.kind != Kind::Blockdev) continue;
@@ -95,6 +98,23 @@ class HostChecker {
         for (const auto& use : list)
             if (use.entrance != config::Entrance::Keep && !use.path.empty())
                 file(use.path, use.access, use.origin, where);
+    }
+
+    /// What there is to say of a node's file that is missing and will be a copy of another one.
+    bool is_to_be_made(const Resource& resource) {
+        const Value* name = resource.copy_of ? filename_of(*resource.properties.table()) : nullptr;
+        struct stat status {};
+        if (name == nullptr || ::lstat(name->string()->c_str(), &status) == 0 || errno != ENOENT)
+            return false;
+        const auto& [path, origin] = *resource.copy_of;
+        file(path, Access::ReadOnly, origin, resource.made_by);
+        const auto parent = existing_parent(*name->string());
+        if (::faccessat(AT_FDCWD, parent.c_str(), W_OK, AT_EACCESS) != 0)
+            report(DiagnosticKind::FileMissing, name->origin,
+                   fmt::format("'{}' cannot be made: nothing can be written in '{}'", *name->string(),
+                               parent.string()),
+                   {fmt::format("in {}, as a copy of '{}'", resource.made_by, path.string())});
+        return true;
     }
 
     void report(DiagnosticKind kind, const Origin& origin, std::string message,

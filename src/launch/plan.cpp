@@ -25,6 +25,7 @@ Json describe(const HostStep& step) {
                               json["name"] = step.name;
                               json["path"] = file.path.string();
                               json["access"] = access_name(file.access);
+                              if (!file.copy_of.empty()) json["copy-of"] = file.copy_of.string();
                           },
                           [&](const ListenSocket& socket) {
                               json["do"] = "listen";

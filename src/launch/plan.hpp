@@ -21,6 +21,8 @@ struct OpenFile {
     config::Access access = config::Access::ReadOnly;
     bool direct =
         false;  ///< the user asked for cache.direct: nothing to do at open, QEMU sets O_DIRECT itself
+    /// Not empty: a file that is missing is made as a copy of this one.
+    std::filesystem::path copy_of = {};
 };
 
 /// Binds and listens on a Unix socket: a [host.X] socket's path, or `in_runtime` a name in the VM's runtime
