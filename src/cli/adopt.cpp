@@ -46,8 +46,9 @@ ExitCode not_to_be_adopted(const launch::VmState& vm) {
         case launch::Condition::Orphaned:
             break;
     }
-    throw Error(ExitCode::NoSuchVm, fmt::format("{}: its start was interrupted", vm.name()),
-                fmt::format("`qvm kill {0}` ends what there is of it; `qvm up {0}` starts it anew", vm.name()));
+    throw Error(
+        ExitCode::NoSuchVm, fmt::format("{}: its start was interrupted", vm.name()),
+        fmt::format("`qvm kill {0}` ends what there is of it; `qvm up {0}` starts it anew", vm.name()));
 }
 
 ExitCode adopt(const std::string& word, bool replace) {
