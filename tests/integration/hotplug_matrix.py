@@ -466,7 +466,7 @@ class Matrix:
         sock.sendall(struct.pack(">BBHHHH", 3, 0, 0, 0, width, height) + struct.pack(">BBxxI", 4, 1, 0x61))
         with contextlib.suppress(TimeoutError):
             while sock.recv(1 << 20):
-                sock.settimeout(0.3)  # for more of the picture
+                sock.settimeout(1.5)  # for more of the picture, on however busy a machine
 
     def states(self):
         self.does("dump-guest-memory", {"paging": False, "protocol": f"fd:{self.memory_file('dump')}", "begin": 0, "length": MIB})
