@@ -86,7 +86,8 @@ std::vector<qapi::Property> settable(const Json& answer) {
         const auto name = p.at("name").get<std::string>();
         const auto type = p.at("type").get<std::string>();
         if (name != "type" && !type.starts_with("child<"))
-            list.push_back({name, type, p.value("description", "")});
+            list.push_back({name, type, p.value("description", ""),
+                            p.contains("default-value") ? p.at("default-value").dump() : std::string()});
     }
     std::ranges::sort(list, {}, &qapi::Property::name);
     return list;

@@ -26,7 +26,7 @@ constexpr auto properties_part = "properties";
 constexpr auto schema_part = "schema";
 
 /// Raised whenever the form of one of them changes.
-constexpr int saved_form = 2;
+constexpr int saved_form = 3;
 
 /// "PATH device inode size time": changes with every new build or installation.
 std::string identity_of(const fs::path& path) {
@@ -202,7 +202,7 @@ void ProbeCache::load_properties(qapi::Capabilities& capabilities,
             std::vector<qapi::Property> list;
             for (const auto& row : Json::parse(*line))
                 list.push_back({row.at(0).get<std::string>(), row.at(1).get<std::string>(),
-                                row.at(2).get<std::string>()});
+                                row.at(2).get<std::string>(), row.at(3).get<std::string>()});
             capabilities.properties.insert_or_assign(std::string(*type), std::move(list));
         } catch (const Json::exception&) {
             continue;  // damaged: asked again
@@ -219,7 +219,7 @@ void ProbeCache::store_properties(const qapi::Capabilities& capabilities,
         const auto* list = capabilities.properties_of(type);
         if (list == nullptr) continue;
         Json rows = Json::array();
-        for (const auto& p : *list) rows.push_back(Json::array({p.name, p.type, p.description}));
+        for (const auto& p : *list) rows.push_back(Json::array({p.name, p.type, p.description, p.initial}));
         content += fmt::format("{}\t{}\n", type, text_of(rows));
     }
     write(properties_part, content);

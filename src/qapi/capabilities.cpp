@@ -13,12 +13,14 @@ namespace {
 /// Raised whenever the saved form changes: an older file is then refused, and made again.
 constexpr int saved_form = 1;
 
-/// Properties repeat thousands of times, so they are saved as [name, type] or [name, type, description].
+/// Properties repeat thousands of times, so they are saved as [name, type, description, default], without
+/// what is empty at the end.
 Json save(const std::vector<Property>& properties) {
     Json list = Json::array();
     for (const Property& p : properties) {
         Json row = Json::array({p.name, p.type});
-        if (!p.description.empty()) row.push_back(p.description);
+        if (!p.description.empty() || !p.initial.empty()) row.push_back(p.description);
+        if (!p.initial.empty()) row.push_back(p.initial);
         list.push_back(std::move(row));
     }
     return list;
@@ -28,7 +30,8 @@ std::vector<Property> load_properties(const Json& list) {
     std::vector<Property> properties;
     for (const Json& row : list)
         properties.push_back({row.at(0).get<std::string>(), row.at(1).get<std::string>(),
-                              row.size() > 2 ? row.at(2).get<std::string>() : std::string()});
+                              row.size() > 2 ? row.at(2).get<std::string>() : std::string(),
+                              row.size() > 3 ? row.at(3).get<std::string>() : std::string()});
     return properties;
 }
 

@@ -27,6 +27,7 @@ struct Property {
     std::string name;
     std::string type;
     std::string description;
+    std::string initial = {};  ///< the default, as JSON; empty where QEMU does not tell it
 };
 
 struct Machine {

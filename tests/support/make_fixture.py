@@ -52,13 +52,16 @@ class Qmp:
 
 
 def rows(properties):
-    """[name, type] or [name, type, description]; what cannot be set is left out."""
+    """[name, type, description, default as JSON], without what is empty at the end; what cannot be set is left out."""
     result = []
     for p in sorted(properties, key=lambda p: p["name"]):
         if p["type"].startswith("child<") or p["name"] == "type":
             continue
         description = p.get("description", "")
-        result.append([p["name"], p["type"], description] if description else [p["name"], p["type"]])
+        row = [p["name"], p["type"], description, json.dumps(p["default-value"]) if "default-value" in p else ""]
+        while not row[-1]:
+            row.pop()
+        result.append(row)
     return result
 
 
