@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "config/key_docs_parts.hpp"
+
+namespace qvm::config::docs {
+namespace {
+
+constexpr auto nets = std::to_array<KeyDoc>({
+    {"net", "A nic of the guest and the network it is on.", "",
+     "netdev X (type stream) with passt as host resource X.passt, and device X", "",
+     "net.lan = { type = \"user\", forward = [\"2222 -> 22\"] }"},
+    {"net.type",
+     "The network: user is the host's, through passt(1), without privileges and in a process of its own; "
+     "none is a nic on no network. It has to be said, unless netdev has a type.",
+     "", "netdev X and host resource X.passt, or nothing", replug, "net.lan.type = \"user\""},
+    {"net.model", "The nic's driver in QEMU, such as e1000e; virtio is the one that fits the machine.",
+     "virtio", "device X: driver, virtio-net-pci (on microvm virtio-net-device) for virtio", replug,
+     "net.lan = { type = \"user\", model = \"e1000e\" }"},
+    {"net.mac", "The nic's address. It is no group address: the first byte is even.",
+     "made of the VM's name and the nic's id, always the same", "device X: mac", replug,
+     "net.lan = { type = \"user\", mac = \"52:54:00:12:34:56\" }"},
+    {"net.forward",
+     "Ports of the host that lead to the guest: a list of \"[udp:][ADDRESS:]PORT[-PORT] -> PORT\". The "
+     "address is 127.0.0.1 unless said, an IPv6 address is in brackets, and a range leads to as many ports "
+     "of the guest. Type user only.",
+     "none", "host resource X.passt: -t and -u of its command", replug,
+     "[net.lan]\ntype = \"user\"\nforward = [\"2222 -> 22\", \"udp:5353 -> 53\"]"},
+    {"net.host-loopback",
+     "Whether the guest reaches services on the host's loopback address, through its gateway. Type user "
+     "only.",
+     "false", "host resource X.passt: without --no-map-gw", replug,
+     "net.lan = { type = \"user\", host-loopback = true }"},
+    {"net.mtu", "The MTU that the guest is told. Virtio models only.", "what QEMU and passt say",
+     "device X: host_mtu; host resource X.passt: -m", replug, "net.lan = { type = \"user\", mtu = 1500 }"},
+    {"net.link", "Whether the nic begins with its cable plugged in.", "true",
+     "link-down, and set_link of device X", live, "net.lan = { type = \"user\", link = false }"},
+    {"net.boot", "The place in the firmware's boot order, lowest first.", "none", "device X: bootindex", live,
+     "net.lan = { type = \"user\", boot = 2 }"},
+    {"net.netdev",
+     "Overrides: members of the network, merged into what qvm makes. With a type it replaces the key type. "
+     "`qvm explain netdev.TYPE` tells the members.",
+     "", "netdev X", "", "net.lan.netdev = { type = \"hubport\", hubid = 0 }"},
+    {"net.device",
+     "Overrides: properties of the nic, merged into what qvm makes. `qvm explain DRIVER` tells them, for "
+     "example of virtio-net-pci.",
+     "", "device X", "", "net.lan = { type = \"user\", device = { rx_queue_size = 1024 } }"},
+    {"link-down",
+     "The ids of the devices that begin with their link down. It is what link = false of a [net.X] becomes.",
+     "none", "set_link of each", live, "link-down = [\"lan\"]\nnet.lan.type = \"user\""},
+});
+
+constexpr auto devices = std::to_array<KeyDoc>({
+    {"console", "What `qvm console` shows.", "serial, or none with defaults = false",
+     "host resource, chardev and device console; console.bus for a virtio one", next_start,
+     "console = \"virtio\""},
+    {"console.type", "A serial port, a virtio console, or none.", "serial",
+     "device console: driver isa-serial, or virtconsole on console.bus (virtio-serial-pci)", next_start,
+     "console.type = \"virtio\""},
+    {"rng", "A virtio random number generator, fed by QEMU.", "true, or false with defaults = false",
+     "object rng0 (rng-builtin) and device rng0 (virtio-rng-pci)", "", "rng = false"},
+    {"balloon",
+     "A device by which the guest gives back memory that it does not use. `qvm qmp NAME balloon` says how "
+     "much it is to keep.",
+     "none", "device balloon0 (virtio-balloon-pci)", "", "balloon = true"},
+    {"balloon.deflate-on-oom", "Whether memory comes back when the guest has none left.", "false",
+     "device balloon0: deflate-on-oom", replug, "balloon.deflate-on-oom = true"},
+    {"balloon.free-page-reporting", "Whether the guest gives back what is free without being asked.", "false",
+     "device balloon0: free-page-reporting", replug, "balloon.free-page-reporting = true"},
+    {"agent",
+     "The port for qemu-ga(8) in the guest. `qvm attach --agent` talks to it, and so does a client of the "
+     "socket agent.sock in the VM's runtime directory.",
+     "none", "host resource, chardev and device agent (virtserialport)", "", "agent = true"},
+    {"vsock", "Sockets between host and guest, see vsock(7). The host needs its module vhost_vsock.", "none",
+     "host resource and device vsock0 (vhost-vsock-pci)", "", "vsock.cid = 42"},
+    {"vsock.cid", "The guest's address.", "made of the VM's name, always the same",
+     "device vsock0: guest-cid", replug, "vsock.cid = 42"},
+    {"input", "Devices that type and point. `input = true` makes a tablet and a keyboard.", "none",
+     "devices tablet0, keyboard0 and mouse0", "", "input = { bus = \"virtio\", mouse = true }"},
+    {"input.bus", "The bus they are on.", "usb; virtio on the machine microvm",
+     "driver of tablet0, keyboard0 and mouse0: usb-tablet, usb-kbd, usb-mouse or the virtio ones", replug,
+     "input.bus = \"virtio\""},
+    {"input.tablet", "Whether there is a pointer that has a place on the screen.", "true", "device tablet0",
+     "", "input.tablet = false"},
+    {"input.keyboard", "Whether there is a keyboard.", "true", "device keyboard0", "",
+     "input.keyboard = false"},
+    {"input.mouse", "Whether there is a mouse, which tells how far it moved.", "false", "device mouse0", "",
+     "input.mouse = true"},
+    {"watchdog", "A device that acts when the guest does not feed it in time.", "none",
+     "device watchdog0, and -action", "", "watchdog = { action = \"poweroff\" }"},
+    {"watchdog.model", "A PCI card (i6300esb) or an ISA one (ib700).", "i6300esb", "device watchdog0: driver",
+     replug, "watchdog = \"ib700\""},
+    {"watchdog.action", "What becomes of a guest that does not feed it in time.", "reset, as QEMU has it",
+     "-action watchdog", next_start, "watchdog.action = \"poweroff\""},
+    {"video", "A graphics card.", "none", "device video0", "", "video = { model = \"virtio\", heads = 2 }"},
+    {"video.model", "Which graphics card.", "virtio",
+     "device video0: driver virtio-vga, VGA, qxl-vga, bochs-display or cirrus-vga (virtio on microvm: "
+     "virtio-gpu-device)",
+     replug, "video = \"qxl\""},
+    {"video.heads", "How many screens it has. Models virtio and qxl only.", "1, as QEMU has it",
+     "device video0: max_outputs", replug, "video = { model = \"virtio\", heads = 2 }"},
+    {"video.memory",
+     "The card's memory; for virtio the most that it takes of the host for pictures. For vga, qxl and cirrus "
+     "it is a power of two.",
+     qemus_own, "device video0: max_hostmem (virtio), vgamem (bochs) or vgamem_mb", replug,
+     "video = { model = \"vga\", memory = \"32M\" }"},
+});
+
+}  // namespace
+
+std::span<const KeyDoc> of_nets() {
+    return nets;
+}
+
+std::span<const KeyDoc> of_devices() {
+    return devices;
+}
+
+}  // namespace qvm::config::docs

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "config/key_docs_parts.hpp"
+
+namespace qvm::config::docs {
+namespace {
+
+constexpr std::string_view limited =
+    "while the VM runs, if its cgroup was made with limits of that kind; else at the next start";
+
+constexpr auto keeping = std::to_array<KeyDoc>({
+    {"lifecycle", "What becomes of the VM when something ends.", "", "", "",
+     "lifecycle = { stop-timeout = \"2m\", on-reboot = \"stop\" }"},
+    {"lifecycle.stop-timeout", "How long `qvm stop` waits for the guest.", "30s", "", live,
+     "lifecycle.stop-timeout = \"2m\""},
+    {"lifecycle.on-reboot",
+     "What becomes of a guest that reboots, and of `qvm reset`: reset keeps the QEMU process, restart ends "
+     "it and starts it anew, stop ends the VM.",
+     "reset", "", "while the VM runs, but to and from restart at the next start",
+     "lifecycle.on-reboot = \"restart\""},
+    {"lifecycle.on-crash",
+     "What becomes of a guest that panics and has a pvpanic device to say so. restart resets the machine.",
+     "stop", "", live, "lifecycle.on-crash = \"pause\""},
+    {"lifecycle.on-supervisor-death",
+     "What becomes of the VM when its supervisor dies: it runs on until it gets a new one (`qvm adopt`), or "
+     "it is ended at once.",
+     "keep", "", next_start, "lifecycle.on-supervisor-death = \"kill\""},
+    {"lifecycle.hooks",
+     "Programs of the host that are run when something happens to the VM. Each is a list of a program and "
+     "its arguments, which no shell looks at; they run as who started the VM, and not in a jail.",
+     "none", "", next_start, "lifecycle.hooks.started = [\"./notify\", \"web\"]"},
+    {"lifecycle.hooks.started", "Run when the guest runs, at each start.", "none", "", next_start,
+     "lifecycle.hooks.started = [\"./notify\", \"web\"]"},
+    {"lifecycle.hooks.stopped", "Run when QEMU has ended, however that was.", "none", "", next_start,
+     "lifecycle.hooks.stopped = [\"./notify\", \"web\"]"},
+    {"lifecycle.hooks.crashed", "Run when the guest has panicked. It needs a pvpanic device that says so.",
+     "none", "", next_start, "lifecycle.hooks.crashed = [\"./notify\", \"web\"]"},
+    {"limits",
+     "What all processes of the VM may take together, QEMU and its helpers. A cgroup of the VM's own keeps "
+     "them.",
+     "only pids", "the VM's cgroup", limited, "limits = { memory = \"3G\", cpu = 1.5 }\nmemory = \"2G\""},
+    {"limits.memory",
+     "The most memory, swap included. When the VM reaches it the kernel kills the VM, so it is the guest's "
+     "memory and at least 256M more.",
+     "no limit", "the VM's cgroup", limited, "limits.memory = \"3G\"\nmemory = \"2G\""},
+    {"limits.cpu", "The most processor time, as a number of processors: 1.5 and \"150%\" are the same.",
+     "no limit", "the VM's cgroup", limited, "limits.cpu = 1.5"},
+    {"limits.pids", "The most processes and threads.", "counted from what the VM may need", "the VM's cgroup",
+     limited, "limits.pids = 200"},
+    {"limits.io",
+     "The most bytes a second on each disk of the host that holds a file of the VM. Version 1 of cgroups "
+     "counts only what goes past the page cache.",
+     "no limit", "the VM's cgroup", limited, "limits.io = { read = \"100M\", write = \"50M\" }"},
+    {"limits.io.read", "The most bytes read a second.", "no limit", "the VM's cgroup", limited,
+     "limits.io.read = \"100M\""},
+    {"limits.io.write", "The most bytes written a second.", "no limit", "the VM's cgroup", limited,
+     "limits.io.write = \"50M\""},
+    {"jail", "How QEMU is contained. qvm-jail(7) tells what the jail consists of.", "strict", "", next_start,
+     "jail = { mode = \"strict\", root = \"files\" }"},
+    {"jail.mode",
+     "Strict: QEMU sees no file system, network or process of the host. Reduced, where the host allows no "
+     "namespaces: QEMU is in the host's, and the rest of the jail holds. Off: no jail.",
+     "strict", "", next_start, "jail.mode = \"reduced\""},
+    {"jail.landlock",
+     "Whether the kernel's Landlock is used, too: where there is one (auto), always (require), or not.",
+     "auto", "", next_start, "jail.landlock = \"require\""},
+    {"jail.on-violation",
+     "What becomes of a system call that QEMU is not meant to make: it fails (errno), it fails and the "
+     "kernel's log tells (log), or QEMU ends (kill).",
+     "errno", "", next_start, "jail.on-violation = \"log\""},
+    {"jail.binds-ro", "Files and directories of the host that QEMU sees at the same place, read-only.",
+     "none", "", next_start, "jail.binds-ro = [\"/srv/firmware\"]"},
+    {"jail.cgroup",
+     "Whether there is a cgroup for the VM, which keeps its limits: where the system grants one (auto), "
+     "always (require), or none.",
+     "auto", "", next_start, "jail.cgroup = \"require\""},
+    {"jail.root",
+     "Whether QEMU is shown the directories of its libraries and data, or each of its own files by itself. "
+     "files is an error with mode = \"reduced\".",
+     "dirs", "", next_start, "jail.root = \"files\""},
+    {"jail.net",
+     "The network that QEMU itself is in: an empty one, or the host's. A [net.X] of type user works with "
+     "either.",
+     "none", "", next_start, "jail.net = \"host\""},
+    {"jail.user",
+     "The user of the host that QEMU and its helpers run as when root starts the VM. Never root; an ordinary "
+     "user may only name himself.",
+     "as root a uid that no other VM has", "", next_start, "jail.user = \"nobody\""},
+    {"jail.uid-range",
+     "Where the uid of a VM of root's comes from: \"FIRST-LAST\", none below 1000. It excludes user.",
+     "1879048192 and up", "", next_start, "jail.uid-range = \"70000-79999\""},
+    {"jail.io-uring", "Whether QEMU may use io_uring, as a disk with aio = \"io_uring\" does.", "false", "",
+     next_start, "jail.io-uring = true"},
+    {"jail.qemu-sandbox",
+     "Whether QEMU's own filter is there, too. It ends the VM where the filter of qvm's answers with an "
+     "error.",
+     "false", "-sandbox, with everything denied", next_start, "jail.qemu-sandbox = true"},
+    {"attach", "What clients of the attach socket may do.", "operate", "", live,
+     "attach.allow = \"observe\""},
+    {"attach.allow",
+     "Clients may ask (observe), also do what names nothing of the host and starts nothing there (operate), "
+     "or do anything (all).",
+     "operate", "", live, "attach.allow = \"observe\""},
+    {"qemu", "Which QEMU runs the VM. The short form is its binary.", "qemu-system-ARCH in PATH", "",
+     next_start, "qemu = \"/opt/qemu/bin/qemu-system-x86_64\""},
+    {"qemu.binary", "QEMU's program: a path, or a name that is looked up in PATH.",
+     "qemu-system-ARCH of this host", "", next_start, "qemu.binary = \"/opt/qemu/bin/qemu-system-x86_64\""},
+    {"qemu.loader", "The ELF interpreter that runs it, for one that is not installed in the usual places.",
+     "its own", "", next_start,
+     "[qemu]\nbinary = \"/opt/q/qemu-system-x86_64\"\nloader = \"/opt/q/lib/ld.so\""},
+    {"qemu.library-path", "The directories of its libraries: one path or a list.", "the system's", "",
+     next_start, "[qemu]\nbinary = \"/opt/q/qemu-system-x86_64\"\nlibrary-path = [\"/opt/q/lib\"]"},
+    {"qemu.module-dir", "The directory of its modules.", qemus_own, "QEMU_MODULE_DIR", next_start,
+     "[qemu]\nbinary = \"/opt/q/qemu-system-x86_64\"\nmodule-dir = \"/opt/q/lib/qemu\""},
+    {"qemu.data", "The directories of its firmware and keymaps: one path or a list.", qemus_own, "-L",
+     next_start, "[qemu]\nbinary = \"/opt/q/qemu-system-x86_64\"\ndata = [\"/opt/q/share/qemu\"]"},
+});
+
+constexpr std::string_view socket_example =
+    "[host.bell]\n"
+    "kind = \"socket\"\n"
+    "runtime = \"bell.sock\"\n"
+    "mode = \"listen\"\n"
+    "[chardev.bell.backend]\n"
+    "type = \"socket\"\n"
+    "data.addr = { type = \"fd\", data.str = \"@bell\" }\n"
+    "[device.bell]\n"
+    "driver = \"pci-serial\"\n"
+    "chardev = \"bell\"";
+constexpr std::string_view process_example =
+    "[host.px]\n"
+    "kind = \"process\"\n"
+    "profile = \"passt\"\n"
+    "command = [\"passt\", \"-f\", \"--fd\", \"{fd}\"]\n"
+    "[netdev.n]\n"
+    "type = \"stream\"\n"
+    "server = false\n"
+    "addr = { type = \"fd\", str = \"@px\" }\n"
+    "[device.n]\n"
+    "driver = \"virtio-net-pci\"\n"
+    "netdev = \"n\"";
+constexpr std::string_view file_example =
+    "host.log = { kind = \"file\", path = \"serial.log\", access = \"wo\" }\n"
+    "chardev.s.backend = { type = \"file\", data.out = \"@log\" }\n"
+    "device.s = { driver = \"pci-serial\", chardev = \"s\" }";
+constexpr std::string_view tap_example =
+    "host.t = { kind = \"tap\", ifname = \"tap0\" }\n"
+    "netdev.n = { type = \"tap\", fd = \"@t\" }\n"
+    "device.n = { driver = \"virtio-net-pci\", netdev = \"n\" }";
+
+constexpr auto raw = std::to_array<KeyDoc>({
+    {"object",
+     "The arguments of object-add, without the id: qom-type and the object's properties. `qvm explain "
+     "object.TYPE` tells them.",
+     "", "object X", "",
+     "object.rng1 = { qom-type = \"rng-random\", filename = \"/dev/urandom\" }\n"
+     "device.rng1 = { driver = \"virtio-rng-pci\", rng = \"rng1\" }"},
+    {"chardev",
+     "The arguments of chardev-add, without the id: backend = { type = .., data = { .. } }. `qvm explain "
+     "chardev.TYPE` tells the members of data.",
+     "", "chardev X", "",
+     "chardev.s.backend = { type = \"ringbuf\", data.size = 65536 }\n"
+     "device.s = { driver = \"pci-serial\", chardev = \"s\" }"},
+    {"blockdev",
+     "The arguments of blockdev-add; X is the node's name, of at most 31 characters. backing = false is "
+     "JSON's null, and grow-to = SIZE, what size of a [disk.X] becomes, is the one key that is not QEMU's. "
+     "`qvm explain blockdev.DRIVER` tells the others.",
+     "", "blockdev X", "",
+     "blockdev.data = { driver = \"null-co\", size = \"1G\" }\n"
+     "device.data = { driver = \"virtio-blk-pci\", drive = \"data\" }"},
+    {"netdev",
+     "The arguments of netdev_add, without the id: type and its members. `qvm explain netdev.TYPE` tells "
+     "them.",
+     "", "netdev X", "",
+     "netdev.n = { type = \"hubport\", hubid = 0 }\n"
+     "device.n = { driver = \"e1000e\", netdev = \"n\" }"},
+    {"device",
+     "The arguments of device_add, without the id: driver and its properties. A device without bus is put on "
+     "a free PCIe root port; device.X = false leaves it out. `qvm explain DRIVER` tells the properties.",
+     "", "device X", "", "device.tea = { driver = \"edu\" }"},
+    {"host",
+     "Something of this host that QEMU gets as an open descriptor. \"@X\" in a member of a resource names "
+     "it.",
+     "", "a descriptor that is passed to QEMU", "", file_example},
+    {"host.kind",
+     "What it is: a file, a Unix socket, a tap interface, a helper process on the other end of a socket "
+     "pair, or a secret. It says which other keys there are.",
+     "", "", replug, file_example},
+    {"host.path", "The path of a file, of a socket or of the file that holds a secret.", "", "", replug,
+     file_example},
+    {"host.access", "How a file is opened: ro reads, rw reads and writes, wo writes. Kind file only.", "rw",
+     "", replug, file_example},
+    {"host.mode", "Whether QEMU listens on the socket or is connected to it. Kind socket only.", "listen", "",
+     replug, socket_example},
+    {"host.runtime",
+     "The name of the socket's file in the VM's runtime directory, in place of a path. Kind socket only.", "",
+     "", replug, socket_example},
+    {"host.ifname", "The tap interface. Kind tap only.", "", "", replug, tap_example},
+    {"host.profile", "Which helper the process is. Kind process only.", "", "", replug, process_example},
+    {"host.command",
+     "The helper's program and arguments, in which {fd} is the number of its end of the socket pair. Kind "
+     "process only.",
+     "", "", replug, process_example},
+    {"host.env", "The variable of qvm's environment that holds the secret. Kind secret only.", "", "", "",
+     "host.k = { kind = \"secret\", env = \"KEY\" }\n"
+     "object.k = { qom-type = \"secret\", data = \"@k\" }\n"
+     "[disk.root]\nfile = \"root.raw\"\nblockdev = { driver = \"luks\", key-secret = \"k\" }"},
+    {"host.credential", "The name of a credential of systemd's that is the secret. Kind secret only.", "", "",
+     "",
+     "host.k = { kind = \"secret\", credential = \"disk-key\" }\n"
+     "object.k = { qom-type = \"secret\", data = \"@k\" }\n"
+     "[disk.root]\nfile = \"root.raw\"\nblockdev = { driver = \"luks\", key-secret = \"k\" }"},
+    {"global",
+     "Properties of every device of a driver: [global.\"DRIVER\"]. `qvm explain DRIVER` tells them.", "",
+     "-global", next_start, "global.\"ICH9-LPC\" = { disable_s3 = 1 }"},
+    {"option",
+     "A command-line option that has no other form, with its parameters. [[option.\"NAME\"]] is for one that "
+     "is given several times. `qvm explain option.NAME` tells the parameters.",
+     "", "-NAME", next_start, "option.boot.menu = true"},
+});
+
+}  // namespace
+
+std::span<const KeyDoc> of_keeping() {
+    return keeping;
+}
+
+std::span<const KeyDoc> of_raw() {
+    return raw;
+}
+
+}  // namespace qvm::config::docs

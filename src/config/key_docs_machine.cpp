@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "config/key_docs_parts.hpp"
+
+namespace qvm::config::docs {
+namespace {
+
+constexpr auto files = std::to_array<KeyDoc>({
+    {"enabled",
+     "Whether the table counts. TABLE = false is its short form: nothing is made of the table, and an "
+     "inherited one is switched off.",
+     "true", "", "", "rng = false"},
+    {"name",
+     "The VM's name. It begins with a-z and has at most 63 of a-z, 0-9 and -. State, sockets and the verbs "
+     "of qvm know the VM by it.",
+     "the file's name without .toml; for a file called vm.toml its directory's", "-name", "",
+     "name = \"web\""},
+    {"extends",
+     "The file or template that this file is a variant of. A word without a / that does not end in .toml is "
+     "a template: WORD.toml beside the file, in ~/.config/qvm/templates or in /etc/qvm/templates.",
+     "", "", "", "extends = \"base.toml\""},
+    {"include",
+     "Further files, merged one over the other below this one. One path or a list of them; they win over "
+     "what is extended.",
+     "", "", "", "include = [\"network.toml\", \"disks.toml\"]"},
+    {"unset", "Keys and tables that are taken out of what this file inherits. Each is a dotted key.", "", "",
+     "", "unset = [\"disk.data\", \"cpus.threads\"]"},
+    {"vars",
+     "Variables for ${NAME} in strings. Each is a string, a number, true or false; all files of the VM share "
+     "them. ${env:X}, ${dir} and ${name} are there without it, and $${ is a literal ${.",
+     "", "", "", "vars.images = \"/srv/images\"\ndisk.root.file = \"${images}/root.qcow2\""},
+    {"defaults",
+     "Whether what nobody asked for is made: the console, the random number generator, the UUID and the "
+     "spare PCIe ports.",
+     "true", "", "", "defaults = false"},
+});
+
+constexpr auto machine = std::to_array<KeyDoc>({
+    {"memory", "The guest's memory.", "512M", "-m", next_start, "memory = \"4G\""},
+    {"memory.size", "How much memory the guest has. At least 1M; a number without a unit counts bytes.",
+     "512M", "-m", next_start, "memory.size = \"4G\""},
+    {"cpus",
+     "The guest's processors and how they sit together. Numbers that are not said follow from the others: "
+     "threads and dies are 1, and cores fill one socket.",
+     "1", "-smp, always complete", "", "cpus = { count = 2, max = 8 }"},
+    {"cpus.count", "How many processors the VM has.", "sockets x dies x cores x threads", "-smp cpus",
+     "while the VM runs, between the number it was started with and max; what is added are devices called "
+     "qvm.cpuN. With tcg some of it waits for the next start",
+     "cpus.count = 4"},
+    {"cpus.sockets", "The number of sockets.", "1", "-smp sockets", next_start,
+     "cpus = { sockets = 2, cores = 4 }"},
+    {"cpus.dies", "Dies in a socket.", "1", "-smp dies", next_start, "cpus = { dies = 2, cores = 2 }"},
+    {"cpus.cores", "Cores in a die.", "what fills one socket", "-smp cores", next_start,
+     "cpus = { cores = 4, threads = 2 }"},
+    {"cpus.threads", "Threads in a core.", "1", "-smp threads", next_start,
+     "cpus = { cores = 4, threads = 2 }"},
+    {"cpus.max",
+     "How many processors the VM may ever have. It is sockets x dies x cores x threads, where these are "
+     "said.",
+     "as many as count", "-smp maxcpus", next_start, "cpus = { count = 2, max = 8 }"},
+    {"machine",
+     "The board: its type, the accelerator, and every property of QEMU's machine type. `qvm explain "
+     "machine.KEY` tells of such a property.",
+     "q35", "-machine", next_start, "machine = { type = \"q35\", vmport = \"off\" }"},
+    {"machine.type", "The machine type, by its name or its alias in this QEMU.", "q35", "-machine TYPE",
+     next_start, "machine.type = \"microvm\""},
+    {"machine.accel",
+     "The accelerator: a name, or a list of which the first that works is taken. qvm says so when that is "
+     "not the first.",
+     "[\"kvm\", \"tcg\"]", "-accel", next_start, "machine.accel = \"kvm\""},
+    {"cpu",
+     "The processor's model, and every property of QEMU's CPU type. A feature with a dot in its name is "
+     "written in quotes: \"sse4.1\" = true. `qvm explain cpu.KEY` tells of one.",
+     "max", "-cpu", next_start, "cpu = { model = \"max\", \"sse4.1\" = true }"},
+    {"cpu.model", "The name of the CPU model in this QEMU.", "max", "-cpu MODEL", next_start,
+     "cpu.model = \"max\""},
+    {"kernel", "A kernel that is booted directly, without a boot loader. It needs an image.", "",
+     "-kernel, -initrd, -append and -dtb, with copies of the files in the jail", next_start,
+     "[kernel]\nimage = \"vmlinuz\"\ninitrd = \"initrd.gz\"\nappend = \"console=ttyS0\""},
+    {"kernel.image", "The kernel's file.", "", "-kernel", next_start, "kernel.image = \"vmlinuz\""},
+    {"kernel.initrd", "The initial RAM disk's file.", "none", "-initrd", next_start,
+     "kernel = { image = \"vmlinuz\", initrd = \"initrd.gz\" }"},
+    {"kernel.append", "The kernel's command line.", "empty", "-append", next_start,
+     "kernel = { image = \"vmlinuz\", append = \"console=ttyS0\" }"},
+    {"kernel.dtb", "A device tree's file, for machines that take one.", "none", "-dtb", next_start,
+     "kernel = { image = \"vmlinuz\", dtb = \"board.dtb\" }"},
+    {"uuid",
+     "What the guest's firmware calls the machine: a UUID of 8-4-4-4-12 hexadecimal digits, true for one "
+     "that is made of the VM's name and so always the same, or false for none.",
+     "true, or false with defaults = false", "-uuid", next_start,
+     "uuid = \"0fe3a1b2-7f6b-4c3a-9d52-2f6c1c0b8e11\""},
+    {"rtc", "The guest's clock.", qemus_own, "-rtc", next_start, "rtc = \"localtime\""},
+    {"rtc.base",
+     "What the clock shows at the start: \"utc\", \"localtime\" (what Windows expects) or a date as in "
+     "\"2026-01-31T12:00:00\".",
+     "utc", "-rtc base", next_start, "rtc.base = \"localtime\""},
+    {"rtc.clock", "What drives the clock: the host's clock, one that is never set, or the VM's own time.",
+     "host", "-rtc clock", next_start, "rtc.clock = \"vm\""},
+    {"rtc.driftfix", "Whether ticks that were missed are delivered later (slew).", "none", "-rtc driftfix",
+     next_start, "rtc.driftfix = \"slew\""},
+    {"hotplug", "Room for devices that are added while the VM runs.", "",
+     "devices pcie-root-port, in groups of eight", next_start, "hotplug.pcie-ports = 8"},
+    {"hotplug.pcie-ports", "The number of free PCIe root ports for devices that come later.",
+     "4, or 0 with defaults = false", "devices pcie-root-port, in groups of eight", next_start,
+     "hotplug.pcie-ports = 8"},
+});
+
+}  // namespace
+
+std::span<const KeyDoc> of_files() {
+    return files;
+}
+
+std::span<const KeyDoc> of_machine() {
+    return machine;
+}
+
+}  // namespace qvm::config::docs
