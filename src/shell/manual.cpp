@@ -77,6 +77,22 @@ std::string_view members_of(const TroffBlock& block) {
     return alone && text[0].text == "The members of " ? std::string_view(text[1].text) : std::string_view();
 }
 
+/// What is said of one member: its term, and what stands below it. A part of `blocks`.
+std::span<const TroffBlock> member_in(std::span<const TroffBlock> blocks, std::string_view name) {
+    const auto begins = [](const TroffBlock& block) {
+        const bool entry = block.kind == TroffBlock::Kind::Term || !block.mark.empty();
+        return entry && !block.text.empty() && block.text[0].role == Role::Key;
+    };
+    const auto first = std::ranges::find_if(
+        blocks, [&](const TroffBlock& block) { return begins(block) && block.text[0].text == name; });
+    if (first == blocks.end()) return {};
+    const auto last = std::find_if(std::next(first), blocks.end(), [&](const TroffBlock& block) {
+        return is_heading(block) || block.indent < first->indent ||
+               (block.indent == first->indent && (begins(block) || !block.mark.empty()));
+    });
+    return {first, last};
+}
+
 /// What pages since 10.0 say before the description: under which conditions the command is there at all.
 bool is_condition(std::string_view text) {
     for (const std::string_view kind : {"command", "event"})
@@ -199,8 +215,22 @@ class Manual::Index {
 
 /// Lays the blocks of an entry out.
 class Manual::Printer {
+    using Block = TroffBlock;
+
   public:
     Printer(const Manual& manual, std::size_t columns) : manual_(manual), columns_(columns) {}
+
+    /// Of a type: without a title.
+    std::vector<Line> print(const Entry& type) { return print(read_troff(manual_.source(type))); }
+
+    std::vector<Line> print(std::span<const Block> blocks) {
+        bool skip = false;
+        for (const auto& block : blocks) {
+            if (is_heading(block)) skip = heading_of(block) == "Since";
+            if (!skip) put(block, 0);
+        }
+        return std::move(lines_);
+    }
 
     std::vector<Line> print(std::string_view name, const Entry& entry) {
         auto blocks = read_troff(manual_.source(entry));
@@ -222,8 +252,6 @@ class Manual::Printer {
     }
 
   private:
-    using Block = TroffBlock;
-
     void put(const Block& block, std::size_t depth) {
         if (is_heading(block)) {
             base_ = block.kind == Block::Kind::Heading ? 0 : block.indent + 4;
@@ -362,6 +390,41 @@ std::vector<Line> Manual::page(std::string_view name, std::size_t columns) const
     const auto entry = entries_.find(name);
     if (entry == entries_.end() || columns == 0) return {};
     return Printer(*this, columns).print(name, entry->second);
+}
+
+const Manual::Entry* Manual::branch(std::string_view type, std::string_view value) const {
+    const auto all = types_.find(type);
+    if (all == types_.end()) return nullptr;
+    for (const auto& block : read_troff(source(all->second))) {
+        const auto& text = block.text;
+        const auto members =
+            std::ranges::find_if(text, [](const Span& s) { return s.text.ends_with("The members of "); });
+        const bool of_value = std::ranges::any_of(
+            text, [&](const Span& s) { return s.text == value || s.text == fmt::format("\"{}\"", value); });
+        if (!of_value || members == text.end() || std::next(members) == text.end()) continue;
+        // What wraps a type in its only member, "data", says nothing of it.
+        std::string_view name = std::next(members)->text;
+        if (constexpr std::string_view wrapper = "Wrapper"; name.ends_with(wrapper))
+            name.remove_suffix(wrapper.size());
+        const auto found = types_.find(name);
+        return found == types_.end() ? nullptr : &found->second;
+    }
+    return nullptr;
+}
+
+std::vector<Line> Manual::branch_page(std::string_view type, std::string_view value,
+                                      std::span<const std::string> inside, std::size_t columns) const {
+    const Entry* entry = columns == 0 ? nullptr : branch(type, value);
+    for (; entry != nullptr && !inside.empty(); inside = inside.subspan(1)) {
+        const auto blocks = read_troff(source(*entry));
+        const auto member = member_in(blocks, inside.front());
+        if (member.empty()) return {};
+        if (inside.size() == 1) return Printer(*this, columns).print(member);
+        entry = nullptr;
+        for (const auto& word : member.front().text)
+            if (const auto found = types_.find(word.text); found != types_.end()) entry = &found->second;
+    }
+    return entry == nullptr ? std::vector<Line>() : Printer(*this, columns).print(*entry);
 }
 
 std::vector<std::string> Manual::names() const {

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +32,10 @@ class Manual {
     std::string_view summary(std::string_view name) const;
     /// Everything the page says of it; empty if it does not know the name.
     std::vector<Line> page(std::string_view name, std::size_t columns) const;
+    /// What it says of the type that `value` selects in the union `type` ("BlockdevOptions", "qcow2"): all of
+    /// it, or of one member alone, whose way is `inside`. Empty if it does not tell.
+    std::vector<Line> branch_page(std::string_view type, std::string_view value,
+                                  std::span<const std::string> inside, std::size_t columns) const;
     /// Of all commands and events, sorted.
     std::vector<std::string> names() const;
     /// The QEMU version that the page is for, or "".
@@ -49,6 +54,8 @@ class Manual {
 
     Manual() = default;
     std::string_view source(const Entry& entry) const;
+    /// The type whose members a union has with this value; null if the page does not know it.
+    const Entry* branch(std::string_view type, std::string_view value) const;
 
     std::string text_;
     std::string version_;

@@ -248,6 +248,66 @@ TEST_CASE("Text that is no manual page, and a broken one, are nothing to show") 
     CHECK(text_of(odd->page("x", 80)).find('\x1b') == std::string::npos);
 }
 
+TEST_CASE("What a union's value selects is found in the page, and its members") {
+    const auto manual = Manual::parse(R"(.TH "QEMU-QMP-REF" "7" "May 25, 2026" "7.2.22" "QEMU"
+.SS \fBOptions\fP (Object)
+.SS Members
+.INDENT 0.0
+.TP
+.B The members of \fBOptionsDisk\fP when \fBdriver\fP is \fB\(dqdisk\(dq\fP
+.TP
+.B The members of \fBOptionsPipeWrapper\fP when \fBdriver\fP is \fB\(dqpipe\(dq\fP
+.UNINDENT
+.SS \fBOptionsPipe\fP (Object)
+.sp
+A pipe.
+.SS \fBOptionsDisk\fP (Object)
+.sp
+A disk.
+.SS Members
+.INDENT 0.0
+.TP
+.B \fBcache\fP: \fBDiskCache\fP (optional)
+how it is cached
+.sp
+in two paragraphs
+.TP
+.B \fBname\fP: \fBstring\fP
+what it is called
+.UNINDENT
+.SS Since
+.sp
+2.9
+.SS \fBDiskCache\fP (Object)
+.SS Members
+.INDENT 0.0
+.TP
+.B \fBdirect\fP: \fBboolean\fP
+past the page cache
+.UNINDENT
+.SS \fBstop\fP (Command)
+.sp
+Stops.
+)");
+    REQUIRE(manual);
+    const auto page = [&](std::string_view value, const std::vector<std::string>& inside) {
+        return text_of(manual->branch_page("Options", value, inside, 60));
+    };
+    const auto disk = page("disk", {});
+    CHECK(disk.starts_with("A disk.\n\nMembers\n  cache: DiskCache (optional)\n"));
+    CHECK(disk.find("2.9") == std::string::npos);
+    const auto cache = page("disk", {"cache"});
+    CHECK(cache.starts_with("cache: DiskCache (optional)\n"));
+    CHECK(cache.find("in two paragraphs") != std::string::npos);
+    CHECK(cache.find("name") == std::string::npos);
+    CHECK(page("disk", {"cache", "direct"}).find("past the page cache") != std::string::npos);
+    CHECK(page("pipe", {}) == "A pipe.\n");
+    CHECK(page("disk", {"name", "direct"}).empty());
+    CHECK(page("disk", {"nothing"}).empty());
+    CHECK(page("tape", {}).empty());
+    CHECK(manual->branch_page("Nothing", "disk", {}, 60).empty());
+}
+
 TEST_CASE("The page is found compressed or not, next to QEMU first") {
     const TemporaryDirectory dir;
     const auto man = dir.path() / "share/man/man7";
