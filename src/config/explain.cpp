@@ -206,12 +206,12 @@ std::string takes_in_words(const KeyRule& rule) {
 }
 
 std::optional<Explanation> explain_word(const std::vector<std::string>& path) {
-    const TableRule* table = path.empty() ? nullptr : table_rule(path.front());
-    if (table == nullptr) return std::nullopt;
-    const auto word = find_word(*table, Parts(path).subspan(1));
-    const bool inside = word.id != "X" && table->open && table->shape == Shape::Raw;
-    if (inside || (table->open && word.keys.empty() && !word.unknown.empty())) {
-        if (table->name == "vars") return explain(follow(*table, "X", {}));
+    const TableRule* rule = path.empty() ? nullptr : table_rule(path.front());
+    if (rule == nullptr) return std::nullopt;
+    const auto word = find_word(*rule, Parts(path).subspan(1));
+    const bool inside = word.id != "X" && rule->open && rule->shape == Shape::Raw;
+    if (inside || (rule->open && word.keys.empty() && !word.unknown.empty())) {
+        if (rule->name == "vars") return explain(follow(*rule, "X", {}));
         return std::nullopt;
     }
     if (!word.unknown.empty()) throw_unknown(word);
@@ -220,11 +220,11 @@ std::optional<Explanation> explain_word(const std::vector<std::string>& path) {
 
 std::vector<Explanation> explain_language() {
     std::vector<Explanation> all;
-    for (const auto& table : vocabulary()) {
-        if (table.shape == Shape::Plain)
-            all.push_back(explain(follow(table, "X", {})));
+    for (const auto& rule : vocabulary()) {
+        if (rule.shape == Shape::Plain)
+            all.push_back(explain(follow(rule, "X", {})));
         else
-            add_all(all, follow(table, "X", {}));
+            add_all(all, follow(rule, "X", {}));
     }
     return all;
 }
