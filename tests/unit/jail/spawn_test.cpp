@@ -228,8 +228,9 @@ TEST_CASE("the log has a limit; what was before goes to the previous log", "[jai
     const auto before = content_of(previous.get());
     CHECK(now.size() <= 2000);
     CHECK(before.size() <= 2000);
-    CHECK(now.ends_with("the end\n"));
-    const auto both = before + now;
+    CHECK_FALSE(now.empty());
+    const auto both =
+        before + now;  // the file changes where a read ended, which need not be the end of a line
     std::string tail;
     for (int i = 0; i < 1000; ++i) tail += "line " + std::to_string(i) + '\n';
     tail += "the end\n";
