@@ -87,20 +87,20 @@ constexpr auto devices = std::to_array<KeyDoc>({
     {"watchdog", "A device that acts when the guest does not feed it in time.", "none",
      "device watchdog0, and -action", "", "watchdog = { action = \"poweroff\" }"},
     {"watchdog.model", "A PCI card (i6300esb) or an ISA one (ib700).", "i6300esb", "device watchdog0: driver",
-     replug, "watchdog = \"ib700\""},
+     next_start, "watchdog = \"ib700\""},
     {"watchdog.action", "What becomes of a guest that does not feed it in time.", "reset, as QEMU has it",
      "-action watchdog", next_start, "watchdog.action = \"poweroff\""},
     {"video", "A graphics card.", "none", "device video0", "", "video = { model = \"virtio\", heads = 2 }"},
     {"video.model", "Which graphics card.", "virtio",
      "device video0: driver virtio-vga, VGA, qxl-vga, bochs-display or cirrus-vga (virtio on microvm: "
      "virtio-gpu-device)",
-     replug, "video = \"qxl\""},
+     next_start, "video = \"qxl\""},
     {"video.heads", "How many screens it has. Models virtio and qxl only.", "1, as QEMU has it",
-     "device video0: max_outputs", replug, "video = { model = \"virtio\", heads = 2 }"},
+     "device video0: max_outputs", next_start, "video = { model = \"virtio\", heads = 2 }"},
     {"video.memory",
      "The card's memory; for virtio the most that it takes of the host for pictures. For vga, qxl and cirrus "
      "it is a power of two.",
-     qemus_own, "device video0: max_hostmem (virtio), vgamem (bochs) or vgamem_mb", replug,
+     qemus_own, "device video0: max_hostmem (virtio), vgamem (bochs) or vgamem_mb", next_start,
      "video = { model = \"vga\", memory = \"32M\" }"},
 });
 

@@ -83,6 +83,23 @@ constexpr auto machine = std::to_array<KeyDoc>({
      "kernel = { image = \"vmlinuz\", append = \"console=ttyS0\" }"},
     {"kernel.dtb", "A device tree's file, for machines that take one.", "none", "-dtb", next_start,
      "kernel = { image = \"vmlinuz\", dtb = \"board.dtb\" }"},
+    {"firmware",
+     "What runs before the boot loader: what QEMU has for the machine by itself (bios), or UEFI, which is "
+     "found "
+     "through QEMU's firmware descriptors.",
+     "bios", "block nodes firmware-code and firmware-vars, machine.pflash0 and pflash1", next_start,
+     "firmware = \"uefi\""},
+    {"firmware.type", "The kind of firmware.", "bios", "", next_start, "firmware.type = \"uefi\""},
+    {"firmware.secure-boot",
+     "Takes a firmware that has keys and boots only what is signed with them. Its variables are kept apart "
+     "from those of the other.",
+     "false", "machine.smm and cfi.pflash01's property secure, where the firmware needs them", next_start,
+     "firmware = { type = \"uefi\", secure-boot = true }"},
+    {"firmware.vars",
+     "The file of the VM's own variables, boot entries among them. It is made where it is missing, as a copy "
+     "of the firmware's template, and never replaced.",
+     "efivars.fd, with Secure Boot efivars-secure-boot.fd, in the VM's state directory",
+     "block node firmware-vars", next_start, "firmware = { type = \"uefi\", vars = \"web-vars.fd\" }"},
     {"uuid",
      "What the guest's firmware calls the machine: a UUID of 8-4-4-4-12 hexadecimal digits, true for one "
      "that is made of the VM's name and so always the same, or false for none.",

@@ -11,7 +11,7 @@ import termios
 import harness
 
 MIB = 1 << 20
-DEADLINE = 90  # seconds; each wait takes less than one on an idle machine, even traced
+DEADLINE = 300  # seconds; each wait takes less than one on an idle machine, even traced
 # An ARP request to all for the address of slirp's router.
 BROADCAST = bytes.fromhex("ffffffffffff 525400123456 0806 0001 0800 0604 0001 525400123456 0a00020f 000000000000 0a000202") + bytes(22)
 # Ports for what stays plugged in a VM without a guest; a display for what paints; each kind of descriptor from the start.
