@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "base/environment.hpp"
 #include "cli/attach.hpp"
 #include "cli/describe.hpp"
 #include "cli/reference.hpp"
@@ -28,11 +29,9 @@ struct Arguments {
 };
 
 /// $NAME/qvm, else ~/FALLBACK/qvm; empty when there is neither.
-std::string directory(const char* variable, const char* fallback) {
-    const char* set = std::getenv(variable);
-    if (set != nullptr && *set == '/') return std::string(set) + "/qvm";
-    const char* home = std::getenv("HOME");
-    return home != nullptr && *home == '/' ? fmt::format("{}/{}/qvm", home, fallback) : std::string();
+std::string directory(const char* variable, const char* below_home) {
+    const auto own = user_directory(variable, below_home);
+    return own.empty() ? std::string() : (own / "qvm").string();
 }
 
 /// The socket of a VM's QMP, or of its guest's agent.

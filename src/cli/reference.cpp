@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/diagnostic.hpp"
+#include "base/environment.hpp"
 #include "base/text.hpp"
 #include "config/document.hpp"
 #include "config/lower.hpp"
@@ -19,12 +20,8 @@ namespace fs = std::filesystem;
 
 std::vector<fs::path> configuration_directories() {
     std::vector<fs::path> list;
-    const char* config = std::getenv("XDG_CONFIG_HOME");
-    const char* home = std::getenv("HOME");
-    if (config != nullptr && *config == '/')
-        list.push_back(fs::path(config) / "qvm");
-    else if (home != nullptr && *home == '/')
-        list.push_back(fs::path(home) / ".config/qvm");
+    if (const auto own = user_directory("XDG_CONFIG_HOME", ".config"); !own.empty())
+        list.push_back(own / "qvm");
     list.emplace_back("/etc/qvm");
     return list;
 }
