@@ -154,7 +154,8 @@ void lower_firmware(Lowering& lowering) {
         for (const auto* key : {"secure-boot", "vars"})
             if (item->says(key))
                 lowering.report(DiagnosticKind::Conflict, item->origin_of(key),
-                                fmt::format("firmware.{} goes with type = \"uefi\" only", key));
+                                fmt::format("firmware.{} goes with type = \"uefi\" only", key),
+                                {"say type = \"uefi\", or leave it out"});
     for (const auto& property : lowering.vm().machine.properties.entries())
         if (uefi && (property.key == "pflash0" || property.key == "pflash1" || property.key == "firmware"))
             lowering.report(

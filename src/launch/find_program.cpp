@@ -2,7 +2,9 @@
 #include "launch/find_program.hpp"
 
 #include <cstdlib>
+#include <iterator>
 #include <string_view>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -20,6 +22,12 @@ bool is_program(const fs::path& path) {
 }
 
 }  // namespace
+
+std::string usual_qemu() {
+    utsname host{};
+    ::uname(&host);
+    return fmt::format("qemu-system-{}", std::data(host.machine));
+}
 
 fs::path find_program(const std::string& program, const std::string& package) {
     const auto advice =

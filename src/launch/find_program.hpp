@@ -10,4 +10,7 @@ namespace qvm::launch {
 /// Throws Error (HostCannot) that tells to install `package`.
 std::filesystem::path find_program(const std::string& program, const std::string& package);
 
+/// The QEMU of a VM that names none: "qemu-system-x86_64" on such a machine (uname(2)).
+std::string usual_qemu();
+
 }  // namespace qvm::launch

@@ -2,7 +2,6 @@
 #include "launch/firmware.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <fnmatch.h>
 #include <map>
 #include <optional>
@@ -10,10 +9,12 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/environment.hpp"
 #include "base/file.hpp"
 #include "base/json.hpp"
 #include "config/backing.hpp"
 #include "config/lowering.hpp"
+#include "launch/find_program.hpp"
 #include "launch/state.hpp"
 
 namespace qvm::launch {
@@ -119,11 +120,11 @@ const Descriptor* choose(const std::vector<Descriptor>& descriptors, bool secure
     return second;
 }
 
-/// "x86_64" of qemu-system-x86_64; a program of another name is taken for that, too.
+/// "x86_64" of qemu-system-x86_64; a program of another name is taken for the usual one.
 std::string architecture_of(const config::Vm& vm) {
     constexpr std::string_view prefix = "qemu-system-";
     const auto name = fs::path(vm.qemu.binary.value).filename().string();
-    return name.starts_with(prefix) ? name.substr(prefix.size()) : "x86_64";
+    return (name.starts_with(prefix) ? name : usual_qemu()).substr(prefix.size());
 }
 
 void tell_missing(config::Firmware& firmware, const std::string& architecture, const std::string& machine,
@@ -217,9 +218,8 @@ FirmwarePlaces FirmwarePlaces::of(const config::Vm& vm) {
     FirmwarePlaces places;
     for (const auto& data : vm.qemu.data) places.descriptors.push_back(data / "firmware");
     places.descriptors.insert(places.descriptors.end(), {"/usr/share/qemu/firmware", "/etc/qemu/firmware"});
-    const char* home = std::getenv("XDG_CONFIG_HOME");
-    places.descriptors.push_back(
-        (home != nullptr && *home == '/' ? fs::path(home) : expand_home("~/.config")) / "qemu/firmware");
+    if (const auto own = user_directory("XDG_CONFIG_HOME", ".config"); !own.empty())
+        places.descriptors.push_back(own / "qemu/firmware");
     // The keys are among the variables: those of a start without them know none.
     const bool secure = vm.firmware && vm.firmware->secure_boot.value;
     places.variables = VmState(Directories::from_environment(), vm.name.value).directory() /

@@ -8,7 +8,6 @@
 #include <optional>
 #include <set>
 #include <string_view>
-#include <sys/utsname.h>
 
 #include <fmt/format.h>
 
@@ -22,13 +21,6 @@ namespace {
 
 using Stage = Interview::Stage;
 
-/// "qemu-system-x86_64" on such a machine.
-std::string usual_binary() {
-    utsname host{};
-    ::uname(&host);
-    return fmt::format("qemu-system-{}", std::data(host.machine));
-}
-
 /// Debian's packages.
 std::string package_of(std::string_view binary) {
     if (binary.ends_with("x86_64") || binary.ends_with("i386")) return "qemu-system-x86";
@@ -37,7 +29,7 @@ std::string package_of(std::string_view binary) {
 }
 
 std::filesystem::path find_qemu(const config::QemuBinary& qemu) {
-    const auto name = qemu.binary.value.empty() ? usual_binary() : qemu.binary.value;
+    const auto name = qemu.binary.value.empty() ? usual_qemu() : qemu.binary.value;
     return find_program(name, package_of(name));
 }
 

@@ -145,6 +145,17 @@ TEST_CASE("what cannot be used is passed over") {
     CHECK_THAT(vm.firmware->advice.front(), ContainsSubstring("package ovmf"));
 }
 
+TEST_CASE("the firmware is that of the machine which QEMU is") {
+    Host host;
+    host.describe(host.system() / "60-plain.json", {});
+    const auto vm =
+        host.place("qemu = \"/opt/qemu-system-aarch64\"\nmachine = \"virt\"\nfirmware = \"uefi\"\n");
+    CHECK_THAT(vm.firmware->missing, ContainsSubstring("machine 'virt' of aarch64"));
+    CHECK_THAT(vm.firmware->advice.front(), ContainsSubstring("qemu-efi-aarch64"));
+    CHECK(code_of(host.place("qemu = \"kvm\"\nfirmware = \"uefi\"\n")) ==
+          code_of(host.place("firmware = \"uefi\"\n")));
+}
+
 TEST_CASE("firmware without variables has one chip") {
     Host host;
     Described said;
@@ -163,7 +174,8 @@ TEST_CASE("the user's own variables, and what contradicts") {
     CHECK(host.diagnostics.to_text(false) == "");
     SECTION("bios") {
         host.place("firmware = { type = \"bios\", secure-boot = true }\n");
-        CHECK_THAT(host.diagnostics.to_text(false), ContainsSubstring("firmware.secure-boot goes with"));
+        CHECK_THAT(host.diagnostics.to_text(false), ContainsSubstring("firmware.secure-boot goes with") &&
+                                                        ContainsSubstring("or leave it out"));
     }
     SECTION("flash of one's own") {
         host.place("firmware = \"uefi\"\nmachine = { pflash0 = \"mine\" }\n");
