@@ -16,6 +16,7 @@
 #include "cli/terminal.hpp"
 #include "cli/verbs.hpp"
 #include "launch/apply_report.hpp"
+#include "launch/new_image.hpp"
 
 namespace qvm::cli {
 namespace {
@@ -239,9 +240,13 @@ ExitCode apply(const Arguments& given, launch::ApplyReport& report) {
         return ExitCode::NextStart;
     }
     if (!wanted(arguments, difference, vm.name())) return ExitCode::Usage;
+    const auto missing = launch::missing_images(front.vm);
     report.outcome =
         deliver(front, comparison, vm, attached, {arguments.plan.replug, delivery.unplug_patience});
     const auto rest = launch::rest_of(difference, arguments.plan.replug);
+    for (const auto& image : missing)
+        if (std::filesystem::exists(image.path))
+            say(arguments, fmt::format("{}: {}\n", vm.name(), image.once_made()));
     if (!arguments.json) print_outcome(report.outcome, rest, vm.name());
     warn_of_restarts(comparison, report.outcome, vm.name());
     return launch::exit_code_of(report.outcome, rest);

@@ -134,15 +134,19 @@ launch::ApplyOutcome deliver(const Front& front, const Comparison& comparison, c
         release_taken(host, attached);
         auto made = launch::ApplyOutcome::from_json(outcome);
         if (made.failed.empty() && !made.cancelled) host.release_sockets();
+        const bool undone = made.not_undone.empty() && made.left.empty() && !made.died;
+        if ((made.failed.empty() && !made.cancelled) || !undone) host.keep_images();
         return made;
     } catch (const qmp::ExecuteError& error) {
         release_taken(host, attached);
+        host.keep_images();
         throw Error(ExitCode::Usage, fmt::format("{}: {}", vm.name(), error.description()),
                     fmt::format("`qvm status {0}` tells whether an apply is at work, `qvm log {0}` what was "
                                 "done\nthen apply again",
                                 vm.name()));
     } catch (const qmp::InterruptedError& error) {
         host.release();
+        host.keep_images();
         const bool late = error.why() == qmp::InterruptedError::Why::DeadlinePassed;
         explain_interruption(vm, watch.left() || late);
     }

@@ -105,7 +105,8 @@ void Front::check(const config::Vm* running) {
 }
 
 void Front::check_host() {
-    launch::check_host(vm, diagnostics);
+    const launch::VmState state(launch::Directories::from_environment(), vm.name.value);
+    launch::check_host(vm, diagnostics, {state.disks(), state.known_images()});
 }
 
 bool Front::report(bool json) {

@@ -64,6 +64,7 @@ config::Library library() {
     config::Library library;
     for (const auto& directory : configuration_directories())
         library.templates.push_back(directory / "templates");
+    library.state = launch::Directories::from_environment().state;
     return library;
 }
 

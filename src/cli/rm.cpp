@@ -19,6 +19,7 @@ namespace {
 struct Arguments {
     std::string vm;
     bool yes = false;
+    bool keep_disks = false;
 };
 
 bool agreed() {
@@ -36,9 +37,11 @@ ExitCode rm(const Arguments& arguments) {
         throw Error(ExitCode::Usage, fmt::format("{} is running", vm.name()),
                     fmt::format("`qvm stop {0}` or `qvm kill {0}` ends it", vm.name()));
     fmt::print("{}: state in {}\n", vm.name(), vm.directory().string());
+    const auto disks = vm.disks();
     std::set<std::string> files;
-    for (const auto& entry : std::filesystem::directory_iterator(vm.directory()))
-        files.insert(entry.path().filename());
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(vm.directory()))
+        if (!entry.is_directory() && !(arguments.keep_disks && entry.path().parent_path() == disks))
+            files.insert(entry.path().lexically_relative(vm.directory()));
     for (const auto& file : files) fmt::print("  {}\n", escape_controls(file));
     if (!arguments.yes) {
         if (::isatty(STDIN_FILENO) != 1)
@@ -50,18 +53,22 @@ ExitCode rm(const Arguments& arguments) {
         }
     }
     remove_cgroup(vm);
-    vm.remove();
-    fmt::print("{}: removed\n", vm.name());
+    std::error_code ignored;
+    const bool kept = arguments.keep_disks && std::filesystem::exists(disks, ignored);
+    vm.remove(arguments.keep_disks);
+    fmt::print("{}: removed{}\n", vm.name(), kept ? fmt::format(", but for {}", disks.string()) : "");
     return ExitCode::Ok;
 }
 
 }  // namespace
 
 void add_rm(CLI::App& app, Action& action) {
-    auto* verb = app.add_subcommand("rm", "Delete what qvm keeps of a stopped VM (not its disks)");
+    auto* verb =
+        app.add_subcommand("rm", "Delete what qvm keeps of a stopped VM (not the disks that its file names)");
     auto arguments = std::make_shared<Arguments>();
     add_name(*verb, arguments->vm);
     verb->add_flag("--yes", arguments->yes, "do not ask");
+    verb->add_flag("--keep-disks", arguments->keep_disks, "leave the images that qvm made for it");
     verb->callback([arguments, &action] { action = [arguments] { return rm(*arguments); }; });
 }
 

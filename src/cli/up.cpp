@@ -24,6 +24,7 @@
 #include "launch/find_program.hpp"
 #include "launch/hooks.hpp"
 #include "launch/jail_host.hpp"
+#include "launch/new_image.hpp"
 
 namespace qvm::cli {
 namespace {
@@ -139,6 +140,10 @@ void warn_of_reduced_jail(const config::JailOptions& jail) {
             landlock ? "" : "; without Landlock it can make, change and remove every file that its uid can"));
 }
 
+void print_made(const launch::VmState& vm, const std::vector<launch::MissingImage>& missing) {
+    for (const auto& image : missing) fmt::print("{}: {}\n", vm.name(), image.once_made());
+}
+
 void print_running_again(const launch::VmState& vm) {
     fmt::print("{}: running again, after the guest's reboot\n", vm.name());
     std::fflush(stdout);
@@ -207,6 +212,7 @@ ExitCode up(const UpArguments& arguments) {
     order.applied.ids = order.start.host_ids = launch::ids_for(front.vm.jail, vm);
     order.start.filter = filter.get();
 
+    const auto missing = launch::missing_images(front.vm);
     std::optional<ProgressLine> line(std::in_place);
     const auto progress = [&](const std::string& title, std::size_t index, std::size_t count) {
         line->show(step_text(vm.name(), index + 1, count, title));
@@ -222,6 +228,7 @@ ExitCode up(const UpArguments& arguments) {
                 return;
             }
             warn_of_missing_limits(vm, front.vm.limits);
+            print_made(vm, missing);
             print_running(vm, applied, begun);
         });
         fmt::print("{}: ended: {}\n", vm.name(), ending.detail);
@@ -234,6 +241,7 @@ ExitCode up(const UpArguments& arguments) {
     }
     warn_of_missing_limits(vm, front.vm.limits);
     line.reset();
+    print_made(vm, missing);
     print_running(vm, applied, begun);
     if (arguments.console) return attend_console(vm, "^]");
     // What is left would be to take the schema apart, which takes a good part of what a start does.

@@ -40,6 +40,7 @@ std::string Document::name() const {
 Document load(const std::vector<SourceText>& texts, const std::vector<Override>& overrides,
               Diagnostics& diagnostics, const Library& library) {
     Document document;
+    document.state = library.state;
     document.root.data = Table();
     Composer composer(document, library, diagnostics);
     for (const auto& text : texts) {

@@ -35,6 +35,8 @@ struct Library {
     /// `extends = "NAME"` is NAME.toml beside the file, or in the first of these that has it.
     std::vector<std::filesystem::path> templates;
     std::function<FileContent(const std::filesystem::path&)> read = read_file;
+    /// Holds a directory of each VM, with what qvm keeps for it.
+    std::filesystem::path state = "/var/lib/qvm";
 };
 
 struct Document {
@@ -43,6 +45,7 @@ struct Document {
     std::vector<std::filesystem::path> files;
     /// What these inherit, in the order in which it was read.
     std::vector<SourceText> inherited;
+    std::filesystem::path state;  ///< Library::state
     /// The VM's name: its `name`, else that of its first file; empty without one.
     std::string name() const;
     /// The directory of the file that an origin names; relative paths in it are relative to this.

@@ -31,6 +31,13 @@ std::string strings(const std::vector<fs::path>& list) {
     return strings(std::vector<std::string>(list.begin(), list.end()));
 }
 
+std::string creation_text(const Resource& node) {
+    std::string text = node.ephemeral ? "ephemeral = true\n" : "";
+    if (!node.create) return text;
+    return text +
+           (node.create->value == 0 ? "create = true\n" : line("create", format_size(node.create->value)));
+}
+
 std::string machine_text(const Machine& machine) {
     std::string text = "\n[machine]\n" + line("type", machine.type.value);
     text += fmt::format("accel = {}\n", strings(machine.accel.value));
@@ -184,6 +191,7 @@ std::string to_toml(const Resource& resource) {
     return header(table_name(resource.id.kind), resource.id.id) +
            (table == nullptr ? std::string() : toml_lines(*table)) +
            (resource.grow_to ? line("grow-to", format_size(resource.grow_to->value)) : std::string()) +
+           creation_text(resource) +
            (resource.copy_of ? line("copy-of", resource.copy_of->value.string()) : std::string());
 }
 

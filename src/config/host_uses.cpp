@@ -62,7 +62,7 @@ constexpr std::string_view sockets = "socket process";
 // By what each member is opened with in QEMU's source: qemu_open() takes /dev/fdset/N, monitor_fd_param() a
 // name given by getfd, plain open() neither.
 constexpr std::array rows{
-    Row{Place::Blockdev, "file", {"filename"}, Way::Fdset, Reach::ByNode, "file"},
+    Row{Place::Blockdev, "file", {"filename"}, Way::Fdset, Reach::ByNode, "file seed"},
     Row{Place::Blockdev, "host_device", {"filename"}, Way::Fdset, Reach::ByNode, "file"},
     Row{Place::Blockdev, "host_cdrom", {"filename"}, Way::Fdset, Reach::ByNode, "file"},
     Row{Place::Blockdev, "blkdebug", {"config"}, Way::Copy},
@@ -329,6 +329,11 @@ class Finder {
 
     /// QEMU opens /dev/fdset/N for what it will do, and is refused by a descriptor that cannot.
     void check_access(const Row& row, const Resource& host, const Node& node, const Origin& origin) {
+        if (host.driver() == "seed" && access(row, node) != Access::ReadOnly)
+            report(
+                DiagnosticKind::Conflict, origin,
+                fmt::format("{} is written, but host.{} is a seed, which is only read", title(), host.id.id),
+                {"say read-only = true for the block node"});
         if (host.driver() != "file" || host_access(host) != Access::ReadOnly) return;
         if (access(row, node) == Access::ReadOnly) return;
         std::vector<std::string> notes{
@@ -342,6 +347,7 @@ class Finder {
     }
 
     static Access host_access(const Resource& host) {
+        if (host.driver() == "seed") return Access::ReadOnly;
         const Value* access = host.properties.table()->find("access");
         const std::string word = access != nullptr && access->is_string() ? *access->string() : "rw";
         return word == "ro" ? Access::ReadOnly : word == "wo" ? Access::WriteOnly : Access::ReadWrite;

@@ -24,15 +24,32 @@ constexpr auto disks = std::to_array<KeyDoc>({
     {"disk", "A disk, on a file or a block device of the host.", "",
      "blockdev X (the format) on X.file (the file), X.thr over it if there is a throttle, and device X", "",
      "disk.root = { file = \"root.qcow2\", boot = 1 }"},
-    {"disk.file", "The image, or a block device below /dev. It has to be there: qvm makes none.", "",
+    {"disk.file",
+     "The image, or a block device below /dev. It has to be there, unless size tells how large it is to be "
+     "made, or a base what it is to lie over.",
+     "",
      "blockdev X.file: filename, opened by qvm and passed as a descriptor; driver host_device for a path "
      "below /dev, else file",
      replug, "disk.root.file = \"root.qcow2\""},
+    {"disk.base",
+     "An image that the disk begins as, and that is never written to: what the guest writes goes to an image "
+     "over it, which qvm makes once. That one is file, or root.qcow2 in the directory disks of the VM's "
+     "state.",
+     "", "blockdev X (qcow2), whose backing is X.base on X.base.file; the keys create of blockdev X", replug,
+     "disk.root = { base = \"debian-13.qcow2\", size = \"20G\" }"},
+    {"disk.base-format", "The format of base, as format is of file.", "by the suffix of base",
+     "blockdev X.base: driver", replug, "disk.root = { base = \"debian-13.img\", base-format = \"qcow2\" }"},
     {"disk.size",
-     "How large the disk is at least: a smaller image grows, a larger one is an error. Not for vmdk and "
-     "vhdx, not on the bus nvme, and not for a read-only disk.",
-     "as large as the image", "block_resize of the node, after the start or while the VM runs",
+     "How large the disk is: an image that is not there is made so large, once (raw and qcow2 only), and a "
+     "smaller one grows; a larger one is an error. An image that the VM has had and that is gone is not made "
+     "again. Not for vmdk and vhdx, not on the bus nvme, and not for a read-only disk.",
+     "as large as the image",
+     "grow-to and create of the node: block_resize, after the start or while the VM runs",
      "while the VM runs, but never smaller", "disk.root = { file = \"root.qcow2\", size = \"20G\" }"},
+    {"disk.ephemeral",
+     "Whether what the guest writes is forgotten when the VM ends. The image, file or base, is only read.",
+     "false", "blockdev X (qcow2), made at each start, over X.base", replug,
+     "disk.root = { file = \"root.qcow2\", ephemeral = true }"},
     {"disk.format",
      "QEMU's name of the image's format, such as raw or qcow2. What is in the file is never asked, because a "
      "guest can have written it.",
@@ -79,8 +96,7 @@ constexpr auto disks = std::to_array<KeyDoc>({
      "blockdev X.thr, of the driver throttle, over X",
      "while the VM runs, on the buses virtio and scsi; else by replugging (qvm apply --replug)", throttled},
     {"disk.encrypt",
-     "What is in the file is encrypted (LUKS): the whole of a raw image, or what a qcow2 image holds. qvm "
-     "does not make such an image; qemu-img does.",
+     "What is in the file is encrypted (LUKS): the whole of a raw image, or what a qcow2 image holds.",
      "not encrypted", "blockdev X: driver luks with key-secret (raw), or encrypt (qcow2)", replug, encrypted},
     {"disk.encrypt.format", "How it is encrypted; there is one way.", "luks",
      "blockdev X: driver luks (raw), or encrypt.format (qcow2)", replug,
@@ -108,6 +124,32 @@ constexpr auto disks = std::to_array<KeyDoc>({
      "cdrom.install = { file = \"debian.iso\", bus = \"scsi\" }"},
     {"cdrom.boot", "The place in the firmware's boot order, lowest first.", "none", "device X: bootindex",
      live, "cdrom.install = { file = \"debian.iso\", boot = 1 }"},
+    {"cloud-init",
+     "A small disk that tells cloud-init in the guest, at its first boot, who the machine is and who may log "
+     "in. qvm makes it in memory; images of distributions for clouds have cloud-init.",
+     "", "host resource, blockdev and device cloud-init: a read-only disk with the label CIDATA", "",
+     "cloud-init = { user = \"me\", ssh-keys = [\"~/.ssh/id_ed25519.pub\"] }"},
+    {"cloud-init.user",
+     "The name of the image's own user, the one with sudo, in place of the distribution's (debian, ubuntu, "
+     "..).",
+     "the distribution's", "host cloud-init: user", replug, "cloud-init.user = \"me\""},
+    {"cloud-init.ssh-keys", "Public keys that may log in as that user: files, or the keys themselves.",
+     "none", "host cloud-init: ssh-keys", replug, "cloud-init.ssh-keys = [\"~/.ssh/id_ed25519.pub\"]"},
+    {"cloud-init.hostname", "The name that the guest gives itself.", "the VM's name",
+     "host cloud-init: hostname", replug, "cloud-init.hostname = \"web.example.org\""},
+    {"cloud-init.user-data",
+     "A file with user-data of your own: #cloud-config, or a script. What it says goes before user and "
+     "ssh-keys, which are vendor-data then.",
+     "none", "host cloud-init: user-data", replug, "cloud-init.user-data = \"user-data.yaml\""},
+    {"cloud-init.user-data-text", "The same as text.", "none", "host cloud-init: user-data-text", replug,
+     "[cloud-init]\nuser-data-text = \"\"\"\n#cloud-config\npackages: [vim]\n\"\"\""},
+    {"cloud-init.network-config", "A file that tells cloud-init how to set up the network.",
+     "DHCP on the first nic, as cloud-init has it", "host cloud-init: network-config", replug,
+     "cloud-init.network-config = \"network.yaml\""},
+    {"cloud-init.instance-id",
+     "What cloud-init knows the machine by. With another one it takes an image that has booted already for a "
+     "new machine, and does all again.",
+     "the VM's uuid", "host cloud-init: instance-id", replug, "cloud-init.instance-id = \"web-2\""},
     {"iothread",
      "A thread for disks, with the properties of QEMU's object iothread. `qvm explain object.iothread` tells "
      "them.",

@@ -147,6 +147,19 @@ constexpr std::string_view tap_example =
     "netdev.n = { type = \"tap\", fd = \"@t\" }\n"
     "device.n = { driver = \"virtio-net-pci\", netdev = \"n\" }";
 
+constexpr std::string_view seed_example =
+    "[host.seed]\nkind = \"seed\"\ninstance-id = \"one\"\nhostname = \"web\"\nuser = \"me\"\n"
+    "ssh-keys = [\"id_ed25519.pub\"]\nuser-data-text = \"#cloud-config\"\n"
+    "[blockdev.seed]\ndriver = \"raw\"\nread-only = true\nfile = { driver = \"file\", filename = \"@seed\" "
+    "}\n"
+    "[device.seed]\ndriver = \"virtio-blk-pci\"\ndrive = \"seed\"";
+constexpr std::string_view seed_files_example =
+    "[host.seed]\nkind = \"seed\"\ninstance-id = \"one\"\nuser-data = \"user-data.yaml\"\n"
+    "network-config = \"network.yaml\"\n"
+    "[blockdev.seed]\ndriver = \"raw\"\nread-only = true\nfile = { driver = \"file\", filename = \"@seed\" "
+    "}\n"
+    "[device.seed]\ndriver = \"virtio-blk-pci\"\ndrive = \"seed\"";
+
 constexpr auto raw = std::to_array<KeyDoc>({
     {"object",
      "The arguments of object-add, without the id: qom-type and the object's properties. `qvm explain "
@@ -162,7 +175,8 @@ constexpr auto raw = std::to_array<KeyDoc>({
      "device.s = { driver = \"pci-serial\", chardev = \"s\" }"},
     {"blockdev",
      "The arguments of blockdev-add; X is the node's name, of at most 31 characters. backing = false is "
-     "JSON's null, and grow-to = SIZE, what size of a [disk.X] becomes, is the one key that is not QEMU's. "
+     "JSON's null. Not QEMU's are grow-to = SIZE and create = SIZE (or true: as large as its backing), which "
+     "size of a [disk.X] becomes, ephemeral = true and copy-of = PATH. "
      "`qvm explain blockdev.DRIVER` tells the others.",
      "", "blockdev X", "",
      "blockdev.data = { driver = \"null-co\", size = \"1G\" }\n"
@@ -183,7 +197,7 @@ constexpr auto raw = std::to_array<KeyDoc>({
      "", "a descriptor that is passed to QEMU", "", file_example},
     {"host.kind",
      "What it is: a file, a Unix socket, a tap interface, a helper process on the other end of a socket "
-     "pair, or a secret. It says which other keys there are.",
+     "pair, a secret, or a seed of cloud-init. It says which other keys there are.",
      "", "", replug, file_example},
     {"host.path", "The path of a file, of a socket or of the file that holds a secret.", "", "", replug,
      file_example},
@@ -209,6 +223,14 @@ constexpr auto raw = std::to_array<KeyDoc>({
      "host.k = { kind = \"secret\", credential = \"disk-key\" }\n"
      "object.k = { qom-type = \"secret\", data = \"@k\" }\n"
      "[disk.root]\nfile = \"root.raw\"\nblockdev = { driver = \"luks\", key-secret = \"k\" }"},
+    {"host.user", "As in [cloud-init]. Kind seed only.", "", "", replug, seed_example},
+    {"host.ssh-keys", "As in [cloud-init]. Kind seed only.", "", "", replug, seed_example},
+    {"host.hostname", "As in [cloud-init]. Kind seed only.", "", "", replug, seed_example},
+    {"host.user-data", "As in [cloud-init]. Kind seed only.", "", "", replug, seed_files_example},
+    {"host.user-data-text", "As in [cloud-init]. Kind seed only.", "", "", replug, seed_example},
+    {"host.network-config", "As in [cloud-init]. Kind seed only.", "", "", replug, seed_files_example},
+    {"host.instance-id", "As in [cloud-init], but it has to be said. Kind seed only.", "", "", replug,
+     seed_example},
     {"global",
      "Properties of every device of a driver: [global.\"DRIVER\"]. `qvm explain DRIVER` tells them.", "",
      "-global", next_start, "global.\"ICH9-LPC\" = { disable_s3 = 1 }"},

@@ -6,6 +6,7 @@
 #include "config/lowering.hpp"
 #include "config/raw_level.hpp"
 #include "config/sugar_buses.hpp"
+#include "config/sugar_cloud_init.hpp"
 #include "config/sugar_console.hpp"
 #include "config/sugar_devices.hpp"
 #include "config/sugar_disk.hpp"
@@ -39,6 +40,7 @@ Vm lower(const Document& document, Diagnostics& diagnostics) {
     lower_secrets(lowering);
     lower_disks(lowering, buses);
     lower_cdroms(lowering, buses);
+    lower_cloud_init(lowering);
     lower_nets(lowering);
     lower_console(lowering);
     lower_rng(lowering);

@@ -18,6 +18,14 @@ bool switched_off(const Table& table) {
     return enabled != nullptr && enabled->boolean() != nullptr && !*enabled->boolean();
 }
 
+/// Of a node on a file of its own; empty without one.
+std::string own_filename(const Table& node) {
+    const Value* file = node.find("file");
+    const Value* name =
+        file == nullptr || file->table() == nullptr ? nullptr : file->table()->find("filename");
+    return name == nullptr || name->string() == nullptr ? std::string() : *name->string();
+}
+
 }  // namespace
 
 Members& Members::put(std::string key, Value::Data data, Origin origin) {
@@ -98,6 +106,10 @@ std::filesystem::path Lowering::absolute(const Value& path) const {
     return absolute_path(document_, path);
 }
 
+std::filesystem::path Lowering::kept(const std::string& file) const {
+    return document_.state / vm_.name.value / file;
+}
+
 bool Lowering::is_microvm() const {
     return vm_.machine.type.value.starts_with("microvm");
 }
@@ -156,30 +168,73 @@ void Lowering::add_listener(const std::string& id, std::string_view socket, cons
     add(Kind::Chardev, id, std::move(chardev), made_by);
 }
 
-void Lowering::take_growth(Resource& node) {
+std::optional<std::uint64_t> Lowering::disk_size(const Value& said, const Resource& node) {
     constexpr std::uint64_t sector = 512;
+    std::optional<std::uint64_t> bytes;
+    std::string why = "a size is a number of bytes, or \"20G\"";
+    if (said.integer() != nullptr && *said.integer() > 0) bytes = static_cast<std::uint64_t>(*said.integer());
+    if (said.string() != nullptr) {
+        const auto parsed = parse_size(*said.string());
+        if (const auto* size = std::get_if<std::uint64_t>(&parsed)) bytes = *size;
+        if (const auto* wrong = std::get_if<std::string>(&parsed)) why = *wrong;
+    }
+    if (bytes && (*bytes == 0 || *bytes % sector != 0 || !std::in_range<std::int64_t>(*bytes))) {
+        bytes.reset();
+        why = "the size of a disk is a multiple of 512 bytes";
+    }
+    if (!bytes) report(DiagnosticKind::BadSize, said.origin, why, {fmt::format("in {}", node.made_by)});
+    return bytes;
+}
+
+void Lowering::take_growth(Resource& node) {
     constexpr const char* member = "grow-to";
     Table& table = *node.properties.table();
     const Value* said = table.find(member);
     if (said == nullptr) return;
-    std::optional<std::uint64_t> bytes;
-    std::string why = "a size is a number of bytes, or \"20G\"";
-    if (said->integer() != nullptr && *said->integer() > 0)
-        bytes = static_cast<std::uint64_t>(*said->integer());
-    if (said->string() != nullptr) {
-        const auto parsed = parse_size(*said->string());
-        if (const auto* size = std::get_if<std::uint64_t>(&parsed)) bytes = *size;
-        if (const auto* wrong = std::get_if<std::string>(&parsed)) why = *wrong;
-    }
-    if (bytes && (*bytes % sector != 0 || !std::in_range<std::int64_t>(*bytes))) {
-        bytes.reset();
-        why = "the size of a disk is a multiple of 512 bytes";
-    }
-    if (bytes)
-        node.grow_to = {*bytes, said->origin};
-    else
-        report(DiagnosticKind::BadSize, said->origin, why, {fmt::format("in {}", node.made_by)});
+    if (const auto bytes = disk_size(*said, node)) node.grow_to = {*bytes, said->origin};
     table.erase(member);
+}
+
+void Lowering::take_creation(Resource& node) {
+    Table& table = *node.properties.table();
+    if (const Value* ephemeral = table.find("ephemeral")) {
+        if (ephemeral->boolean() == nullptr)
+            report(DiagnosticKind::BadType, ephemeral->origin, "ephemeral is true or false",
+                   {fmt::format("in {}", node.made_by)});
+        else
+            node.ephemeral = *ephemeral->boolean();
+        if (node.ephemeral && table.find("create") == nullptr)
+            report(DiagnosticKind::Missing, ephemeral->origin,
+                   fmt::format("{} does not say what is made at each start", node.made_by),
+                   {"say create = \"20G\", or create = true for as much as its backing has"});
+        table.erase("ephemeral");
+    }
+    const Value* said = table.find("create");
+    if (said == nullptr) return;
+    const std::string format = node.driver();
+    const std::string file = own_filename(table);
+    const bool as_backing = said->boolean() != nullptr && *said->boolean();
+    const Value* backing = table.find("backing");
+    if (format != "raw" && format != "qcow2" && format != "luks")
+        report(DiagnosticKind::Conflict, said->origin,
+               fmt::format("{}: qvm makes images of the formats raw, qcow2 and luks, not {}", node.made_by,
+                           format),
+               {fmt::format("make it yourself: `qemu-img create -f {} FILE SIZE`", format)});
+    else if (file.empty() || file.starts_with('@'))
+        report(DiagnosticKind::Conflict, said->origin,
+               fmt::format("{} has no file that could be made", node.made_by),
+               {"create goes with file = { driver = \"file\", filename = \"PATH\" }"});
+    else if (as_backing &&
+             (backing == nullptr || (backing->table() == nullptr && backing->string() == nullptr)))
+        report(DiagnosticKind::Conflict, said->origin,
+               fmt::format("{}: create = true is as large as its backing, and it has none", node.made_by),
+               {"say create = \"20G\""});
+    else if (as_backing)
+        node.create = {0, said->origin};
+    else if (said->boolean() == nullptr) {
+        if (const auto bytes = disk_size(*said, node)) node.create = {*bytes, said->origin};
+    }
+    table.erase("create");
 }
 
 void Lowering::take_template(Resource& node) {
@@ -187,13 +242,10 @@ void Lowering::take_template(Resource& node) {
     Table& table = *node.properties.table();
     const Value* said = table.find(member);
     if (said == nullptr) return;
-    const Value* file = table.find("file");
-    const bool has_file =
-        file != nullptr && file->table() != nullptr && file->table()->find("filename") != nullptr;
     if (said->string() == nullptr || said->string()->empty())
         report(DiagnosticKind::BadType, said->origin, "copy-of is the path of a file",
                {fmt::format("in {}", node.made_by)});
-    else if (!has_file)
+    else if (own_filename(table).empty())
         report(DiagnosticKind::Conflict, said->origin,
                fmt::format("{} has no file that could be made as a copy", node.made_by),
                {"copy-of goes with file = { driver = \"file\", filename = \"PATH\" }"});
@@ -205,6 +257,7 @@ void Lowering::take_template(Resource& node) {
 void Lowering::add(Resource resource) {
     if (resource.id.kind == Kind::Blockdev) {
         take_growth(resource);
+        take_creation(resource);
         take_template(resource);
     }
     const auto [place, fresh] = taken_.try_emplace(resource.id, resource.made_by, resource.origin);

@@ -80,6 +80,9 @@ class Lowering {
     /// `~` expanded; relative to the file that says it.
     std::filesystem::path absolute(const Value& path) const;
 
+    /// A file of the VM's own, in its state directory.
+    std::filesystem::path kept(const std::string& file) const;
+
     bool is_microvm() const;
     bool is_q35() const;
     bool is_i440fx() const;
@@ -103,9 +106,12 @@ class Lowering {
                 std::string label = {});
 
   private:
-    /// Takes "grow-to" and "copy-of" out of a block node's properties.
+    /// Take the keys that are not QEMU's out of a block node's properties.
     void take_growth(Resource& node);
+    void take_creation(Resource& node);
     void take_template(Resource& node);
+    /// Nothing, once reported, if it is no size of a disk.
+    std::optional<std::uint64_t> disk_size(const Value& said, const Resource& node);
 
     const Document& document_;
     Vm& vm_;

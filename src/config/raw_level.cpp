@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "base/text.hpp"
+#include "config/sugar_cloud_init.hpp"
 #include "config/sugar_secret.hpp"
 
 namespace qvm::config {
@@ -19,15 +20,18 @@ constexpr std::size_t longest_node_name = 31;  // QEMU block.c: node_name[32]
 
 struct HostKind {
     std::string_view name;
-    std::array<std::string_view, 3> keys;  ///< besides kind
+    std::array<std::string_view, 7> keys;  ///< besides kind
     std::array<std::string_view, 2> needed;
 };
-constexpr std::array<HostKind, 5> host_kinds{{
+constexpr std::array<HostKind, 6> host_kinds{{
     {"file", {"path", "access"}, {"path"}},
     {"socket", {"path", "mode", "runtime"}, {}},
     {"tap", {"ifname"}, {"ifname"}},
     {"process", {"profile", "command"}, {"profile", "command"}},
     {"secret", {"path", "env", "credential"}, {}},
+    {"seed",
+     {"user", "ssh-keys", "hostname", "user-data", "user-data-text", "network-config", "instance-id"},
+     {"instance-id"}},
 }};
 
 /// net/core/dev.c: dev_valid_name().
@@ -41,7 +45,7 @@ void check_host(Lowering& lowering, const Item& item) {
     const auto name = item.text("kind");
     if (!item.says("kind"))
         lowering.report(DiagnosticKind::Missing, item.origin, fmt::format("{} has no kind", item.where),
-                        {"say kind = \"file\", \"socket\", \"tap\", \"process\" or \"secret\""});
+                        {"say kind = \"file\", \"socket\", \"tap\", \"process\", \"secret\" or \"seed\""});
     const auto kind = std::ranges::find(host_kinds, name.value_or(""), &HostKind::name);
     if (kind == host_kinds.end()) return;
     for (const auto& entry : item.table->entries()) {
@@ -58,6 +62,7 @@ void check_host(Lowering& lowering, const Item& item) {
                         fmt::format("{} needs one of path and runtime", item.where),
                         {"path = \"..\" is a path of this host; runtime = \"..\" a file name in the VM's "
                          "runtime directory"});
+    if (kind->name == "seed") check_seed(lowering, item);
     if (kind->name == "secret") check_secret(lowering, item, "path");
     const auto ifname = item.text("ifname");
     if (kind->name == "tap" && ifname && !is_interface_name(*ifname))
@@ -71,6 +76,7 @@ void check_host(Lowering& lowering, const Item& item) {
 }
 
 Value host_properties(const Lowering& lowering, const Item& item) {
+    if (item.text("kind") == "seed") return {seed_properties(lowering, item), item.origin};
     Table table = *item.table;
     if (Value* path = table.find("path"); path != nullptr && path->is_string())
         path->data = lowering.absolute(*path).string();

@@ -80,8 +80,13 @@ struct Resource {
     /// The table that made it: "disk.root", "blockdev.root".
     std::string made_by;
     Origin origin;  ///< of that table's header or key
-    /// Two keys of a block node are not QEMU's. "grow-to": it grows to so many bytes, where it is smaller.
+    /// Some keys of a block node are not QEMU's. "grow-to": it grows to so many bytes, where it is smaller.
     std::optional<Setting<std::uint64_t>> grow_to;
+    /// "create": where its file is missing, an image of so many bytes is made; 0: as large as its backing.
+    std::optional<Setting<std::uint64_t>> create;
+    /// "ephemeral": its file is made at each start, as `create` says, and has lost its name before QEMU has
+    /// it.
+    bool ephemeral = false;
     /// "copy-of": where its file is missing, it is made as a copy of this one. Absolute.
     std::optional<Setting<std::filesystem::path>> copy_of;
 

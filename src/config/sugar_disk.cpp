@@ -39,70 +39,151 @@ const CacheMode* cache_of(const Item& disk) {
     return found == cache_modes.end() ? nullptr : &*found;
 }
 
+void put_cache(const Item& disk, Members& node) {
+    const CacheMode* cache = cache_of(disk);
+    if (cache == nullptr) return;
+    Members flags(disk.origin_of("cache"));
+    flags.put("direct", cache->direct).put("no-flush", cache->no_flush);
+    node.put("cache", std::move(flags.table()), disk.origin_of("cache"));
+}
+
 /// Of the file a disk is on: a block device or a plain file.
 std::string file_driver(const fs::path& path) {
     return path.native().starts_with("/dev/") ? "host_device" : "file";
 }
 
+/// Where the format of a file is said.
+struct FormatKey {
+    std::string_view file, format;
+};
+constexpr FormatKey of_file{"file", "format"}, of_base{"base", "base-format"};
+
 /// The format by the key, else by the file's suffix; never by what is in the file, which a guest may have
 /// written.
-std::optional<std::string> format_of(Lowering& lowering, const Item& disk, const std::string& file) {
-    if (const auto format = disk.text("format")) return format;
-    if (disk.says("format")) return std::nullopt;
+std::optional<std::string> format_of(Lowering& lowering, const Item& disk, const FormatKey& keys) {
+    if (const auto format = disk.text(keys.format)) return format;
+    if (disk.says(keys.format)) return std::nullopt;
+    const std::string& file = *disk.value(keys.file)->string();
     const auto found =
         std::ranges::find_if(suffixes, [&](const Suffix& s) { return file.ends_with(s.suffix); });
     if (found != suffixes.end()) return std::string(found->format);
     lowering.report(
-        DiagnosticKind::Missing, disk.origin_of("file"),
-        fmt::format("{} needs a format: the suffix of '{}' tells none", disk.where, file),
-        {"say format = \"raw\", or \"qcow2\", ..: what is in the file is not looked at, because a guest may "
-         "have written it",
+        DiagnosticKind::Missing, disk.origin_of(keys.file),
+        fmt::format("{} needs a {}: the suffix of '{}' tells none", disk.where, keys.format, file),
+        {fmt::format(
+             "say {} = \"raw\", or \"qcow2\", ..: what is in the file is not looked at, because a guest "
+             "may have written it",
+             keys.format),
          "known suffixes are .qcow2 .raw .iso .vmdk .vhdx"});
     return std::nullopt;
 }
 
-Members file_node(const Lowering& lowering, const Item& disk, const std::string& driver) {
-    const Value& file = *disk.value("file");
-    Members node(file.origin);
-    node.put("driver", driver);
-    node.put("node-name", disk.id + ".file");
-    node.put("filename", lowering.absolute(file).string());
+Members file_node(const std::string& name, const fs::path& path, const std::string& driver,
+                  const Origin& origin) {
+    Members node(origin);
+    node.put("driver", driver).put("node-name", name).put("filename", path.string());
     return node;
+}
+
+/// What the node lies on: the file of the user, or one that qvm keeps.
+struct Place {
+    fs::path path;
+    Origin origin;
+};
+
+/// The file below an overlay, which is only read.
+Members base_node(Lowering& lowering, const Item& disk, const FormatKey& keys, const std::string& format) {
+    const Value& said = *disk.value(keys.file);
+    const fs::path path = lowering.absolute(said);
+    Members file = file_node(disk.id + ".base.file", path, file_driver(path), said.origin);
+    file.copy("aio", *disk.table, "aio");
+    Members node(said.origin);
+    node.put("driver", format, disk.origin_of(disk.says(keys.format) ? keys.format : keys.file));
+    node.put("node-name", disk.id + ".base").put("read-only", true);
+    put_cache(disk, node);
+    node.put("file", std::move(file.table()));
+    return node;
+}
+
+/// An image over another one. False if there is none, which has been reported.
+bool lower_overlay(Lowering& lowering, const Item& disk, Members& node) {
+    const bool ephemeral = disk.flag("ephemeral").value_or(false);
+    const FormatKey& below = disk.value("base") != nullptr ? of_base : of_file;
+    const auto base_format = format_of(lowering, disk, below);
+    if (!base_format) return false;
+    Place place{lowering.kept(fmt::format("disks/{}{}.qcow2", disk.id, ephemeral ? ".ephemeral" : "")),
+                disk.origin_of(ephemeral ? "ephemeral" : "base")};
+    std::optional<std::string> format = "qcow2";
+    if (!ephemeral && disk.value("file") != nullptr) {
+        place = {lowering.absolute(*disk.value("file")), disk.origin_of("file")};
+        format = format_of(lowering, disk, of_file);
+    } else if (!ephemeral && disk.says("format")) {
+        format = disk.text("format");
+    }
+    if (!format) return false;
+    if (*format != "qcow2")
+        lowering.report(DiagnosticKind::Conflict, disk.origin_of(disk.says("format") ? "format" : "file"),
+                        fmt::format("{}: an image over a base is qcow2, not {}", disk.where, *format));
+    node.put("driver", std::string("qcow2"), place.origin);
+    encrypt(lowering, disk, *format, node);
+    if (const Value* size = disk.value("size"))
+        node.put("create", size->data, size->origin);
+    else
+        node.put("create", true, place.origin);
+    if (ephemeral) node.put("ephemeral", true, place.origin);
+    Members file = file_node(disk.id + ".file", place.path, "file", place.origin);
+    file.copy("aio", *disk.table, "aio");
+    node.put("file", std::move(file.table()), place.origin);
+    node.put("backing", std::move(base_node(lowering, disk, below, *base_format).table()),
+             disk.origin_of(below.file));
+    return true;
+}
+
+/// An image of its own. False if there is none, which has been reported.
+bool lower_image(Lowering& lowering, const Item& disk, bool driver_given, Members& node) {
+    const auto format = driver_given ? disk.text("format") : format_of(lowering, disk, of_file);
+    if (!format && !driver_given) return false;
+    if (format) node.put("driver", *format, disk.origin_of(disk.says("format") ? "format" : "file"));
+    if (format) encrypt(lowering, disk, *format, node);
+    const Value& said = *disk.value("file");
+    const fs::path path = lowering.absolute(said);
+    const std::string driver = file_driver(path);
+    const bool makes = format == "raw" || format == "qcow2";
+    if (const Value* size = disk.value("size"); size != nullptr && makes && driver == "file")
+        node.put("create", size->data, size->origin);
+    Members file = file_node(disk.id + ".file", path, driver, said.origin);
+    file.copy("aio", *disk.table, "aio");
+    node.put("file", std::move(file.table()), disk.origin_of("file"));
+    return true;
 }
 
 /// False if there is no node, which has been reported.
 bool lower_node(Lowering& lowering, const Item& disk) {
     const Table* over = disk.inner("blockdev");
     const bool driver_given = over != nullptr && over->find("driver") != nullptr;
+    const bool ephemeral = disk.flag("ephemeral").value_or(false);
     Members node(disk.origin);
-    if (const Value* file = disk.value("file")) {
-        const auto format = driver_given ? disk.text("format") : format_of(lowering, disk, *file->string());
-        if (!format && !driver_given) return false;
-        if (format) node.put("driver", *format, disk.origin_of(disk.says("format") ? "format" : "file"));
-        if (format) encrypt(lowering, disk, *format, node);
+    if (disk.value("base") != nullptr || (ephemeral && disk.value("file") != nullptr)) {
+        if (!lower_overlay(lowering, disk, node)) return false;
+    } else if (disk.value("file") != nullptr) {
+        if (!lower_image(lowering, disk, driver_given, node)) return false;
     } else if (!driver_given) {
-        if (!disk.says("file"))
-            lowering.report(DiagnosticKind::Missing, disk.origin, fmt::format("{} has no file", disk.where),
-                            {"say file = \"PATH\", or describe the node in [" + disk.where + ".blockdev]"});
+        if (!disk.says("file") && !disk.says("base"))
+            lowering.report(
+                DiagnosticKind::Missing, disk.origin, fmt::format("{} has no file", disk.where),
+                {"say file = \"PATH\", or base = \"PATH\" for an image over that one, or describe "
+                 "the node in [" +
+                 disk.where + ".blockdev]"});
         return false;
     }
     node.copy("read-only", *disk.table, "read-only");
-    if (!disk.says("throttle")) node.copy("grow-to", *disk.table, "size");
+    if (!disk.says("throttle") && !ephemeral) node.copy("grow-to", *disk.table, "size");
     if (const Value* discard = disk.value("discard")) {
         const bool unmap =
             discard->boolean() != nullptr ? *discard->boolean() : *discard->string() == "unmap";
         node.put("discard", std::string(unmap ? "unmap" : "ignore"), discard->origin);
     }
-    if (const CacheMode* cache = cache_of(disk)) {
-        Members flags(disk.origin_of("cache"));
-        flags.put("direct", cache->direct).put("no-flush", cache->no_flush);
-        node.put("cache", std::move(flags.table()), disk.origin_of("cache"));
-    }
-    if (disk.value("file") != nullptr) {
-        Members file = file_node(lowering, disk, file_driver(lowering.absolute(*disk.value("file"))));
-        file.copy("aio", *disk.table, "aio");
-        node.put("file", std::move(file.table()), disk.origin_of("file"));
-    }
+    put_cache(disk, node);
     lowering.add(Kind::Blockdev, disk.id, std::move(node), disk, "blockdev");
     return true;
 }
@@ -116,10 +197,31 @@ std::string lower_throttle(Lowering& lowering, const Item& disk) {
     node.put("driver", std::string("throttle")).put("throttle-group", *group).put("file", disk.id);
     const Table& below = *lowering.vm().find({Kind::Blockdev, disk.id})->properties.table();
     node.copy("read-only", below, "read-only").copy("discard", below, "discard");
-    node.copy("grow-to", *disk.table, "size");
+    if (!disk.flag("ephemeral").value_or(false)) node.copy("grow-to", *disk.table, "size");
     const std::string id = disk.id + ".thr";
     lowering.add(Kind::Blockdev, id, std::move(node), disk);
     return id;
+}
+
+/// Keys of an image over another one.
+void check_overlay(Lowering& lowering, const Item& disk) {
+    const bool ephemeral = disk.flag("ephemeral").value_or(false);
+    const auto conflict = [&](std::string_view key, std::string why, std::vector<std::string> advice = {}) {
+        lowering.report(DiagnosticKind::Conflict, disk.origin_of(key), fmt::format("{}: {}", disk.where, why),
+                        std::move(advice));
+    };
+    if (disk.says("base-format") && !disk.says("base")) conflict("base-format", "base-format goes with base");
+    if (ephemeral && disk.says("base") && disk.says("file"))
+        conflict("file", "what an ephemeral disk with a base writes is in no file",
+                 {"leave file out, or ephemeral"});
+    if (ephemeral && disk.says("encrypt"))
+        conflict("encrypt",
+                 "an ephemeral disk keeps what is written in an image of its own, which would not be "
+                 "encrypted",
+                 {"leave ephemeral out"});
+    if (ephemeral && disk.flag("read-only").value_or(false))
+        conflict("ephemeral", "nothing is written to a read-only disk that could be forgotten",
+                 {"leave ephemeral out"});
 }
 
 /// Keys that only some buses have a place for.
@@ -143,6 +245,7 @@ void check_combinations(Lowering& lowering, const Item& disk, const std::string&
         lowering.report(DiagnosticKind::Conflict, disk.origin_of("read-only"),
                         fmt::format("{}: a sata disk cannot be read-only", disk.where),
                         {"use another bus, or a [cdrom.X]"});
+    check_overlay(lowering, disk);
     const CacheMode* cache = cache_of(disk);
     if (disk.text("aio") == "native" && (cache == nullptr || !cache->direct) &&
         disk.inner("blockdev") == nullptr)
@@ -195,8 +298,9 @@ void lower_cdroms(Lowering& lowering, Buses& buses) {
             const bool is_drive = lowering.absolute(*file).native().starts_with("/dev/");
             Members node(cdrom.origin);
             node.put("driver", std::string("raw")).put("read-only", true);
-            node.put("file", std::move(file_node(lowering, cdrom, is_drive ? "host_cdrom" : "file").table()),
-                     file->origin);
+            Members below = file_node(cdrom.id + ".file", lowering.absolute(*file),
+                                      is_drive ? "host_cdrom" : "file", file->origin);
+            node.put("file", std::move(below.table()), file->origin);
             lowering.add(Kind::Blockdev, cdrom.id, std::move(node), cdrom);
         }
         const std::string bus = cdrom.text("bus").value_or(lowering.is_microvm() ? "scsi" : "sata");

@@ -20,7 +20,7 @@ constexpr std::array<Words, 3> aio_modes{"threads", "native", "io_uring"};
 constexpr std::array<Words, 2> discard_modes{"ignore", "unmap"};
 constexpr std::array<Words, 2> net_types{"user", "none"};
 constexpr std::array<Words, 3> console_types{"serial", "virtio", "none"};
-constexpr std::array<Words, 5> host_kinds{"file", "socket", "tap", "process", "secret"};
+constexpr std::array<Words, 6> host_kinds{"file", "socket", "tap", "process", "secret", "seed"};
 constexpr std::array<Words, 3> access_words{"ro", "rw", "wo"};
 constexpr std::array<Words, 2> socket_modes{"listen", "connect"};
 constexpr std::array<Words, 1> process_profiles{"passt"};
@@ -68,7 +68,10 @@ constexpr std::array<Words, 1> encryption_formats{"luks"};
 constexpr std::array encrypt_keys{KeyRule{"format", string, encryption_formats}, KeyRule{"secret", string}};
 constexpr std::array disk_keys{
     KeyRule{"file", string | as_path},
+    KeyRule{"base", string | as_path},
+    KeyRule{"base-format", string},
     KeyRule{"size", size, {}, 512},
+    KeyRule{"ephemeral", boolean},
     KeyRule{"format", string},
     KeyRule{"bus", string, disk_buses},
     KeyRule{"read-only", boolean},
@@ -124,6 +127,11 @@ constexpr std::array watchdog_keys{KeyRule{"model", string, watchdog_models},
 constexpr std::array<Words, 5> video_models{"virtio", "vga", "qxl", "bochs", "cirrus"};
 constexpr std::array video_keys{KeyRule{"model", string, video_models}, KeyRule{"heads", integer, {}, 1, 16},
                                 KeyRule{"memory", size, {}, 1 << 20, std::int64_t{1} << 32}, enabled_key};
+constexpr std::array cloud_init_keys{
+    KeyRule{"user", string},           KeyRule{"ssh-keys", strings},
+    KeyRule{"hostname", string},       KeyRule{"user-data", string | as_path},
+    KeyRule{"user-data-text", string}, KeyRule{"network-config", string | as_path},
+    KeyRule{"instance-id", string},    enabled_key};
 constexpr std::array hotplug_keys{KeyRule{"pcie-ports", integer, {}, 0, 200}};
 constexpr std::array hook_keys{KeyRule{"started", strings}, KeyRule{"stopped", strings},
                                KeyRule{"crashed", strings}};
@@ -166,6 +174,13 @@ constexpr std::array host_keys{
     KeyRule{"command", strings},
     KeyRule{"env", string},
     KeyRule{"credential", string},
+    KeyRule{"user", string},
+    KeyRule{"ssh-keys", strings},
+    KeyRule{"hostname", string},
+    KeyRule{"user-data", string | as_path},
+    KeyRule{"user-data-text", string},
+    KeyRule{"network-config", string | as_path},
+    KeyRule{"instance-id", string},
 };
 
 constexpr std::array tables{
@@ -183,6 +198,7 @@ constexpr std::array tables{
     TableRule{"firmware", Shape::Single, firmware_keys, false, "type", string},
     TableRule{"disk", Shape::Named, disk_keys, false, {}, 0, true},
     TableRule{"cdrom", Shape::Named, cdrom_keys, false, {}, 0, true},
+    TableRule{"cloud-init", Shape::Single, cloud_init_keys, false, {}, 0, true},
     TableRule{"net", Shape::Named, net_keys, false, {}, 0, true},
     TableRule{"console", Shape::Single, console_keys, false, "type", string, true},
     TableRule{"rng", Shape::Single, rng_keys, false, {}, 0, true},

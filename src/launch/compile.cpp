@@ -11,7 +11,9 @@
 #include "base/error.hpp"
 #include "launch/argv.hpp"
 #include "launch/command_line.hpp"
+#include "launch/new_image.hpp"
 #include "launch/placement.hpp"
+#include "launch/seed.hpp"
 
 namespace qvm::launch {
 namespace {
@@ -272,6 +274,8 @@ std::string Compiler::host_step(const Resource& resource, const HostUse& use) {
         OpenFile open{use.path, use.access, direct};
         if (resource.copy_of && use.member == std::vector<std::string>{"file", "filename"})
             open.copy_of = resource.copy_of->value;
+        if (resource.create && use.member == std::vector<std::string>{"file", "filename"})
+            open.create = new_image(vm_, resource);
         host_.push_back({HostStep{name, std::move(open)}, resource.id, use.origin});
         return name;
     }
@@ -297,6 +301,8 @@ std::string Compiler::host_step(const Resource& resource, const HostUse& use) {
         step.action = ConnectSocket{path};
     else if (kind == "socket")
         step.action = ListenSocket{path, string_property(*host, "runtime")};
+    else if (kind == "seed")
+        step.action = write_seed(*host);
     else if (kind == "process") {
         StartProcess process{string_property(*host, "profile"), {}};
         if (const auto* command = host->properties.table()->find("command");

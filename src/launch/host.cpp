@@ -19,8 +19,10 @@
 #include "launch/contain.hpp"
 #include "launch/find_program.hpp"
 #include "launch/last_words.hpp"
+#include "launch/new_image.hpp"
 #include "launch/overloaded.hpp"
 #include "launch/secret.hpp"
+#include "launch/seed.hpp"
 #include "qmp/transport.hpp"
 
 namespace qvm::launch {
@@ -120,6 +122,10 @@ HostResources::HostResources(const VmState& state, jail::Cgroup* cgroup, std::op
     : state_(state), cgroup_(cgroup), ids_(ids), reduced_(mode == jail::Mode::Reduced) {}
 
 HostResources::~HostResources() {
+    for (const auto& image : images_) {
+        ::unlink(image.c_str());
+        state_.forget_image(image);
+    }
     if (released_) return;
     for (const auto& socket : sockets_) ::unlink(socket.c_str());
     // Destroying a Child ends its process.
@@ -127,7 +133,7 @@ HostResources::~HostResources() {
 
 void HostResources::make(const HostStep& step) {
     Fd made = std::visit(
-        Overloaded{[](const OpenFile& file) { return open_file(file); },
+        Overloaded{[&](const OpenFile& file) { return open(file); },
                    [&](const ListenSocket& socket) {
                        const auto path =
                            socket.in_runtime.empty() ? socket.path : state_.socket(socket.in_runtime);
@@ -138,9 +144,27 @@ void HostResources::make(const HostStep& step) {
                    [](const ConnectSocket& socket) { return qmp::connect_unix(socket.path.string()); },
                    [](const OpenTap& tap) { return open_tap(tap); },
                    [&](const StartProcess& process) { return start_process(step.name, process); },
-                   [](const ReadSecret& secret) { return read_secret(secret); }},
+                   [](const ReadSecret& secret) { return read_secret(secret); },
+                   [](const WriteSeed& seed) { return make_seed_image(seed_files(seed)); }},
         step.action);
     fds_[step.name] = std::move(made);
+}
+
+Fd HostResources::open(const OpenFile& wanted) {
+    if (!wanted.create) return open_file(wanted);
+    const auto& path = wanted.path;
+    const bool ephemeral = wanted.create->ephemeral;
+    std::error_code error;
+    // Only below what is the VM's own: a directory that the user names and that is missing is a mistake.
+    if (path.parent_path() == state_.disks()) std::filesystem::create_directory(state_.disks(), error);
+    const bool made = make_image(path, *wanted.create);
+    if (made && !ephemeral) images_.push_back(path);
+    Fd file = open_file(wanted);
+    if (ephemeral)
+        ::unlink(path.c_str());
+    else
+        state_.know_image(path);
+    return file;
 }
 
 Fd HostResources::start_process(const std::string& name, const StartProcess& process) {

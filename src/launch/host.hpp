@@ -21,7 +21,8 @@
 namespace qvm::launch {
 
 /// Carries out HostSteps and owns what they make. Unless release() was called, the destructor undoes: it
-/// kills the helpers it started and unlinks the sockets it bound.
+/// kills the helpers it started and unlinks the sockets it bound; and, unless keep_images() was called, the
+/// images it made.
 class HostResources {
   public:
     /// Sockets of the VM go to the runtime directory of `state`, helpers' output to its state directory.
@@ -58,8 +59,13 @@ class HostResources {
     /// The same of these helpers alone, and of the sockets.
     void release_helpers(const std::set<std::string>& names);
     void release_sockets() { released_ = true; }
+    /// From now on the images that were made here stay, whatever becomes of the VM.
+    void keep_images() { images_.clear(); }
+    /// Made here.
+    const std::vector<std::filesystem::path>& images() const { return images_; }
 
   private:
+    Fd open(const OpenFile& wanted);
     Fd start_process(const std::string& name, const StartProcess& process);
 
     VmState state_;
@@ -69,12 +75,20 @@ class HostResources {
     std::map<std::string, Fd> fds_;
     std::vector<std::pair<std::string, jail::Child>> helpers_;
     std::vector<std::filesystem::path> sockets_;
+    std::vector<std::filesystem::path> images_;
     bool released_ = false;
+};
+
+/// What qvm keeps for a VM.
+struct OwnFiles {
+    std::filesystem::path disks;  ///< VmState::disks()
+    /// Images the VM has had, which are not made a second time.
+    std::set<std::filesystem::path> images;
 };
 
 /// What only this host can tell of a VM before it is started: files that are missing or must not be opened
 /// (file-missing), and image headers that name other files than the plan does (chain-mismatch). Opens files
 /// read-only and nothing else.
-void check_host(const config::Vm& vm, Diagnostics& diagnostics);
+void check_host(const config::Vm& vm, Diagnostics& diagnostics, const OwnFiles& own = {});
 
 }  // namespace qvm::launch

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "base/file.hpp"
 #include "base/text.hpp"
 #include "config/check_duplicates.hpp"
 #include "config/rules_buses.hpp"
@@ -16,6 +17,8 @@
 #include "launch/image_advice.hpp"
 #include "launch/image_header.hpp"
 #include "launch/jail_host.hpp"
+#include "launch/new_image.hpp"
+#include "launch/seed.hpp"
 
 namespace qvm::launch {
 namespace {
@@ -55,7 +58,8 @@ fs::path existing_parent(fs::path path) {
 
 class HostChecker {
   public:
-    HostChecker(const config::Vm& vm, Diagnostics& diagnostics) : vm_(vm), diagnostics_(diagnostics) {}
+    HostChecker(const config::Vm& vm, const OwnFiles& own, Diagnostics& diagnostics)
+        : vm_(vm), own_(own), diagnostics_(diagnostics) {}
 
     void run() {
         if (vm_.kernel) {
@@ -73,9 +77,12 @@ class HostChecker {
         uses(vm_.machine.host_uses, "machine");
         for (const auto& option : vm_.options) uses(option.host_uses, "option." + option.name);
         for (const auto& resource : vm_.resources) {
-            if (!is_to_be_made(resource)) uses(resource.host_uses, resource.made_by);
+            const Value* makes = resource.id.kind == Kind::Blockdev ? file_to_be_made(resource) : nullptr;
+            if (makes != nullptr) will_be_made(resource, *makes);
+            uses(resource.host_uses, resource.made_by, makes != nullptr ? *makes->string() : std::string());
             if (resource.id.kind == Kind::Host) host_file(resource);
             if (resource.id.kind == Kind::Host && resource.driver() == "secret") secret(resource);
+            if (resource.id.kind == Kind::Host && resource.driver() == "seed") seed(resource);
             if (resource.id.kind != Kind::Blockdev) continue;
             node(resource.properties, resource, place_of(resource));
             growth(resource);
@@ -94,27 +101,74 @@ class HostChecker {
         }
     }
 
-    void uses(const std::vector<config::HostUse>& list, const std::string& where) {
+    /// But for the file `made`.
+    void uses(const std::vector<config::HostUse>& list, const std::string& where, const fs::path& made = {}) {
         for (const auto& use : list)
-            if (use.entrance != config::Entrance::Keep && !use.path.empty())
+            if (use.entrance != config::Entrance::Keep && !use.path.empty() && use.path != made)
                 file(use.path, use.access, use.origin, where);
     }
 
-    /// What there is to say of a node's file that is missing and will be a copy of another one.
-    bool is_to_be_made(const Resource& resource) {
-        const Value* name = resource.copy_of ? filename_of(*resource.properties.table()) : nullptr;
+    /// The file of a node that is missing, and will be made.
+    const Value* file_to_be_made(const Resource& resource) const {
+        if (!resource.copy_of && !resource.create) return nullptr;
+        const Value* name = filename_of(*resource.properties.table());
         struct stat status {};
-        if (name == nullptr || ::lstat(name->string()->c_str(), &status) == 0 || errno != ENOENT)
-            return false;
-        const auto& [path, origin] = *resource.copy_of;
-        file(path, Access::ReadOnly, origin, resource.made_by);
-        const auto parent = existing_parent(*name->string());
-        if (::faccessat(AT_FDCWD, parent.c_str(), W_OK, AT_EACCESS) != 0)
-            report(DiagnosticKind::FileMissing, name->origin,
-                   fmt::format("'{}' cannot be made: nothing can be written in '{}'", *name->string(),
+        if (name == nullptr || resource.ephemeral) return name;
+        return ::lstat(name->string()->c_str(), &status) != 0 && errno == ENOENT ? name : nullptr;
+    }
+
+    /// What there is to say of that file.
+    void will_be_made(const Resource& resource, const Value& name) {
+        const fs::path path = *name.string();
+        if (own_.images.contains(path) && !resource.ephemeral) {
+            report(
+                DiagnosticKind::FileMissing, name.origin,
+                fmt::format("'{}' is gone: this VM has had it, so no new one is made in its place",
+                            path.string()),
+                {"put it back where it was", "or, if it is meant to be gone: " + how_to_make(path, resource),
+                 fmt::format("in {}", resource.made_by)});
+            return;
+        }
+        if (resource.copy_of)
+            file(resource.copy_of->value, Access::ReadOnly, resource.copy_of->origin, resource.made_by);
+        const auto parent = existing_parent(path);
+        if (resource.create && parent != path.parent_path() && path.parent_path() != own_.disks)
+            missing(path.parent_path(), Access::ReadOnly, name.origin, resource.made_by);
+        else if (::faccessat(AT_FDCWD, parent.c_str(), W_OK, AT_EACCESS) != 0)
+            report(DiagnosticKind::FileMissing, name.origin,
+                   fmt::format("'{}' cannot be made: nothing can be written in '{}'", path.string(),
                                parent.string()),
-                   {fmt::format("in {}, as a copy of '{}'", resource.made_by, path.string())});
-        return true;
+                   {fmt::format("in {}", resource.made_by)});
+        if (!resource.create) return;
+        tools_for(resource);
+        smaller_than_base(resource);
+    }
+
+    /// What the base has beyond would be cut off.
+    void smaller_than_base(const Resource& resource) {
+        const NewImage image = new_image(vm_, resource);
+        const auto header =
+            image.size == 0 || image.backing.empty() ? std::nullopt : read_image_header(image.backing);
+        if (!header) return;
+        const auto bytes = image.backing_format == "qcow2" ? header->disk_size
+                           : image.backing_format == "raw" ? header->file_size
+                                                           : 0;
+        if (bytes <= image.size) return;
+        report(DiagnosticKind::BadSize, resource.create->origin,
+               fmt::format("the disk cannot be smaller than '{}' below it, which has {}",
+                           image.backing.string(), format_size(bytes)),
+               {fmt::format("say \"{}\" or more, or leave size out", format_size(bytes)),
+                fmt::format("in {}", resource.made_by)});
+    }
+
+    void tools_for(const Resource& resource) {
+        if (resource.driver() == "raw") return;
+        try {
+            find_program("qemu-img", "qemu-utils");
+        } catch (const Error& error) {
+            report(DiagnosticKind::FileMissing, resource.create->origin, error.what(),
+                   {error.advice(), fmt::format("in {}, whose image it is to make", resource.made_by)});
+        }
     }
 
     void report(DiagnosticKind kind, const Origin& origin, std::string message,
@@ -125,8 +179,20 @@ class HostChecker {
     /// A disk to be written to may just not have been made yet.
     static std::string how_to_make(const fs::path& path) {
         const bool qcow2 = path.extension() == ".qcow2";
-        return fmt::format("a new disk is made by `qemu-img create -f {} {} 20G`", qcow2 ? "qcow2" : "raw",
-                           path.filename().string());
+        return fmt::format(
+            "a new disk is made by `qemu-img create -f {} {} 20G`, or by size = \"20G\" in its table",
+            qcow2 ? "qcow2" : "raw", path.filename().string());
+    }
+
+    /// The command that makes what qvm would.
+    std::string how_to_make(const fs::path& path, const Resource& resource) const {
+        const NewImage image = new_image(vm_, resource);
+        std::string command = "`qemu-img create -f " + image.format;
+        if (!image.backing.empty())
+            command += fmt::format(" -F {} -b {}", image.backing_format, shell_word(image.backing));
+        command += ' ' + shell_word(path);
+        if (image.size != 0) command += ' ' + format_size(image.size);
+        return command + "` makes an empty one";
     }
 
     void missing(const fs::path& path, Access access, const Origin& origin, const std::string& where) {
@@ -225,6 +291,41 @@ class HostChecker {
                    fmt::format("there is no credential '{}': CREDENTIALS_DIRECTORY is not set", *credential),
                    {fmt::format("in {}; systemd sets it for a service with LoadCredential={}:PATH",
                                 host.made_by, *credential)});
+    }
+
+    /// What cloud-init is to be told.
+    void seed(const Resource& host) {
+        for (const char* key : {"user-data", "network-config"})
+            if (const Value* path = host.properties.table()->find(key);
+                path != nullptr && path->string() != nullptr)
+                file(*path->string(), Access::ReadOnly, path->origin, host.made_by);
+        for (const char* key : {"user-data", "user-data-text"}) {
+            const Value* said = host.properties.table()->find(key);
+            if (said == nullptr || said->string() == nullptr) continue;
+            const auto text = key == std::string_view("user-data") ? read_file(*said->string())
+                                                                   : FileContent{*said->string()};
+            if (text && !has_user_data_header(text.bytes))
+                diagnostics_.add({DiagnosticKind::Unused,
+                                  said->origin,
+                                  "cloud-init ignores user-data that does not say what it is",
+                                  {},
+                                  {"its first line has to be #cloud-config, or #! and an interpreter",
+                                   fmt::format("in {}", host.made_by)}});
+        }
+        const Value* keys = host.properties.table()->find("ssh-keys");
+        if (keys == nullptr || keys->array() == nullptr) return;
+        for (const auto& key : *keys->array())
+            if (key.string() != nullptr) public_key(*key.string(), key.origin, host.made_by);
+    }
+
+    void public_key(const std::string& said, const Origin& origin, const std::string& where) {
+        const bool in_file = said.starts_with('/');
+        if (in_file) file(said, Access::ReadOnly, origin, where);
+        const auto text = in_file ? read_file(said) : FileContent{said};
+        if (!text) return;
+        if (const auto why = why_no_public_key(text.bytes); !why.empty())
+            report(DiagnosticKind::BadValue, origin, fmt::format("'{}' {}", said, why),
+                   {fmt::format("in {}.ssh-keys", where)});
     }
 
     void host_file(const Resource& host) {
@@ -369,13 +470,14 @@ class HostChecker {
     }
 
     const config::Vm& vm_;
+    const OwnFiles& own_;
     Diagnostics& diagnostics_;
 };
 
 }  // namespace
 
-void check_host(const config::Vm& vm, Diagnostics& diagnostics) {
-    HostChecker(vm, diagnostics).run();
+void check_host(const config::Vm& vm, Diagnostics& diagnostics, const OwnFiles& own) {
+    HostChecker(vm, own, diagnostics).run();
     check_jail_host(vm, diagnostics);
     const auto real_path = [](const fs::path& path) {
         std::error_code error;

@@ -18,10 +18,11 @@ namespace {
 
 GivenFd describe(const HostStep& step) {
     const auto* file = std::get_if<OpenFile>(&step.action);
-    const auto access = file == nullptr                             ? "rw"
-                        : file->access == config::Access::ReadOnly  ? "ro"
-                        : file->access == config::Access::WriteOnly ? "wo"
-                                                                    : "rw";
+    const auto access = std::holds_alternative<WriteSeed>(step.action) ? "ro"
+                        : file == nullptr                              ? "rw"
+                        : file->access == config::Access::ReadOnly     ? "ro"
+                        : file->access == config::Access::WriteOnly    ? "wo"
+                                                                       : "rw";
     auto what = std::visit(
         Overloaded{[](const OpenFile& open) { return open.path.string(); },
                    [](const ListenSocket& socket) {
@@ -34,7 +35,8 @@ GivenFd describe(const HostStep& step) {
                    [](const StartProcess& process) {
                        return fmt::format("socket to {}, in a jail of its own", process.profile);
                    },
-                   [](const ReadSecret& secret) { return "secret of " + source_of(secret); }},
+                   [](const ReadSecret& secret) { return "secret of " + source_of(secret); },
+                   [](const WriteSeed&) { return std::string("seed of cloud-init, in memory"); }},
         step.action);
     return {{}, step.name, access, std::move(what)};
 }

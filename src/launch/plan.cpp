@@ -18,6 +18,15 @@ std::string_view access_name(config::Access access) {
     return "ro";
 }
 
+Json describe(const NewImage& image) {
+    Json json = Json::object({{"format", image.format}});
+    if (image.size != 0) json["size"] = image.size;
+    if (!image.backing.empty()) json["backing"] = image.backing.string();
+    if (!image.backing.empty()) json["backing-format"] = image.backing_format;
+    if (image.ephemeral) json["ephemeral"] = true;
+    return json;
+}
+
 Json describe(const HostStep& step) {
     Json json = Json::object();
     std::visit(Overloaded{[&](const OpenFile& file) {
@@ -26,6 +35,7 @@ Json describe(const HostStep& step) {
                               json["path"] = file.path.string();
                               json["access"] = access_name(file.access);
                               if (!file.copy_of.empty()) json["copy-of"] = file.copy_of.string();
+                              if (file.create) json["create"] = describe(*file.create);
                           },
                           [&](const ListenSocket& socket) {
                               json["do"] = "listen";
@@ -57,6 +67,10 @@ Json describe(const HostStep& step) {
                               if (!secret.path.empty()) json["path"] = secret.path.string();
                               if (!secret.env.empty()) json["env"] = secret.env;
                               if (!secret.credential.empty()) json["credential"] = secret.credential;
+                          },
+                          [&](const WriteSeed&) {
+                              json["do"] = "write-seed";
+                              json["name"] = step.name;
                           }},
                step.action);
     return json;

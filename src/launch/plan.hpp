@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -15,6 +16,24 @@
 
 namespace qvm::launch {
 
+/// Reads a secret: exactly one of these is not empty. Later steps get a file in memory, of which QEMU is sent
+/// the text.
+struct ReadSecret {
+    std::filesystem::path path;
+    std::string env;         ///< a variable
+    std::string credential;  ///< a file in systemd's $CREDENTIALS_DIRECTORY
+};
+
+/// An image that is made where there is none.
+struct NewImage {
+    std::string format;             ///< raw, qcow2, luks
+    std::uint64_t size = 0;         ///< bytes; 0: as large as what it lies over
+    std::filesystem::path backing;  ///< empty: over nothing
+    std::string backing_format;
+    std::optional<ReadSecret> key;  ///< of an encrypted one
+    bool ephemeral = false;         ///< it has no name once it is open, and what has its name is replaced
+};
+
 /// Opens a file. The descriptor is known to later steps by the step's name.
 struct OpenFile {
     std::filesystem::path path;
@@ -23,6 +42,7 @@ struct OpenFile {
         false;  ///< the user asked for cache.direct: nothing to do at open, QEMU sets O_DIRECT itself
     /// Not empty: a file that is missing is made as a copy of this one.
     std::filesystem::path copy_of = {};
+    std::optional<NewImage> create = {};
 };
 
 /// Binds and listens on a Unix socket: a [host.X] socket's path, or `in_runtime` a name in the VM's runtime
@@ -49,12 +69,13 @@ struct StartProcess {
     std::vector<std::string> argv;
 };
 
-/// Reads a secret: exactly one of these is not empty. Later steps get a file in memory, of which QEMU is sent
-/// the text.
-struct ReadSecret {
-    std::filesystem::path path;
-    std::string env;         ///< a variable
-    std::string credential;  ///< a file in systemd's $CREDENTIALS_DIRECTORY
+/// Makes the disk that cloud-init reads, in memory.
+struct WriteSeed {
+    std::string user, hostname, instance_id;  ///< empty: not said
+    std::vector<std::string> ssh_keys;        ///< absolute paths of public keys, or keys
+    std::filesystem::path user_data;          ///< empty: none
+    std::string user_data_text;
+    std::filesystem::path network_config;  ///< empty: none
 };
 
 /// Makes a descriptor of this host. Its name is that of the resource with the member that needs it
@@ -62,7 +83,7 @@ struct ReadSecret {
 /// "kernel.image").
 struct HostStep {
     std::string name;
-    std::variant<OpenFile, ListenSocket, ConnectSocket, OpenTap, StartProcess, ReadSecret> action;
+    std::variant<OpenFile, ListenSocket, ConnectSocket, OpenTap, StartProcess, ReadSecret, WriteSeed> action;
 };
 
 /// Words of QEMU's command line.

@@ -34,25 +34,36 @@ std::string joined(const std::vector<std::string>& words, std::string_view betwe
     return fmt::format("{}", fmt::join(words, between));
 }
 
+std::string made_of(const OpenFile& file) {
+    if (!file.copy_of.empty()) return fmt::format(" (where missing: a copy of {})", file.copy_of.string());
+    if (!file.create) return {};
+    std::string made = file.create->ephemeral ? " (at each start: " : " (where missing: ";
+    made += file.create->format;
+    if (file.create->size != 0) made += " of " + format_size(file.create->size);
+    if (!file.create->backing.empty()) made += " over " + file.create->backing.string();
+    return made + ')';
+}
+
 std::string what_of(const HostStep& step) {
     return std::visit(
-        Overloaded{
-            [](const OpenFile& file) {
-                const auto* access = file.access == config::Access::ReadOnly    ? "read-only"
-                                     : file.access == config::Access::ReadWrite ? "read-write"
-                                                                                : "write-only";
-                const auto made = file.copy_of.empty()
-                                      ? std::string()
-                                      : fmt::format(" (where missing: a copy of {})", file.copy_of.string());
-                return fmt::format("{} {}{}", file.path.string(), access, made);
-            },
-            [](const ListenSocket& socket) {
-                return "listen on " + (socket.in_runtime.empty() ? socket.path.string() : socket.in_runtime);
-            },
-            [](const ConnectSocket& socket) { return "connect to " + socket.path.string(); },
-            [](const OpenTap& tap) { return "tap " + tap.ifname; },
-            [](const StartProcess& process) { return joined(process.argv, " "); },
-            [](const ReadSecret& secret) { return "secret of " + source_of(secret); }},
+        Overloaded{[](const OpenFile& file) {
+                       const auto* access = file.access == config::Access::ReadOnly    ? "read-only"
+                                            : file.access == config::Access::ReadWrite ? "read-write"
+                                                                                       : "write-only";
+                       return fmt::format("{} {}{}", file.path.string(), access, made_of(file));
+                   },
+                   [](const ListenSocket& socket) {
+                       return "listen on " +
+                              (socket.in_runtime.empty() ? socket.path.string() : socket.in_runtime);
+                   },
+                   [](const ConnectSocket& socket) { return "connect to " + socket.path.string(); },
+                   [](const OpenTap& tap) { return "tap " + tap.ifname; },
+                   [](const StartProcess& process) { return joined(process.argv, " "); },
+                   [](const ReadSecret& secret) { return "secret of " + source_of(secret); },
+                   [](const WriteSeed& seed) {
+                       return fmt::format("seed of cloud-init{}",
+                                          seed.hostname.empty() ? "" : " for the host " + seed.hostname);
+                   }},
         step.action);
 }
 

@@ -148,6 +148,7 @@ qmp::net::awaitable<Started> start(qmp::net::io_context& context, StartOrder ord
         failure = std::make_unique<StartError>(death(vm, order.plan, state, when));
     }
     if (failure) throw StartError(*failure);
+    vm.host->keep_images();
     co_return vm;
 }
 

@@ -26,6 +26,7 @@ using std::chrono::milliseconds;
 constexpr auto origin_file = "origin.json";
 constexpr auto applied_file = "applied.json";
 constexpr auto uid_file = "uid";
+constexpr auto images_file = "images.json";
 
 /// mkdir -p, everything that has to be made with mode 0700 whatever the umask.
 void make_directories(const fs::path& path) {
@@ -103,6 +104,12 @@ void sign(const Fd& lock) {
     const auto text = fmt::format("{} {} {}\n", self.pid, self.start_time, own_command_line());
     [[maybe_unused]] const bool cut = ::ftruncate(lock.get(), 0) == 0;
     [[maybe_unused]] const auto written = ::pwrite(lock.get(), text.data(), text.size(), 0);
+}
+
+void write_images(const fs::path& file, const std::set<fs::path>& images) {
+    Json json = Json::array();
+    for (const auto& path : images) json.push_back(path.string());
+    write_atomically(file, json.dump(1, ' ', false, Json::error_handler_t::replace) + '\n');
 }
 
 }  // namespace
@@ -264,6 +271,29 @@ std::optional<jail::ExitStatus> VmState::exit_report() const {
     return file ? jail::read_exit_report(file.get()) : std::nullopt;
 }
 
+std::set<std::filesystem::path> VmState::known_images() const {
+    std::set<fs::path> known;
+    const auto json = Json::parse(read_file(directory() / images_file).bytes, nullptr, false);
+    if (json.is_array())
+        for (const auto& path : json)
+            if (path.is_string()) known.insert(path.get<std::string>());
+    return known;
+}
+
+void VmState::know_image(const fs::path& path) {
+    auto known = known_images();
+    if (known.insert(path).second) write_images(directory() / images_file, known);
+}
+
+void VmState::forget_image(const fs::path& path) noexcept {
+    try {
+        auto known = known_images();
+        if (known.erase(path) != 0) write_images(directory() / images_file, known);
+    } catch (const std::exception&) {
+        return;  // it is said to be gone at the next start, and how to make it
+    }
+}
+
 Fd VmState::open_file(const std::string& file, int flags) const {
     const auto path = directory() / file;
     Fd fd(::open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600));
@@ -284,12 +314,18 @@ void VmState::remove_runtime() noexcept {
         if (entry->path().filename().string().starts_with(prefix)) ::unlink(entry->path().c_str());
 }
 
-void VmState::remove() {
+void VmState::remove(bool keep_disks) {
     remove_runtime();
     // At one stroke: from then on the VM does not exist, and an `up` makes all of it anew.
     const auto doomed = directories_.state / fmt::format(".removed-{}-{}", ::getpid(), name_);
     std::error_code error;
     fs::rename(directory(), doomed, error);
+    if (!error && keep_disks && fs::exists(doomed / disks().filename(), error)) {
+        make_private_directory(directory());
+        for (const auto& kept : {disks().filename(), fs::path(images_file)})
+            if (!error && fs::exists(doomed / kept, error))
+                fs::rename(doomed / kept, directory() / kept, error);
+    }
     if (!error) fs::remove_all(doomed, error);
     if (error) throw SystemError(fmt::format("remove '{}'", directory().string()), error.value());
 }

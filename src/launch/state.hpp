@@ -2,8 +2,8 @@
 // What qvm knows of a VM on disk, and the locks that keep it true.
 //
 // State directory ($XDG_STATE_HOME/qvm/NAME, else ~/.local/state/qvm/NAME, as root /var/lib/qvm/NAME):
-// origin.json, applied.json, the locks, exit.json, qemu.log, supervisor.log, console.log, as root uid.
-// Runtime directory
+// origin.json, applied.json, images.json, disks/, the locks, exit.json, qemu.log, supervisor.log,
+// console.log, as root uid. Runtime directory
 // ($QVM_RUNTIME_DIR, else as root /run/qvm, else $XDG_RUNTIME_DIR/qvm if ours, else /run/user/UID/qvm if
 // ours, else /tmp/qvm-UID): NAME/*.sock. The locks are open file description locks (fcntl(2), F_OFD_SETLK):
 // they live as long as the open file they were taken on, in whichever process, and asking who has one takes
@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <sys/types.h>
@@ -170,11 +171,19 @@ class VmState {
     /// How QEMU ended the last time; nothing while it runs, or when it was killed with its jail.
     std::optional<jail::ExitStatus> exit_report() const;
 
+    /// The images that this VM may make, and has had: one that is gone is not made again.
+    std::set<std::filesystem::path> known_images() const;
+    /// Throws SystemError.
+    void know_image(const std::filesystem::path& path);
+    void forget_image(const std::filesystem::path& path) noexcept;
+
     Fd open_file(const std::string& file, int flags) const;  ///< in the state directory, 0600
     /// Removes sockets and the runtime directory (not the state).
     void remove_runtime() noexcept;
-    /// Removes all of the state too.
-    void remove();
+    /// Where the images are that qvm made and no file names. It need not be there.
+    std::filesystem::path disks() const { return directory() / "disks"; }
+    /// Removes all of the state too, but for the images if those are to be kept.
+    void remove(bool keep_disks = false);
 
   private:
     /// As written down; empty when nothing is.

@@ -238,9 +238,9 @@ TEST_CASE("a block node that keeps its descriptor is reopened with other options
                                       test::saved_qemu(), fdsets, false);
     REQUIRE(plan.operations.changes.size() == 1);
     const auto& reopen = plan.operations.changes[0];
-    CHECK(reopen.arguments.at("options").at(0) == Json::parse(R"({"driver": "raw", "discard": "unmap",
-        "cache": {"direct": false, "no-flush": true},
-        "file": {"driver": "file", "node-name": "a.file", "filename": "/dev/fdset/7"}, "node-name": "a"})"));
+    CHECK(reopen.arguments.at("options").at(0) == Json::parse(R"({"driver": "raw",
+        "file": {"driver": "file", "node-name": "a.file", "filename": "/dev/fdset/7"}, "discard": "unmap",
+        "cache": {"direct": false, "no-flush": true}, "node-name": "a"})"));
     CHECK_FALSE(reopen.undo.at(0).arguments.at("options").at(0).contains("discard"));
 }
 
