@@ -54,6 +54,14 @@ std::string name_in_file(const std::string& path) {
     return config::lower(document, diagnostics).name.value;
 }
 
+/// That came with the program: beside it where it was built, else where it is installed.
+fs::path own_templates() {
+    std::error_code error;
+    const auto program = fs::read_symlink("/proc/self/exe", error).parent_path();
+    const auto beside = program / "templates";
+    return fs::is_directory(beside, error) ? beside : program.parent_path() / "share/qvm/templates";
+}
+
 }  // namespace
 
 bool is_file_reference(const std::string& word) {
@@ -64,6 +72,7 @@ config::Library library() {
     config::Library library;
     for (const auto& directory : configuration_directories())
         library.templates.push_back(directory / "templates");
+    library.templates.push_back(own_templates());
     library.state = launch::Directories::from_environment().state;
     return library;
 }

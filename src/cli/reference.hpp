@@ -20,7 +20,7 @@ struct NamedFiles {
     std::vector<std::string> files;
     std::vector<std::string> overrides;  ///< --set and --unset of the last start
 };
-/// The directories of templates, as VMs' files are looked for: the user's, then the system's.
+/// The directories of templates: the user's, the system's, and those that came with the program.
 config::Library library();
 
 /// The files of a name: of its last start, else NAME.toml in the configuration directories (~/.config/qvm,

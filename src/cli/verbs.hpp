@@ -21,6 +21,7 @@ void add_check(CLI::App& app, Action& action);
 void add_plan(CLI::App& app, Action& action);
 void add_show(CLI::App& app, Action& action);
 /// A file from a command line of QEMU.
+void add_new(CLI::App& app, Action& action);
 void add_import(CLI::App& app, Action& action);
 void add_fmt(CLI::App& app, Action& action);
 /// What a key, or a word of QEMU's, means.

@@ -257,6 +257,7 @@ class World:
         if as_user() and os.geteuid() == 0:
             self.prefix = ["setpriv", f"--reuid={TEST_UID}", f"--regid={TEST_UID}", "--clear-groups", "--inh-caps=-all", "--"]
             self.qvm = self._copy(QVM, "bin/qvm", 0o755)
+            shutil.copytree(SOURCE / "templates", self.base / "bin/templates")
         self.kernel = self._copy(GUEST / "vmlinuz", "guest/vmlinuz")
         self.initrd = self._copy(GUEST / "initrd.gz", "guest/initrd.gz")
         self.home = self.directory("home")
