@@ -34,6 +34,7 @@ void add_check(CLI::App& app, Action& action) {
     auto* verb = app.add_subcommand("check", "Say everything that is wrong with a VM's file");
     auto arguments = std::make_shared<LookArguments>();
     arguments->add_to(*verb, "the findings as JSON on standard output");
+    arguments->add_schema_to(*verb);
     verb->callback([arguments, &action] {
         action = [arguments] {
             if (!arguments->json) return check(*arguments);

@@ -20,6 +20,7 @@
 #include "config/explain_qemu.hpp"
 #include "config/vocabulary.hpp"
 #include "launch/probe.hpp"
+#include "launch/saved_qemu.hpp"
 #include "shell/manual.hpp"
 #include "shell/page.hpp"
 
@@ -28,7 +29,7 @@ namespace {
 
 struct Arguments {
     std::vector<std::string> words;
-    std::string qemu, file;
+    std::string qemu, file, schema;
     bool all = false, json = false;
 };
 
@@ -43,10 +44,11 @@ std::size_t text_width() {
 }
 
 bool names_qemu(const Arguments& arguments) {
-    return !arguments.qemu.empty() || !arguments.file.empty();
+    return !arguments.qemu.empty() || !arguments.file.empty() || !arguments.schema.empty();
 }
 
 launch::Probe probe_of(const Arguments& arguments) {
+    if (!arguments.schema.empty()) return launch::Probe(launch::read_saved_qemu(arguments.schema));
     if (!arguments.file.empty()) {
         FileArguments vm;
         vm.target = arguments.file;
@@ -215,9 +217,13 @@ void add_explain(CLI::App& app, Action& action) {
     verb->add_flag("--json", arguments->json, "the same as JSON");
     auto* qemu = verb->add_option("--qemu", arguments->qemu, "the QEMU to ask; default qemu-system-ARCH")
                      ->type_name("PATH");
-    verb->add_option("--vm", arguments->file, "ask the QEMU that this VM's file names")
-        ->type_name("FILE|NAME")
-        ->excludes(qemu);
+    auto* vm = verb->add_option("--vm", arguments->file, "ask the QEMU that this VM's file names")
+                   ->type_name("FILE|NAME")
+                   ->excludes(qemu);
+    verb->add_option("--schema", arguments->schema, schema_help)
+        ->type_name("FILE")
+        ->excludes(qemu)
+        ->excludes(vm);
     verb->callback([arguments, &action] { action = [arguments] { return explain(*arguments); }; });
 }
 

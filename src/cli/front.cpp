@@ -21,6 +21,7 @@
 #include "launch/host.hpp"
 #include "launch/placement.hpp"
 #include "launch/saved_plan.hpp"
+#include "launch/saved_qemu.hpp"
 #include "launch/state.hpp"
 
 namespace qvm::cli {
@@ -53,6 +54,12 @@ void LookArguments::add_to(CLI::App& verb, const std::string& json_help) {
     vm.add_to(verb);
     verb.add_flag("--json", json, json_help);
     verb.add_flag("--no-host", no_host, "leave out what only this host can tell (files, accelerators)");
+}
+
+void LookArguments::add_schema_to(CLI::App& verb) {
+    verb.add_option("--schema", schema, std::string(schema_help) + "; implies --no-host")
+        ->type_name("FILE")
+        ->each([this](const std::string&) { no_host = true; });
 }
 
 Front Front::load(const FileArguments& arguments) {
@@ -90,12 +97,17 @@ Front Front::load_and_check(const LookArguments& arguments) {
 }
 
 void Front::check(const LookArguments& arguments) {
+    if (!arguments.schema.empty()) take_saved_qemu(arguments.schema);
     check();
     if (!arguments.no_host) check_host();
 }
 
 void Front::find_qemu() {
     if (!probe) probe = std::make_unique<launch::Probe>(vm.qemu, vm.jail_mode.value);
+}
+
+void Front::take_saved_qemu(const std::string& file) {
+    probe = std::make_unique<launch::Probe>(launch::read_saved_qemu(file));
 }
 
 void Front::check(const config::Vm* running) {

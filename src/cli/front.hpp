@@ -32,10 +32,15 @@ struct LookArguments {
     FileArguments vm;
     bool json = false;
     bool no_host = false;
+    std::string schema;  ///< a saved QEMU (launch::read_saved_qemu), which implies no_host
 
     /// `json_help` says what is printed with --json.
     void add_to(CLI::App& verb, const std::string& json_help);
+    /// Of verbs that do without the QEMU itself.
+    void add_schema_to(CLI::App& verb);
 };
+
+inline constexpr const char* schema_help = "a QEMU as `qvm schema --save` saved it, instead of the one here";
 
 /// A VM on its way from text to plan. Everything said about it so far is in `diagnostics`.
 struct Front {
@@ -57,6 +62,8 @@ struct Front {
 
     /// Finds the QEMU that the VM names; check() does it, too.
     void find_qemu();
+    /// Takes a saved one for it. Throws Error (Invalid).
+    void take_saved_qemu(const std::string& file);
     /// Places and checks the VM against the QEMU it names. `running`: what runs as it (launch::place).
     void check(const config::Vm* running = nullptr);
     /// What only this host can tell: files, their backing chains.

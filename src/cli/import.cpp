@@ -47,10 +47,7 @@ void write(const Arguments& arguments, const std::string& toml) {
         fmt::print("{}", toml);
         return;
     }
-    if (arguments.force && fs::exists(arguments.out))
-        replace_file(arguments.out, toml);
-    else
-        make_file(arguments.out, toml);
+    write_file(arguments.out, toml, arguments.force);
     const fs::path directory = fs::absolute(arguments.out).parent_path();
     std::error_code ignored;
     if (!fs::equivalent(directory, fs::current_path(), ignored))

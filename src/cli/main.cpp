@@ -35,6 +35,7 @@ std::variant<qvm::cli::Action, int> parse(int argc, char** argv) {
                            add_show,
                            add_explain,
                            add_new,
+                           add_schema,
                            add_import,
                            add_fmt,
                            add_ls,

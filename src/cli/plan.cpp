@@ -62,7 +62,8 @@ ExitCode plan(const Arguments& all) {
     const LookArguments& arguments = all.look;
     Front front = Front::load(arguments.vm);
     launch::VmState vm(launch::Directories::from_environment(), front.vm.name.value);
-    if (!front.diagnostics.has_errors()) {
+    // What runs has nothing to do with a QEMU that is elsewhere.
+    if (!front.diagnostics.has_errors() && arguments.schema.empty()) {
         adopt_orphan(vm);
         if (runs(front, vm)) return plan_changes(all, front, vm);
         if (!all.save_as.empty()) throw cannot_save(front, vm);
@@ -88,6 +89,8 @@ void add_plan(CLI::App& app, Action& action) {
     auto* save_as = verb->add_option("-o,--out", arguments->save_as,
                                      "also save the plan of a running VM, for `qvm apply FILE`")
                         ->type_name("FILE");
+    arguments->look.add_schema_to(*verb);
+    verb->get_option("--schema")->excludes(save_as);
     verb->add_flag("--replug", arguments->options.replug, "the saved plan replugs, too")->needs(save_as);
     verb->add_flag("--fix-drift", arguments->options.fix_drift,
                    "also add again what somebody has taken away beside qvm");

@@ -11,6 +11,7 @@ namespace {
 
 struct Arguments {
     FileArguments vm;
+    std::string schema;
     bool compiled = false;
     bool origin = false;
 };
@@ -18,6 +19,7 @@ struct Arguments {
 ExitCode show(const Arguments& arguments) {
     Front front = Front::load(arguments.vm);
     // Only the compiled form depends on QEMU: buses and addresses are allotted by its types.
+    if (!arguments.schema.empty()) front.take_saved_qemu(arguments.schema);
     if (arguments.compiled) front.check();
     if (front.report(false)) return ExitCode::Invalid;
     if (arguments.compiled)
@@ -39,6 +41,9 @@ void add_show(CLI::App& app, Action& action) {
         verb->add_flag("--compiled", arguments->compiled, "at the raw level: every resource, every key");
     verb->add_flag("--origin", arguments->origin, "each value with the place it comes from")
         ->excludes(compiled);
+    verb->add_option("--schema", arguments->schema, std::string("with --compiled: ") + schema_help)
+        ->type_name("FILE")
+        ->needs(compiled);
     verb->callback([arguments, &action] { action = [arguments] { return show(*arguments); }; });
 }
 

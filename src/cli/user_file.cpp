@@ -39,6 +39,13 @@ void make_file(const std::string& path, std::string_view bytes) {
     }
 }
 
+void write_file(const std::string& path, std::string_view bytes, bool force) {
+    if (force && fs::exists(path))
+        replace_file(path, bytes);
+    else
+        make_file(path, bytes);
+}
+
 void replace_file(const std::string& path, std::string_view bytes) {
     std::error_code error;
     const fs::path target = fs::canonical(path, error);

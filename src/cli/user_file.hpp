@@ -12,6 +12,10 @@ std::string read_standard_input();
 /// Makes `path`; throws Error (Usage) if there is something already.
 void make_file(const std::string& path, std::string_view bytes);
 
+/// Makes `path`; one that is there already is replaced only with `force`. Throws SystemError and Error
+/// (Usage).
+void write_file(const std::string& path, std::string_view bytes, bool force);
+
 /// Puts `bytes` in the place of an existing file, or of the one that a link leads to: a reader sees the old
 /// or the new whole. Mode and owner stay. Throws SystemError.
 void replace_file(const std::string& path, std::string_view bytes);

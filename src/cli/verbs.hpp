@@ -26,6 +26,8 @@ void add_import(CLI::App& app, Action& action);
 void add_fmt(CLI::App& app, Action& action);
 /// What a key, or a word of QEMU's, means.
 void add_explain(CLI::App& app, Action& action);
+/// The language as a JSON Schema; a QEMU in a file.
+void add_schema(CLI::App& app, Action& action);
 void add_diff(CLI::App& app, Action& action);
 void add_up(CLI::App& app, Action& action);
 void add_adopt(CLI::App& app, Action& action);

@@ -363,10 +363,7 @@ void Checker::check_option(NamedTable& option) {
     }
     if (parameters->empty()) return;  // the group takes what QEMU's own code makes of it
     std::vector<qapi::Property> properties;
-    for (const auto& p : *parameters) {
-        const bool number = p.type == "number" || p.type == "size";
-        properties.push_back({p.name, number ? "size" : p.type == "boolean" ? "bool" : "str", {}});
-    }
+    for (const auto& parameter : *parameters) properties.push_back(property_of(parameter));
     option.arguments = check_table(subject, &properties, nullptr);
 }
 

@@ -23,26 +23,25 @@ using qapi::Property;
 /// The integer types, by QOM's and QAPI's names for them.
 struct IntegerType {
     std::string_view name;
-    std::int64_t least;
-    std::uint64_t most;
+    IntegerRange range;
 };
 
 constexpr std::array integer_types{
-    IntegerType{"uint4", 0, 15},
-    IntegerType{"uint8", 0, UINT8_MAX},
-    IntegerType{"uint16", 0, UINT16_MAX},
-    IntegerType{"uint32", 0, UINT32_MAX},
-    IntegerType{"uint64", 0, UINT64_MAX},
-    IntegerType{"uint8_t", 0, UINT8_MAX},
-    IntegerType{"uint16_t", 0, UINT16_MAX},
-    IntegerType{"uint32_t", 0, UINT32_MAX},
-    IntegerType{"uint64_t", 0, UINT64_MAX},
-    IntegerType{"size", 0, UINT64_MAX},
-    IntegerType{"int8", INT8_MIN, INT8_MAX},
-    IntegerType{"int16", INT16_MIN, INT16_MAX},
-    IntegerType{"int32", INT32_MIN, INT32_MAX},
-    IntegerType{"int64", INT64_MIN, INT64_MAX},
-    IntegerType{"int", INT64_MIN, INT64_MAX},
+    IntegerType{"uint4", {0, 15}},
+    IntegerType{"uint8", {0, UINT8_MAX}},
+    IntegerType{"uint16", {0, UINT16_MAX}},
+    IntegerType{"uint32", {0, UINT32_MAX}},
+    IntegerType{"uint64", {0, UINT64_MAX}},
+    IntegerType{"uint8_t", {0, UINT8_MAX}},
+    IntegerType{"uint16_t", {0, UINT16_MAX}},
+    IntegerType{"uint32_t", {0, UINT32_MAX}},
+    IntegerType{"uint64_t", {0, UINT64_MAX}},
+    IntegerType{"size", {0, UINT64_MAX}},
+    IntegerType{"int8", {INT8_MIN, INT8_MAX}},
+    IntegerType{"int16", {INT16_MIN, INT16_MAX}},
+    IntegerType{"int32", {INT32_MIN, INT32_MAX}},
+    IntegerType{"int64", {INT64_MIN, INT64_MAX}},
+    IntegerType{"int", {INT64_MIN, INT64_MAX}},
 };
 
 constexpr std::array string_types{"str", "string", "QemuUUID"};
@@ -104,7 +103,7 @@ std::optional<Json> text_as_integer(const std::string& text, const Path& path,
     return std::nullopt;
 }
 
-Json check_integer(const IntegerType& type, const Json& value, const Path& path,
+Json check_integer(const IntegerRange& range, const Json& value, const Path& path,
                    std::vector<Problem>& problems) {
     Json number = value;
     if (value.is_string()) {
@@ -118,13 +117,13 @@ Json check_integer(const IntegerType& type, const Json& value, const Path& path,
         return value;
     }
     const bool fits = number.is_number_unsigned()
-                          ? number.get<std::uint64_t>() <= type.most
-                          : number.get<std::int64_t>() >= type.least &&
+                          ? number.get<std::uint64_t>() <= range.most
+                          : number.get<std::int64_t>() >= range.least &&
                                 (number.get<std::int64_t>() < 0 ||
-                                 static_cast<std::uint64_t>(number.get<std::int64_t>()) <= type.most);
+                                 static_cast<std::uint64_t>(number.get<std::int64_t>()) <= range.most);
     if (fits) return number;
     problem(problems, ProblemKind::OutOfRange, path,
-            fmt::format("must be between {} and {}, not {}", type.least, type.most, number.dump()));
+            fmt::format("must be between {} and {}, not {}", range.least, range.most, number.dump()));
     return value;
 }
 
@@ -198,12 +197,18 @@ Json check_string(const Property& property, const Json& value, const Path& path,
 
 }  // namespace
 
+std::optional<IntegerRange> integer_range(const Property& property) {
+    const auto found = std::ranges::find(integer_types, property.type, &IntegerType::name);
+    return found == integer_types.end() ? std::nullopt : std::optional(found->range);
+}
+
+bool is_text(const Property& property) {
+    return property.type.starts_with("link<") ||
+           std::ranges::find(string_types, property.type) != string_types.end();
+}
+
 std::vector<std::string> enum_values(const Property& property) {
-    const bool is_plain =
-        property.type == "bool" || property.type.starts_with("link<") ||
-        std::ranges::find(string_types, property.type) != string_types.end() ||
-        std::ranges::find(integer_types, property.type, &IntegerType::name) != integer_types.end();
-    if (is_plain) return {};
+    if (property.type == "bool" || is_text(property) || integer_range(property)) return {};
     // The last word of the description that has a slash: "Error handling policy, report/ignore/stop", since
     // QEMU 9.1 "Error handling policy (report/ignore/stop)".
     constexpr std::string_view between = " ()";
@@ -230,11 +235,8 @@ Json check_property(const Property& property, const Json& value, const Path& pat
     if (property.description.starts_with("Slot and optional function number"))
         return check_address(value, path, problems);
     if (property.type == "bool") return check_boolean(value, path, problems);
-    if (property.type.starts_with("link<") ||
-        std::ranges::find(string_types, property.type) != string_types.end())
-        return check_string(property, value, path, problems);
-    const auto integer = std::ranges::find(integer_types, property.type, &IntegerType::name);
-    if (integer != integer_types.end()) return check_integer(*integer, value, path, problems);
+    if (is_text(property)) return check_string(property, value, path, problems);
+    if (const auto range = integer_range(property)) return check_integer(*range, value, path, problems);
     if (auto values = enum_values(property); !values.empty())
         return check_enum(std::move(values), value, path, problems);
     return value;  // a structure nobody describes: QEMU itself will say

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Values of qdev and QOM properties, of which introspection knows only a type's name and a description.
 #pragma once
+#include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -9,6 +11,17 @@
 #include "qapi/validate.hpp"
 
 namespace qvm::config {
+
+struct IntegerRange {
+    std::int64_t least = 0;
+    std::uint64_t most = 0;
+};
+
+/// Of a property that takes an integer.
+std::optional<IntegerRange> integer_range(const qapi::Property& property);
+
+/// Whether it takes any string: text, or the id of something.
+bool is_text(const qapi::Property& property);
 
 /// The values of an enum property, found in its description ("..., report/ignore/stop") or known by its
 /// type's name; empty if it is no enum or nobody says its values.

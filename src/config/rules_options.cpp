@@ -45,6 +45,10 @@ constexpr std::array option_owners{
 
 }  // namespace
 
+std::span<const qapi::Property> legacy_machine_properties() {
+    return legacy;
+}
+
 const qapi::Property* legacy_machine_property(std::string_view name) {
     const auto found = std::ranges::find(legacy, name, &qapi::Property::name);
     return found == legacy.end() ? nullptr : &*found;
@@ -57,6 +61,12 @@ std::string_view owner_of_machine_property(std::string_view name) {
 std::string option_of_group(std::string_view group) {
     const auto option = lookup(groups, group);
     return std::string(option.empty() ? group : option);
+}
+
+qapi::Property property_of(const qapi::OptionParameter& parameter) {
+    const auto& type = parameter.type;
+    const bool number = type == "number" || type == "size";
+    return {parameter.name, number ? "size" : type == "boolean" ? "bool" : "str", {}};
 }
 
 std::string_view owner_of_option(std::string_view option) {

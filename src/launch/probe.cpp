@@ -11,6 +11,7 @@
 
 #include <fmt/format.h>
 
+#include "config/json_schema.hpp"
 #include "launch/find_program.hpp"
 #include "launch/interview.hpp"
 #include "launch/probe_cache.hpp"
@@ -126,7 +127,10 @@ struct Probe::Impl {
         : qemu(which),
           mode(jail_mode),
           binary(find_qemu(which)),
-          cache(cache_directory / "probe", which, binary) {}
+          cache(ProbeCache(cache_directory / "probe", which, binary)) {}
+
+    explicit Impl(qapi::Capabilities saved)
+        : binary(saved.binary), capabilities(std::move(saved)), known(true) {}
 
     /// Everything but properties.
     qapi::Capabilities ask_all() {
@@ -139,7 +143,7 @@ struct Probe::Impl {
         try {
             c.arch = interview.ask("query-target").at("arch").get<std::string>();
             const Json introspection = interview.ask("query-qmp-schema");
-            cache.store_introspection(introspection);
+            cache->store_introspection(introspection);
             c.schema = qapi::Schema::parse(only_what_makes_resources(introspection));
             ask_types(interview, c);
             ask_machines(interview, c);
@@ -181,10 +185,28 @@ struct Probe::Impl {
         }
     }
 
+    /// The answer of query-qmp-schema.
+    Json introspection() {
+        if (!cache) return capabilities.introspection;
+        if (auto stored = cache->load_introspection()) return std::move(*stored);
+        Interview interview(qemu, binary, mode, Stage::Ready);
+        Json asked = interview.ask("query-qmp-schema");
+        cache->store_introspection(asked);
+        return asked;
+    }
+
+    void ask_properties(const std::vector<std::string>& types) {
+        std::vector<std::string> machines, others;
+        std::ranges::partition_copy(types, std::back_inserter(machines), std::back_inserter(others),
+                                    is_machine);
+        ask_properties(machines, Stage::Preconfig);
+        ask_properties(others, Stage::Ready);
+    }
+
     config::QemuBinary qemu;
-    config::JailMode mode;
+    config::JailMode mode = config::JailMode::Strict;
     std::filesystem::path binary;
-    ProbeCache cache;
+    std::optional<ProbeCache> cache;  ///< none where there is no QEMU to ask, either
     qapi::Capabilities capabilities;
     bool known = false;
     std::optional<qapi::Schema> whole_schema;
@@ -196,6 +218,8 @@ Probe::Probe(const config::QemuBinary& qemu, config::JailMode mode)
 Probe::Probe(const config::QemuBinary& qemu, config::JailMode mode, const std::filesystem::path& cache)
     : impl_(std::make_unique<Impl>(qemu, mode, cache)) {}
 
+Probe::Probe(qapi::Capabilities saved) : impl_(std::make_unique<Impl>(std::move(saved))) {}
+
 Probe::Probe(Probe&&) noexcept = default;
 Probe& Probe::operator=(Probe&&) noexcept = default;
 Probe::~Probe() = default;
@@ -206,11 +230,11 @@ const std::filesystem::path& Probe::binary() const {
 
 const qapi::Capabilities& Probe::capabilities() {
     if (impl_->known) return impl_->capabilities;
-    if (auto cached = impl_->cache.load()) {
+    if (auto cached = impl_->cache->load()) {
         impl_->capabilities = std::move(*cached);
     } else {
         impl_->capabilities = impl_->ask_all();
-        impl_->cache.store(impl_->capabilities);
+        impl_->cache->store(impl_->capabilities);
     }
     impl_->known = true;
     return impl_->capabilities;
@@ -218,34 +242,33 @@ const qapi::Capabilities& Probe::capabilities() {
 
 const qapi::Capabilities& Probe::with_properties(const std::vector<std::string>& types) {
     capabilities();
+    if (!impl_->cache) return impl_->capabilities;
     const auto unknown = [this](const std::string& type) {
         return !impl_->capabilities.properties.contains(type);
     };
     std::vector<std::string> missing;
     std::ranges::copy_if(types, std::back_inserter(missing), unknown);
     if (missing.empty()) return impl_->capabilities;
-    impl_->cache.load_properties(impl_->capabilities, missing);
+    impl_->cache->load_properties(impl_->capabilities, missing);
     std::erase_if(missing, std::not_fn(unknown));
     if (missing.empty()) return impl_->capabilities;
-    std::vector<std::string> machines, others;
-    std::ranges::partition_copy(missing, std::back_inserter(machines), std::back_inserter(others),
-                                is_machine);
-    impl_->ask_properties(machines, Stage::Preconfig);
-    impl_->ask_properties(others, Stage::Ready);
-    impl_->cache.store_properties(impl_->capabilities, missing);
+    impl_->ask_properties(missing);
+    impl_->cache->store_properties(impl_->capabilities, missing);
+    return impl_->capabilities;
+}
+
+const qapi::Capabilities& Probe::everything() {
+    capabilities();
+    if (!impl_->cache) return impl_->capabilities;
+    auto types = config::types_of_json_schema(impl_->capabilities);
+    std::erase_if(types, [this](const auto& type) { return impl_->capabilities.properties.contains(type); });
+    impl_->ask_properties(types);
+    impl_->capabilities.introspection = impl_->introspection();
     return impl_->capabilities;
 }
 
 const qapi::Schema& Probe::whole_schema() {
-    if (!impl_->whole_schema) {
-        auto introspection = impl_->cache.load_introspection();
-        if (!introspection) {
-            Interview interview(impl_->qemu, impl_->binary, impl_->mode, Stage::Ready);
-            introspection = interview.ask("query-qmp-schema");
-            impl_->cache.store_introspection(*introspection);
-        }
-        impl_->whole_schema = qapi::Schema::parse(*introspection);
-    }
+    if (!impl_->whole_schema) impl_->whole_schema = qapi::Schema::parse(impl_->introspection());
     return *impl_->whole_schema;
 }
 

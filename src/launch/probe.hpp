@@ -17,6 +17,9 @@ class Probe {
     /// asked in a jail. Throws Error (HostCannot) naming the package when the binary is not there.
     explicit Probe(const config::QemuBinary& qemu, config::JailMode mode = config::JailMode::Strict);
     Probe(const config::QemuBinary& qemu, config::JailMode mode, const std::filesystem::path& cache);
+    /// Of what was saved of a QEMU (read_saved_qemu): nothing is started, and all that is not there is not
+    /// known.
+    explicit Probe(qapi::Capabilities saved);
     Probe(const Probe&) = delete;
     Probe& operator=(const Probe&) = delete;
     Probe(Probe&&) noexcept;
@@ -32,10 +35,14 @@ class Probe {
     /// QEMU does not know, or dies of, are remembered as without properties.
     const qapi::Capabilities& with_properties(const std::vector<std::string>& types);
 
+    /// With the properties of all types that a file may name, and the whole introspection. It is asked anew
+    /// each time, which takes seconds: so much is not kept in the cache, where every verb would read over it.
+    const qapi::Capabilities& everything();
+
     /// All commands and events.
     const qapi::Schema& whole_schema();
 
-    /// Absolute path of the binary.
+    /// Absolute path of the binary; of one that was saved, where it was.
     const std::filesystem::path& binary() const;
 
   private:

@@ -10,9 +10,6 @@
 namespace qvm::qapi {
 namespace {
 
-/// Raised whenever the saved form changes: an older file is then refused, and made again.
-constexpr int saved_form = 1;
-
 /// Properties repeat thousands of times, so they are saved as [name, type, description, default], without
 /// what is empty at the end.
 Json save(const std::vector<Property>& properties) {
@@ -104,7 +101,8 @@ const CpuModel* Capabilities::cpu_model(std::string_view name) const {
 }
 
 std::string Capabilities::to_string() const {
-    return fmt::format("QEMU {} ({})", version.to_string(), binary);
+    return fmt::format("QEMU {} ({})", version.to_string(),
+                       saved_in.empty() ? binary : fmt::format("saved in {}", saved_in));
 }
 
 Json Capabilities::to_json() const {

@@ -52,7 +52,8 @@ struct OptionParameter {
 };
 
 struct Capabilities {
-    std::string binary;  ///< path of the QEMU it describes
+    std::string binary;    ///< path of the QEMU it describes
+    std::string saved_in;  ///< the file that it was read from, in place of asking that QEMU; else empty
     Version version;
     std::string package;  ///< "Debian 1:7.2+dfsg-7+deb12u18", or empty
     std::string arch;     ///< "x86_64" (query-target)
@@ -80,9 +81,11 @@ struct Capabilities {
     /// By name or alias; null if there is none.
     const Machine* machine(std::string_view name_or_alias) const;
     const CpuModel* cpu_model(std::string_view name) const;
-    /// "QEMU 7.2.22 (/usr/bin/qemu-system-x86_64)", for notes.
+    /// "QEMU 7.2.22 (/usr/bin/qemu-system-x86_64)" or "QEMU 7.2.22 (saved in FILE)", for notes.
     std::string to_string() const;
 
+    /// Raised whenever the saved form changes: an older file is then refused, and made again.
+    static constexpr int saved_form = 1;
     Json to_json() const;
     /// Throws Error when `saved` was not made by to_json().
     static Capabilities from_json(const Json& saved);
