@@ -23,7 +23,7 @@ constexpr const char* sugar_id = "^[a-z][a-z0-9-]{0,19}$";
 constexpr const char* raw_id = "^[A-Za-z][A-Za-z0-9._-]*$";
 constexpr const char* node_id = "^[A-Za-z][A-Za-z0-9._-]{0,30}$";
 
-/// "size" says "cpus.count" with its id left out; what an example says of it.
+/// What an example says of the key at `path`, which has no id: "disk.cache".
 std::optional<Json> said_in(std::string_view example, const TableRule& rule, std::string_view path) {
     Diagnostics ignored;
     auto root = read_toml(example, Positions({}, example), ignored);
@@ -93,10 +93,8 @@ class Language {
 
     Json of_table(const TableRule& rule) {
         switch (rule.shape) {
-            case Shape::Plain: {
-                Json schema = of_key(rule, rule.keys.front(), std::string(rule.name));
-                return schema;
-            }
+            case Shape::Plain:
+                return of_key(rule, rule.keys.front(), std::string(rule.name));
             case Shape::Single: {
                 Json schema = of_single(rule);
                 document(schema, rule, std::string(rule.name), nullptr);
@@ -299,11 +297,11 @@ class Language {
         if (doc == nullptr) return;
         std::string text(doc->meaning);
         const auto add = [&](std::string_view name, std::string_view fact) {
-            if (!fact.empty()) text += fmt::format("\n\n{}: {}.", name, fact);
+            if (!fact.empty()) text += fmt::format("\n\n{} {}.", name, fact);
         };
-        add("Default", doc->otherwise);
+        add("Default:", doc->otherwise);
         add("It becomes", doc->becomes);
-        add("A change reaches a VM that runs", doc->changes);
+        add("A change comes", doc->changes);
         schema["description"] = std::move(text);
         if (rule == nullptr) return;
         if (auto value = default_of(*rule, doc->otherwise)) schema["default"] = std::move(*value);

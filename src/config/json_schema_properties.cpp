@@ -63,17 +63,30 @@ const Properties& known_properties(const qapi::Capabilities& qemu, std::string_v
     return known == nullptr ? none : *known;
 }
 
+/// `ours` are keys of the language, whatever QEMU has of that name.
+Json of_all(const Properties& properties, const Json& ours) {
+    Json all = ours;
+    for (const auto& property : properties)
+        if (!ours.contains(property.name)) all.push_back({property.name, of_property(property)});
+    return all;
+}
+
 /// A kind of thing with many types, each a table with properties of its own. Types that take the same are one
 /// definition.
 class Family {
   public:
-    Family(std::string name, std::string tag) : name_(std::move(name)), tag_(std::move(tag)) {}
+    /// `ours` are keys of the language that all of them have.
+    Family(std::string name, std::string tag, Json ours)
+        : name_(std::move(name)), tag_(std::move(tag)), ours_(std::move(ours)) {}
 
-    void add(const std::vector<std::string>& words, const std::string& type, Json properties) {
-        const auto text = properties.dump();
-        const auto [place, fresh] = groups_.try_emplace(text, order_.size());
-        if (fresh) order_.push_back({type, {}, std::move(properties)});
-        for (const auto& word : words) order_[place->second].words.push_back(word);
+    void add(const std::vector<std::string>& words, const std::string& type, const Properties& properties) {
+        std::string text;
+        for (const auto& p : properties)
+            text += fmt::format("{}\n{}\n{}\n{}\n", p.name, p.type, p.description, p.initial);
+        const auto [place, fresh] = places_.try_emplace(std::move(text), groups_.size());
+        if (fresh) groups_.push_back({type, {}, of_all(properties, ours_)});
+        auto& all = groups_[place->second].words;
+        all.insert(all.end(), words.begin(), words.end());
     }
 
     /// "NAME" and "any.NAME"; the definition that holds for each word.
@@ -87,7 +100,7 @@ class Family {
         Json all = Json::array({Json::object({{"properties", std::move(own)}}), std::move(shown),
                                 without(tag_, Definitions::ref(any))});
         Ways ways;
-        for (const auto& group : order_) {
+        for (const auto& group : groups_) {
             const auto name = fmt::format("{}.{}", name_, group.type);
             definitions.set(name, closed(group.properties));
             all.push_back(when(tag_, Json(group.words), Definitions::ref(name)));
@@ -102,7 +115,7 @@ class Family {
     /// "any.NAME.KEY": of the types that have KEY, when none is named.
     void define_with(std::string_view key, Definitions& definitions) const {
         Ways ways;
-        for (const auto& group : order_)
+        for (const auto& group : groups_)
             if (group.properties.contains(key))
                 for (const auto& [name, schema] : group.properties.items()) ways.add(name, schema);
         const auto any = fmt::format("any.{}.{}", name_, key);
@@ -120,17 +133,10 @@ class Family {
     };
 
     std::string name_, tag_;
-    std::map<std::string, std::size_t> groups_;
-    std::vector<Group> order_;
+    Json ours_;
+    std::map<std::string, std::size_t> places_;
+    std::vector<Group> groups_;
 };
-
-/// `ours` are keys of the language, whatever QEMU has of that name.
-Json of_all(const Properties& properties, const Json& ours) {
-    Json all = ours;
-    for (const auto& property : properties)
-        if (!ours.contains(property.name)) all.push_back({property.name, of_property(property)});
-    return all;
-}
 
 }  // namespace
 
@@ -146,10 +152,9 @@ Json of_property(const qapi::Property& property) {
 }
 
 std::map<std::string, std::string> define_devices(const qapi::Capabilities& qemu, Definitions& definitions) {
-    Family family("device", "driver");
-    const Json own = Json::object({{"driver", Json::object()}, {"bus", Json::object({{"type", "string"}})}});
-    for (const auto& type : qemu.device_types)
-        family.add({type}, type, of_all(known_properties(qemu, type), own));
+    Family family("device", "driver",
+                  Json::object({{"driver", Json::object()}, {"bus", Json::object({{"type", "string"}})}}));
+    for (const auto& type : qemu.device_types) family.add({type}, type, known_properties(qemu, type));
     Json driver = Json::object({{"type", "string"}});
     allow_only(driver, Json(qemu.device_types));
     for (const char* end : {"drive", "netdev"}) family.define_with(end, definitions);
@@ -157,28 +162,24 @@ std::map<std::string, std::string> define_devices(const qapi::Capabilities& qemu
 }
 
 void define_machines(const qapi::Capabilities& qemu, Definitions& definitions) {
-    Family family("machine", "type");
-    const Json own = Json::object({{"type", Json::object()}, {"accel", Json::object()}});
-    Json words = Json::array();
+    Family family("machine", "type", Json::object({{"type", Json::object()}, {"accel", Json::object()}}));
     for (const auto& machine : qemu.machines) {
-        Json properties = own;
-        for (const auto& property : known_properties(qemu, machine.name + "-machine"))
-            if (owner_of_machine_property(property.name).empty() && !own.contains(property.name))
-                properties[property.name] = of_property(property);
+        Properties properties = known_properties(qemu, machine.name + "-machine");
+        std::erase_if(properties,
+                      [](const auto& property) { return !owner_of_machine_property(property.name).empty(); });
         for (const auto& legacy : legacy_machine_properties())
-            if (!properties.contains(legacy.name)) properties[legacy.name] = of_property(legacy);
+            if (find_property(properties, legacy.name) == nullptr) properties.push_back(legacy);
         std::vector<std::string> names{machine.name};
         if (!machine.alias.empty()) names.push_back(machine.alias);
-        family.add(names, machine.name, std::move(properties));
+        family.add(names, machine.name, properties);
     }
     family.define(definitions, Json::object());
 }
 
 void define_cpus(const qapi::Capabilities& qemu, Definitions& definitions) {
-    Family family("cpu", "model");
-    const Json own = Json::object({{"model", Json::object()}});
+    Family family("cpu", "model", Json::object({{"model", Json::object()}}));
     for (const auto& model : qemu.cpu_models)
-        family.add({model.name}, model.name, of_all(known_properties(qemu, model.type), own));
+        family.add({model.name}, model.name, known_properties(qemu, model.type));
     family.define(definitions, Json::object());
 }
 

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "config/json_schema.hpp"
+
+#include <algorithm>
+#include <set>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "config/key_docs.hpp"
+#include "config/vocabulary.hpp"
+#include "support/catch.hpp"
+#include "support/golden.hpp"
+#include "support/saved_qemu.hpp"
+
+namespace qvm::config {
+namespace {
+
+const Json& schema() {
+    static const Json made = json_schema(test::saved_qemu());
+    return made;
+}
+
+const Json& definition(const std::string& name) {
+    return schema().at("definitions").at(name);
+}
+
+/// What [TABLE], or one [TABLE.X], may be.
+const Json& table(const TableRule& rule) {
+    const Json& all = schema().at("properties").at(std::string(rule.name));
+    return all.contains("patternProperties") ? all.at("patternProperties").begin().value() : all;
+}
+
+template <class Visit>
+void walk(const Json& json, const Visit& visit) {
+    visit(json);
+    if (json.is_structured())
+        for (const auto& inner : json) walk(inner, visit);
+}
+
+TEST_CASE("the schema has every table and key of the language, with its meaning") {
+    const Json& properties = schema().at("properties");
+    CHECK(properties.size() == vocabulary().size());
+    for (const auto& rule : vocabulary()) {
+        INFO(rule.name);
+        const Json& whole = properties.at(std::string(rule.name));
+        if (rule.shape == Shape::Plain || rule.name == "vars") continue;
+        CHECK(whole.at("description").get<std::string>().starts_with(key_doc(rule.name)->meaning));
+        for (const auto& key : rule.keys) {
+            INFO(key.name);
+            const Json& said = table(rule).at("properties").at(std::string(key.name));
+            const auto* doc = key_doc(fmt::format("{}.{}", rule.name, key.name));
+            REQUIRE(doc != nullptr);
+            CHECK(said.at("description").get<std::string>().starts_with(doc->meaning));
+            for (const auto& member : key.members)
+                CHECK(said.at("properties").contains(std::string(member.name)));
+        }
+    }
+}
+
+TEST_CASE("a key's examples, default and words are those of its documentation") {
+    const auto key = [](const char* table_name, const char* name) -> const Json& {
+        return table(*table_rule(table_name)).at("properties").at(name);
+    };
+    CHECK(key("disk", "cache").at("examples") == Json::array({"none"}));
+    CHECK(key("disk", "cache").at("then").at("enum").size() == 5);
+    CHECK(key("disk", "bus").at("default") == "virtio");
+    CHECK(key("disk", "read-only").at("default") == false);
+    CHECK(key("memory", "size").at("default") == "512M");
+    CHECK(key("cpus", "sockets").at("default") == 1);
+    CHECK(key("hotplug", "pcie-ports").at("maximum") == 200);
+    CHECK(key("limits", "cpu").at("minimum") == 0.01);
+}
+
+TEST_CASE("all that the schema refers to is in it, and all that is in it is referred to") {
+    std::set<std::string> wanted, there;
+    walk(schema(), [&](const Json& json) {
+        if (json.is_object() && json.contains("$ref") && json["$ref"].is_string()) {
+            const auto target = json["$ref"].get<std::string>();
+            REQUIRE(target.starts_with("#/definitions/"));
+            wanted.insert(target.substr(std::string_view("#/definitions/").size()));
+        }
+    });
+    for (const auto& [name, schema] : schema().at("definitions").items()) there.insert(name);
+    std::vector<std::string> missing, unused;
+    std::ranges::set_difference(wanted, there, std::back_inserter(missing));
+    std::ranges::set_difference(there, wanted, std::back_inserter(unused));
+    CHECK(missing == std::vector<std::string>());
+    CHECK(unused == std::vector<std::string>());
+}
+
+TEST_CASE("the schema is of one QEMU, always the same, and of a size that editors can bear") {
+    const auto text = schema().dump(1);
+    CHECK(text == json_schema(test::saved_qemu()).dump(1));
+    CHECK(text.size() < (std::size_t{3} << 20U));
+    CHECK(schema().at("title") == "qvm's vm.toml for QEMU 7.2.22 (x86_64)");
+    CHECK(text.find(test::saved_qemu().binary) == std::string::npos);
+}
+
+TEST_CASE("types of QEMU go by their drivers, never by the numbers of introspection") {
+    for (const auto& [name, schema] : schema().at("definitions").items()) {
+        INFO(name);
+        CHECK(name.find_first_not_of("0123456789") != std::string::npos);
+        CHECK_FALSE(schema.contains("title"));
+    }
+    for (const char* name : {"blockdev.qcow2", "blockdev.qcow2.encrypt.luks", "object.rng-random",
+                             "netdev.stream", "chardev.backend.socket", "device.edu", "cpu.max"})
+        CHECK(schema().at("definitions").contains(name));
+}
+
+TEST_CASE("nodes are nested by reference, and refuse what their driver has not") {
+    const Json& qcow2 = definition("blockdev.qcow2");
+    CHECK(qcow2.at("additionalProperties") == false);
+    CHECK(qcow2.at("properties").at("file").at("allOf").at(0).at("$ref") == "#/definitions/node");
+    CHECK(qcow2.at("properties").contains("l2-cache-size"));
+    CHECK_FALSE(definition("blockdev.raw").at("properties").contains("l2-cache-size"));
+    CHECK_FALSE(definition("node").at("properties").at("grow-to").empty());
+}
+
+TEST_CASE("what QEMU calls deprecated is so in the schema") {
+    CHECK(definition("object.secret").at("properties").at("loaded").at("deprecated") == true);
+}
+
+TEST_CASE("a table of disks has the properties of what has a drive") {
+    const Json& disks = definition("any.device.drive").at("properties");
+    for (const char* name : {"queue-size", "logical_block_size", "rotation_rate", "removable"})
+        CHECK(disks.contains(name));
+    CHECK_FALSE(disks.contains("rx_queue_size"));
+    CHECK(definition("any.device.netdev").at("properties").contains("rx_queue_size"));
+}
+
+TEST_CASE("what is asked of QEMU for the schema has all types once") {
+    const auto types = types_of_json_schema(test::saved_qemu());
+    CHECK(std::ranges::is_sorted(types));
+    CHECK(std::ranges::adjacent_find(types) == types.end());
+    for (const char* name : {"edu", "pc-q35-7.2-machine", "max-x86_64-cpu"})
+        CHECK(std::ranges::binary_search(types, std::string(name)));
+}
+
+TEST_CASE("short tables, as the schema has them") {
+    Json some = Json::object();
+    for (const char* name : {"hotplug", "attach", "cdrom", "rtc", "iothread"})
+        some[name] = schema().at("properties").at(name);
+    for (const char* name :
+         {"text", "blockdev.null-co", "any.blockdev.qcow2.encrypt", "blockdev.qcow2.encrypt"})
+        some[name] = definition(name);
+    test::check_golden(QVM_SOURCE_DIR "/tests/golden/schema/some.json", some.dump(1) + '\n');
+}
+
+}  // namespace
+}  // namespace qvm::config
