@@ -222,7 +222,7 @@ class Schema(harness.TestCase):
                 self.assertRegex(result.stdout + result.stderr, "is not one of|unexpected")
 
     def test_files_it_writes(self):
-        out = self.world.base / "schema.json"
+        out = self.world.directory("out") / "schema.json"
         self.world.run("schema", "-o", out)
         self.assertEqual(out.read_text(), self.world.run("schema").stdout)
         self.assertIn("--force replaces it", self.world.run("schema", "-o", out, status=1).stderr)
@@ -234,7 +234,7 @@ class Schema(harness.TestCase):
 class SavedQemu(harness.TestCase):
     def setUp(self):
         super().setUp()
-        self.saved = self.world.base / "here.qemu"
+        self.saved = self.world.directory("saved") / "here.qemu"
         self.assertIn("is saved", self.world.run("schema", "--save", self.saved).stdout)
         self.bare = ["/usr/bin/env", "PATH=/nonexistent", self.world.qvm]
 
