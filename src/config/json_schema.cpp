@@ -154,8 +154,7 @@ std::vector<std::string> types_of_json_schema(const qapi::Capabilities& qemu) {
     for (const auto& machine : qemu.machines) types.push_back(machine.name + "-machine");
     for (const auto& model : qemu.cpu_models) types.push_back(model.type);
     std::ranges::sort(types);
-    const auto again = std::ranges::unique(types);
-    types.erase(again.begin(), again.end());
+    types.erase(std::unique(types.begin(), types.end()), types.end());
     return types;
 }
 

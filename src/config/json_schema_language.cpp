@@ -17,7 +17,7 @@ namespace {
 
 using namespace takes;
 
-constexpr std::string_view duration_text = "^0*[0-9]{1,10}(ms|s|m|h)$";
+constexpr std::string_view duration_text = "^-?[0-9]+(ms|s|m|h)$";
 constexpr std::string_view percent_text = "^[0-9.][0-9.eE+-]*%$";
 constexpr const char* sugar_id = "^[a-z][a-z0-9-]{0,19}$";
 constexpr const char* raw_id = "^[A-Za-z][A-Za-z0-9._-]*$";
@@ -252,13 +252,12 @@ class Language {
             return;
         }
         const std::string name(rule.name);
-        const auto made_for = owner.name == "net" ? name + ".with.netdev" : name + ".with.drive";
-        const bool narrow = definitions_.find(made_for) != nullptr;
-        if (!narrow && definitions_.find(name) == nullptr) return;
-        for_tables(schema, Definitions::ref(narrow ? made_for : name));
-        offer(schema, Definitions::ref(!narrow               ? "any." + name
-                                       : owner.name == "net" ? "any.device.netdev"
-                                                             : "any.device.drive"));
+        if (definitions_.find(name) == nullptr) return;
+        // Which driver it is says sugar; what is in the end is a device that has the backend.
+        const auto* backend = owner.name == "disk" ? "drive" : owner.name == "net" ? "netdev" : nullptr;
+        const bool narrow = name == "device" && backend != nullptr;
+        for_tables(schema, Definitions::ref(narrow ? fmt::format("device.with.{}", backend) : name));
+        offer(schema, Definitions::ref(narrow ? fmt::format("any.device.{}", backend) : "any." + name));
         if (name == "blockdev")
             schema["properties"] = Json::object({{"node-name", Json::object({{"not", Json::object()}})}});
     }

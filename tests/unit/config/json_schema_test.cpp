@@ -2,11 +2,14 @@
 #include "config/json_schema.hpp"
 
 #include <algorithm>
+#include <regex>
 #include <set>
 #include <string>
 
 #include <fmt/format.h>
 
+#include "base/text.hpp"
+#include "config/json_schema_parts.hpp"
 #include "config/key_docs.hpp"
 #include "config/vocabulary.hpp"
 #include "support/catch.hpp"
@@ -16,18 +19,18 @@
 namespace qvm::config {
 namespace {
 
-const Json& schema() {
+const Json& whole() {
     static const Json made = json_schema(test::saved_qemu());
     return made;
 }
 
 const Json& definition(const std::string& name) {
-    return schema().at("definitions").at(name);
+    return whole().at("definitions").at(name);
 }
 
 /// What [TABLE], or one [TABLE.X], may be.
 const Json& table(const TableRule& rule) {
-    const Json& all = schema().at("properties").at(std::string(rule.name));
+    const Json& all = whole().at("properties").at(std::string(rule.name));
     return all.contains("patternProperties") ? all.at("patternProperties").begin().value() : all;
 }
 
@@ -39,13 +42,13 @@ void walk(const Json& json, const Visit& visit) {
 }
 
 TEST_CASE("the schema has every table and key of the language, with its meaning") {
-    const Json& properties = schema().at("properties");
+    const Json& properties = whole().at("properties");
     CHECK(properties.size() == vocabulary().size());
     for (const auto& rule : vocabulary()) {
         INFO(rule.name);
-        const Json& whole = properties.at(std::string(rule.name));
+        const Json& one = properties.at(std::string(rule.name));
         if (rule.shape == Shape::Plain || rule.name == "vars") continue;
-        CHECK(whole.at("description").get<std::string>().starts_with(key_doc(rule.name)->meaning));
+        CHECK(one.at("description").get<std::string>().starts_with(key_doc(rule.name)->meaning));
         for (const auto& key : rule.keys) {
             INFO(key.name);
             const Json& said = table(rule).at("properties").at(std::string(key.name));
@@ -74,14 +77,14 @@ TEST_CASE("a key's examples, default and words are those of its documentation") 
 
 TEST_CASE("all that the schema refers to is in it, and all that is in it is referred to") {
     std::set<std::string> wanted, there;
-    walk(schema(), [&](const Json& json) {
+    walk(whole(), [&](const Json& json) {
         if (json.is_object() && json.contains("$ref") && json["$ref"].is_string()) {
             const auto target = json["$ref"].get<std::string>();
             REQUIRE(target.starts_with("#/definitions/"));
             wanted.insert(target.substr(std::string_view("#/definitions/").size()));
         }
     });
-    for (const auto& [name, schema] : schema().at("definitions").items()) there.insert(name);
+    for (const auto& [name, schema] : whole().at("definitions").items()) there.insert(name);
     std::vector<std::string> missing, unused;
     std::ranges::set_difference(wanted, there, std::back_inserter(missing));
     std::ranges::set_difference(there, wanted, std::back_inserter(unused));
@@ -90,22 +93,22 @@ TEST_CASE("all that the schema refers to is in it, and all that is in it is refe
 }
 
 TEST_CASE("the schema is of one QEMU, always the same, and of a size that editors can bear") {
-    const auto text = schema().dump(1);
+    const auto text = whole().dump(1);
     CHECK(text == json_schema(test::saved_qemu()).dump(1));
     CHECK(text.size() < (std::size_t{3} << 20U));
-    CHECK(schema().at("title") == "qvm's vm.toml for QEMU 7.2.22 (x86_64)");
+    CHECK(whole().at("title") == "qvm's vm.toml for QEMU 7.2.22 (x86_64)");
     CHECK(text.find(test::saved_qemu().binary) == std::string::npos);
 }
 
 TEST_CASE("types of QEMU go by their drivers, never by the numbers of introspection") {
-    for (const auto& [name, schema] : schema().at("definitions").items()) {
+    for (const auto& [name, schema] : whole().at("definitions").items()) {
         INFO(name);
         CHECK(name.find_first_not_of("0123456789") != std::string::npos);
         CHECK_FALSE(schema.contains("title"));
     }
     for (const char* name : {"blockdev.qcow2", "blockdev.qcow2.encrypt.luks", "object.rng-random",
                              "netdev.stream", "chardev.backend.socket", "device.edu", "cpu.max"})
-        CHECK(schema().at("definitions").contains(name));
+        CHECK(whole().at("definitions").contains(name));
 }
 
 TEST_CASE("nodes are nested by reference, and refuse what their driver has not") {
@@ -137,10 +140,36 @@ TEST_CASE("what is asked of QEMU for the schema has all types once") {
         CHECK(std::ranges::binary_search(types, std::string(name)));
 }
 
+TEST_CASE("nothing is required, because a file may be a part of a VM") {
+    const auto visit = [](const auto& self, const Json& json) -> void {
+        if (json.is_object()) CHECK_FALSE((json.contains("required") && json["required"].is_array()));
+        if (!json.is_structured()) return;
+        for (const auto& [key, inner] : json.items())
+            if (key != "if" && key != "not") self(self, inner);
+    };
+    visit(visit, whole());
+}
+
+TEST_CASE("the schema takes the text of every size that parse_size takes") {
+    const std::regex pattern{std::string(schema::size_text), std::regex::ECMAScript};
+    for (const auto* text :
+         {"0", "512", "1K", "1k", "1.5G", "2 GiB", "3TiB", "7E", "12B", "12b", "0.5m", "1P"}) {
+        INFO(text);
+        CHECK(std::holds_alternative<std::uint64_t>(parse_size(text)));
+        CHECK(std::regex_match(text, pattern));
+    }
+    for (const auto* text :
+         {"", "G", "1KB", "1GB", ".5G", "1.G", "1..5G", "1X", "1 K i B", "-1", "1kib", "one"}) {
+        INFO(text);
+        CHECK(std::holds_alternative<std::string>(parse_size(text)));
+        CHECK_FALSE(std::regex_match(text, pattern));
+    }
+}
+
 TEST_CASE("short tables, as the schema has them") {
     Json some = Json::object();
     for (const char* name : {"hotplug", "attach", "cdrom", "rtc", "iothread"})
-        some[name] = schema().at("properties").at(name);
+        some[name] = whole().at("properties").at(name);
     for (const char* name :
          {"text", "blockdev.null-co", "any.blockdev.qcow2.encrypt", "blockdev.qcow2.encrypt"})
         some[name] = definition(name);
