@@ -10,10 +10,12 @@
 #include "cli/jail_verbs.hpp"
 #include "cli/reference.hpp"
 #include "cli/terminal.hpp"
+#include "config/document.hpp"
 #include "config/resource.hpp"
 #include "jail/landlock.hpp"
 #include "jail/reduced.hpp"
 #include "jail/verdict.hpp"
+#include "launch/helper.hpp"
 
 namespace qvm::cli {
 namespace {
@@ -33,7 +35,7 @@ class Audit {
             promise_.uid = applied.ids->uid;
             promise_.gid = applied.ids->gid;
         }
-        network_ = applied.net == "host";
+        host_network_ = applied.net == "host";
         promise_.no_groups = ::geteuid() == 0;
         promise_.reduced = applied.jail == config::word_of(config::JailMode::Reduced);
         if (promise_.reduced && applied.accel == "kvm") promise_.group = jail::group_of_kvm();
@@ -50,12 +52,24 @@ class Audit {
         judge("supervisor", supervisor.pid, jail::Role::Supervisor, jail::Role::Supervisor);
         promise_.signals = false;
     }
-    /// A stub and what it is the stub of. A process that has ended meanwhile is left out.
-    void add(const std::string& name, const launch::ProcessRecord& stub, jail::Role role) {
+    /// A stub and what it is the stub of. A process that has ended meanwhile is left out. `profile`: of a
+    /// helper.
+    void add(const std::string& name, const launch::ProcessRecord& stub, const std::string& profile = {}) {
         if (!stub.open()) return;
+        const auto role =
+            profile.empty() || profile == "swtpm" ? jail::Role::Contained : jail::Role::Sandboxing;
+        network_ = profile.empty() && host_network_;
         promise_.unseen.clear();
+        promise_.writable.clear();
+        promise_.directory.reset();
+        if (profile == "swtpm") {
+            promise_.writable = {launch::directory_in_jail};
+            promise_.directory = launch::directory_number;
+        }
         judge(name + " (stub)", stub.pid, jail::Role::Stub, role);
-        if (role == jail::Role::Contained)
+        if (profile == "swtpm")
+            promise_.unseen = {{"landlock", kernel_landlock_ + unseen}};
+        else if (role == jail::Role::Contained)
             promise_.unseen = {{"landlock", landlock_ + unseen}, {"other calls", on_violation_ + unseen}};
         else
             promise_.unseen = {{"landlock", "off: it mounts"}};
@@ -88,10 +102,27 @@ class Audit {
 
     jail::ProcFacts ours_;
     jail::Promise promise_;
-    bool network_ = false;  ///< QEMU has the host's
+    bool host_network_ = false;  ///< QEMU has the host's
+    bool network_ = false;       ///< so has whoever is judged
     std::string kernel_landlock_, landlock_, on_violation_;
     std::vector<Judged> processes_;
 };
+
+/// Of a helper called "host.X": what its resource says.
+std::string profile_of(const std::string& name, const launch::Compiled& compiled) {
+    const auto resource = std::ranges::find(compiled.resources, name, &launch::CompiledResource::id);
+    if (resource == compiled.resources.end()) return "passt";
+    Diagnostics ignored;
+    const auto document = config::load({{"", "/", resource->text}}, {}, ignored);
+    const config::Value* here = &document.root;
+    for (const std::string_view key :
+         {std::string_view("host"), std::string_view(name).substr(5), std::string_view("profile")}) {
+        const auto* table = here->table();
+        here = table == nullptr ? nullptr : table->find(key);
+        if (here == nullptr) return "passt";
+    }
+    return here->string() == nullptr ? "passt" : *here->string();
+}
 
 Json to_json(const Judged& process) {
     Json json = Json::object();
@@ -141,8 +172,9 @@ ExitCode jail_status(const std::string& word, bool json) {
         throw Error(ExitCode::Usage, fmt::format("{} runs without a jail", vm.name()),
                     "jail.mode = \"off\" asked for that; \"strict\" is the default");
     Audit audit(vm, *applied);
-    audit.add("qemu", applied->stub, jail::Role::Contained);
-    for (const auto& [name, record] : applied->helpers) audit.add(name, record, jail::Role::Sandboxing);
+    audit.add("qemu", applied->stub);
+    for (const auto& [name, record] : applied->helpers)
+        audit.add(name, record, profile_of(name, applied->compiled));
     if (audit.processes().empty()) throw not_running(vm);
     audit.add_supervisor(applied->supervisor);
     if (json) {

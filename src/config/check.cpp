@@ -15,6 +15,7 @@
 #include "config/check_properties.hpp"
 #include "config/check_references.hpp"
 #include "config/check_report.hpp"
+#include "config/check_tpm.hpp"
 #include "config/graph.hpp"
 #include "config/rules_options.hpp"
 
@@ -438,6 +439,7 @@ std::vector<std::string> types_needed(const Vm& vm, const qapi::Capabilities& qe
 void check(Vm& vm, const qapi::Capabilities& qemu, Diagnostics& diagnostics) {
     Checker(vm, qemu, diagnostics).run();
     check_jail(vm, qemu, diagnostics);
+    check_tpm(vm, diagnostics);
 }
 
 }  // namespace qvm::config

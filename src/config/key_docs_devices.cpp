@@ -102,6 +102,21 @@ constexpr auto devices = std::to_array<KeyDoc>({
      "it is a power of two.",
      qemus_own, "device video0: max_hostmem (virtio), vgamem (bochs) or vgamem_mb", next_start,
      "video = { model = \"vga\", memory = \"32M\" }"},
+    {"tpm",
+     "A TPM, which swtpm(8) emulates in a process of its own. It is blank at first, without certificates of "
+     "a "
+     "maker, and keeps what is put into it over the ends of its VM.",
+     "none", "host resource tpm.swtpm, chardev tpm, -tpmdev tpm and device tpm0", next_start, "tpm = true"},
+    {"tpm.version", "The TPM's specification.", "2.0", "host resource tpm.swtpm: --tpm2 of its command",
+     next_start, "tpm.version = \"1.2\""},
+    {"tpm.model", "How the guest reaches it: crb, which is of TPM 2.0 only, or tis.",
+     "crb; tis for version 1.2 and on the machine virt",
+     "device tpm0: driver tpm-crb, or tpm-tis (on virt tpm-tis-device)", next_start, "tpm.model = \"tis\""},
+    {"tpm.state",
+     "The directory that the TPM's state is kept in, of this TPM alone. It is made where it is missing, and "
+     "`qvm rm` leaves it.",
+     "tpm in the VM's state directory, which `qvm rm` deletes", "host resource tpm.swtpm: path", next_start,
+     "tpm.state = \"web.tpm\""},
 });
 
 }  // namespace

@@ -199,8 +199,10 @@ constexpr auto raw = std::to_array<KeyDoc>({
      "What it is: a file, a Unix socket, a tap interface, a helper process on the other end of a socket "
      "pair, a secret, or a seed of cloud-init. It says which other keys there are.",
      "", "", replug, file_example},
-    {"host.path", "The path of a file, of a socket or of the file that holds a secret.", "", "", replug,
-     file_example},
+    {"host.path",
+     "The path of a file, of a socket, of the file that holds a secret, or of the directory in which a swtpm "
+     "keeps the TPM's state.",
+     "of a swtpm tpm in the VM's state directory, else none", "", replug, file_example},
     {"host.access", "How a file is opened: ro reads, rw reads and writes, wo writes. Kind file only.", "rw",
      "", replug, file_example},
     {"host.mode", "Whether QEMU listens on the socket or is connected to it. Kind socket only.", "listen", "",
@@ -211,8 +213,8 @@ constexpr auto raw = std::to_array<KeyDoc>({
     {"host.ifname", "The tap interface. Kind tap only.", "", "", replug, tap_example},
     {"host.profile", "Which helper the process is. Kind process only.", "", "", replug, process_example},
     {"host.command",
-     "The helper's program and arguments, in which {fd} is the number of its end of the socket pair. Kind "
-     "process only.",
+     "The helper's program and arguments, in which {fd} is the number of its end of the socket pair, and "
+     "{path} the directory of a swtpm. Kind process only.",
      "", "", replug, process_example},
     {"host.env", "The variable of qvm's environment that holds the secret. Kind secret only.", "", "", "",
      "host.k = { kind = \"secret\", env = \"KEY\" }\n"

@@ -14,6 +14,7 @@
 #include "config/sugar_secret.hpp"
 #include "config/sugar_settings.hpp"
 #include "config/sugar_throttle.hpp"
+#include "config/sugar_tpm.hpp"
 
 namespace qvm::config {
 namespace {
@@ -47,6 +48,7 @@ Vm lower(const Document& document, Diagnostics& diagnostics) {
     lower_devices(lowering);
     lower_raw(lowering);
     lower_clocks(lowering);
+    lower_tpm(lowering);
     make_backing_explicit(vm);
     make_backing_read_only(vm);
     vm.console = find_console(vm);

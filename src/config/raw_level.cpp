@@ -27,7 +27,7 @@ constexpr std::array<HostKind, 6> host_kinds{{
     {"file", {"path", "access"}, {"path"}},
     {"socket", {"path", "mode", "runtime"}, {}},
     {"tap", {"ifname"}, {"ifname"}},
-    {"process", {"profile", "command"}, {"profile", "command"}},
+    {"process", {"profile", "command", "path"}, {"profile", "command"}},
     {"secret", {"path", "env", "credential"}, {}},
     {"seed",
      {"user", "ssh-keys", "hostname", "user-data", "user-data-text", "network-config", "instance-id"},
@@ -64,6 +64,9 @@ void check_host(Lowering& lowering, const Item& item) {
                          "runtime directory"});
     if (kind->name == "seed") check_seed(lowering, item);
     if (kind->name == "secret") check_secret(lowering, item, "path");
+    if (kind->name == "process" && item.says("path") && item.text("profile") == "passt")
+        lowering.report(DiagnosticKind::Conflict, item.origin_of("path"),
+                        fmt::format("{} is a passt, which writes in no directory", item.where));
     const auto ifname = item.text("ifname");
     if (kind->name == "tap" && ifname && !is_interface_name(*ifname))
         lowering.report(DiagnosticKind::BadValue, item.origin_of("ifname"),

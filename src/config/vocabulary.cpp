@@ -23,7 +23,7 @@ constexpr std::array<Words, 3> console_types{"serial", "virtio", "none"};
 constexpr std::array<Words, 6> host_kinds{"file", "socket", "tap", "process", "secret", "seed"};
 constexpr std::array<Words, 3> access_words{"ro", "rw", "wo"};
 constexpr std::array<Words, 2> socket_modes{"listen", "connect"};
-constexpr std::array<Words, 1> process_profiles{"passt"};
+constexpr std::array<Words, 2> process_profiles{"passt", "swtpm"};
 
 /// In thousandths; the kernel counts in periods of 100 ms and takes no less than one of them.
 constexpr std::int64_t least_processors = 10, most_processors = 4'096'000;
@@ -132,6 +132,10 @@ constexpr std::array cloud_init_keys{
     KeyRule{"hostname", string},       KeyRule{"user-data", string | as_path},
     KeyRule{"user-data-text", string}, KeyRule{"network-config", string | as_path},
     KeyRule{"instance-id", string},    enabled_key};
+constexpr std::array<Words, 2> tpm_versions{"2.0", "1.2"};
+constexpr std::array<Words, 2> tpm_models{"tis", "crb"};
+constexpr std::array tpm_keys{KeyRule{"version", string, tpm_versions}, KeyRule{"model", string, tpm_models},
+                              KeyRule{"state", string | as_path}, enabled_key};
 constexpr std::array hotplug_keys{KeyRule{"pcie-ports", integer, {}, 0, 200}};
 constexpr std::array hook_keys{KeyRule{"started", strings}, KeyRule{"stopped", strings},
                                KeyRule{"crashed", strings}};
@@ -210,6 +214,7 @@ constexpr std::array tables{
     TableRule{"rtc", Shape::Single, rtc_keys, false, "base", string},
     TableRule{"watchdog", Shape::Single, watchdog_keys, false, "model", string, true},
     TableRule{"video", Shape::Single, video_keys, false, "model", string, true},
+    TableRule{"tpm", Shape::Single, tpm_keys, false, {}, 0, true},
     TableRule{"iothread", Shape::Named, iothread_keys, true, {}, 0, true},
     TableRule{"throttle", Shape::Named, throttle_keys, false, {}, 0, true},
     TableRule{"secret", Shape::Named, secret_keys, false, {}, 0, true},

@@ -88,8 +88,9 @@ struct FilterOptions {
     /// Reduced: without what only namespaces make harmless: making and connecting sockets, making and
     /// removing files, and whatever else takes the number of another process.
     Mode mode = Mode::Strict;
-    bool internet = false;  ///< sockets of TCP and UDP, as its own user network (slirp) needs them
-    bool io_uring = false;  ///< whose operations no filter sees
+    bool internet = false;     ///< sockets of TCP and UDP, as its own user network (slirp) needs them
+    bool io_uring = false;     ///< whose operations no filter sees
+    bool makes_files = false;  ///< Reduced: it has a directory to keep files in; Landlock says which
 };
 
 /// What a QEMU system emulator needs, 7.2 to 11.1, with the one exec that starts it from descriptor
@@ -99,7 +100,7 @@ Filter qemu_filter(int exec_fd, Violation violation = Violation::Errno, const Fi
 std::vector<Rule> qemu_filter_rules(int exec_fd, const FilterOptions& options = {});
 
 /// What swtpm needs besides: its state's files.
-Filter swtpm_filter(int exec_fd);
+Filter swtpm_filter(int exec_fd, Mode mode = Mode::Strict);
 /// What virtiofsd needs besides: changes to the files it serves.
 Filter virtiofsd_filter(int exec_fd);
 

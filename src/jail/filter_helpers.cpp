@@ -14,8 +14,8 @@ namespace qvm::jail {
 namespace {
 
 /// swtpm 0.7.1 to 0.10: it writes each state of the TPM to a new file, which takes the old one's name.
-void add_swtpm_rules(FilterBuilder& filter, int exec_fd) {
-    add_qemu_rules(filter, exec_fd);
+void add_swtpm_rules(FilterBuilder& filter, int exec_fd, Mode mode) {
+    add_qemu_rules(filter, exec_fd, {.mode = mode, .makes_files = true});
     filter.because("the TPM's state: files in the one directory it may write to");
     for (const char* call : {"rename", "renameat", "renameat2", "fchmod", "mkdir", "mkdirat", "umask"})
         filter.allow(call);
@@ -53,10 +53,12 @@ Filter virtiofsd_filter(int exec_fd) {
     return {.program = filter.program(), .exec_fd = exec_fd};
 }
 
-Filter swtpm_filter(int exec_fd) {
-    FilterBuilder filter;
-    add_swtpm_rules(filter, exec_fd);
-    return {.program = filter.program(), .exec_fd = exec_fd};
+Filter swtpm_filter(int exec_fd, Mode mode) {
+    FilterBuilder builder;
+    add_swtpm_rules(builder, exec_fd, mode);
+    Filter filter = builder.filter();
+    filter.exec_fd = exec_fd;
+    return filter;
 }
 
 }  // namespace qvm::jail

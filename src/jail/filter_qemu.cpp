@@ -260,12 +260,29 @@ void add_strict_rules(FilterBuilder& filter) {
 constexpr std::uint32_t tmpfile_flag = O_TMPFILE & ~O_DIRECTORY;
 constexpr std::uint32_t changes_of_open = O_CREAT | O_TRUNC | tmpfile_flag;
 
-/// What the host's root and namespaces would let it reach is not there to be called. Where Landlock is, it
-/// says the same of files once more.
-void add_reduced_rules(FilterBuilder& filter, const FilterOptions& options) {
+void allow_only_what_is_there(FilterBuilder& filter) {
     filter.because("files that are there: nothing is made or emptied");
     filter.allow("open", {{.index = 1, .value = 0, .mask = changes_of_open}});
     filter.allow("openat", {{.index = 2, .value = 0, .mask = changes_of_open}});
+    // Whatever becomes of a violation: these are tried by libraries, and at QEMU's own end.
+    filter.because("making, emptying and removing files");
+    for (const char* call : {"unlink", "unlinkat"}) filter.refuse(call, EACCES);
+    for (const std::uint32_t flag :
+         {static_cast<std::uint32_t>(O_CREAT), static_cast<std::uint32_t>(O_TRUNC), tmpfile_flag}) {
+        filter.refuse("open", EACCES, {{.index = 1, .value = flag, .mask = flag}});
+        filter.refuse("openat", EACCES, {{.index = 2, .value = flag, .mask = flag}});
+    }
+}
+
+/// What the host's root and namespaces would let it reach is not there to be called. Where Landlock is, it
+/// says the same of files once more.
+void add_reduced_rules(FilterBuilder& filter, const FilterOptions& options) {
+    if (options.makes_files) {
+        filter.because("files of the one directory it may write to");
+        for (const char* call : {"open", "openat", "unlink", "unlinkat"}) filter.allow(call);
+    } else {
+        allow_only_what_is_there(filter);
+    }
     filter.because("pairs of sockets that are connected for good: none of them can send elsewhere");
     filter.allow("socketpair", {{.index = 0, .value = AF_UNIX},
                                 {.index = 1, .value = SOCK_STREAM, .mask = socket_type_mask}});
@@ -277,15 +294,8 @@ void add_reduced_rules(FilterBuilder& filter, const FilterOptions& options) {
     // Whatever becomes of a violation: these are tried by libraries, and at QEMU's own end.
     filter.because("Unix sockets come as descriptors, and are removed by who made them");
     filter.refuse("socket", EACCES, {{.index = 0, .value = AF_UNIX}});
-    for (const char* call : {"unlink", "unlinkat"}) filter.refuse(call, EACCES);
     if (!options.internet)
         for (const char* call : {"bind", "connect"}) filter.refuse(call, EACCES);
-    filter.because("making and emptying files");
-    for (const std::uint32_t flag :
-         {static_cast<std::uint32_t>(O_CREAT), static_cast<std::uint32_t>(O_TRUNC), tmpfile_flag}) {
-        filter.refuse("open", EACCES, {{.index = 1, .value = flag, .mask = flag}});
-        filter.refuse("openat", EACCES, {{.index = 2, .value = flag, .mask = flag}});
-    }
 }
 
 }  // namespace

@@ -18,6 +18,9 @@ std::vector<PathRule> path_rules(const Spec& spec, int executable) {
     if (!interpreter.empty()) rules.push_back({interpreter, R::read_file | R::execute});
     for (const auto& bind : spec.binds)
         if (bind.writable || reduced) rules.push_back({bind.target, bind.writable ? writable : readable});
+    for (const auto& kept : spec.fds)
+        if (kept.writable_directory)
+            rules.push_back({"/proc/self/fd/" + std::to_string(kept.number), writable});
     for (const auto& path : spec.tmpfs) rules.push_back({path, writable});
     for (const auto device : spec.devices)
         rules.push_back({device_path(device), R::read_file | R::write_file | R::truncate | R::ioctl_device});

@@ -32,8 +32,8 @@ Spec qemu_profile(const Program& program, bool kvm, Filter filter = qemu_filter(
 Spec storage_daemon_profile(const Program& program);
 
 /// The Spec of swtpm(8): QEMU's jail, and the calls that keep the TPM's state in a directory that is bound
-/// writable.
-Spec swtpm_profile(const Program& program);
+/// writable. `mode`: that of the jail, which it does not choose.
+Spec swtpm_profile(const Program& program, Mode mode = Mode::Strict);
 
 /// The Spec of virtiofsd (the one in Rust, with --sandbox=none): it serves a directory that is bound, to a
 /// guest's one user at best, because it has no capabilities. It finds its descriptors by /proc.

@@ -103,8 +103,8 @@ Spec storage_daemon_profile(const Program& program) {
     return helper(program, qemu_filter(descriptor_ceiling()));
 }
 
-Spec swtpm_profile(const Program& program) {
-    return helper(program, swtpm_filter(descriptor_ceiling()));
+Spec swtpm_profile(const Program& program, Mode mode) {
+    return helper(program, swtpm_filter(descriptor_ceiling(), mode));
 }
 
 Spec virtiofsd_profile(const Program& program) {

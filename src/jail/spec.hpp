@@ -41,6 +41,8 @@ struct Copy {
 struct KeptFd {
     int fd = -1;
     int number = -1;
+    /// In a reduced jail: it is a directory, and what is in it may be changed, by /proc/self/fd/NUMBER.
+    bool writable_directory = false;
 };
 
 enum class Device { Null, Zero, Urandom, Kvm };

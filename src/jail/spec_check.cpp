@@ -95,9 +95,9 @@ class Checker {
     }
     void descriptors() const {
         std::set<int> numbers;
-        for (const auto& [fd, number] : spec_.fds) {
-            open_descriptor(fd, fmt::format("what shall be descriptor {}", number));
-            free_number(number, numbers);
+        for (const auto& kept : spec_.fds) {
+            open_descriptor(kept.fd, fmt::format("what shall be descriptor {}", kept.number));
+            free_number(kept.number, numbers);
         }
         if (spec_.mode == Mode::Reduced)
             for (const auto& copy : spec_.copies) free_number(copy.number, numbers);

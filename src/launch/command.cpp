@@ -71,7 +71,7 @@ constexpr ProfileName profiles[] = {
     {"passt", jail::passt_profile},
     {"qemu", [](const jail::Program& program) { return jail::qemu_profile(program, false); }},
     {"qemu-storage-daemon", jail::storage_daemon_profile},
-    {"swtpm", jail::swtpm_profile},
+    {"swtpm", [](const jail::Program& program) { return jail::swtpm_profile(program); }},
     {"virtiofsd", jail::virtiofsd_profile}};
 
 jail::Spec profile_of(const CommandWords& words, const jail::Program& program) {

@@ -304,7 +304,7 @@ std::string Compiler::host_step(const Resource& resource, const HostUse& use) {
     else if (kind == "seed")
         step.action = write_seed(*host);
     else if (kind == "process") {
-        StartProcess process{string_property(*host, "profile"), {}};
+        StartProcess process{string_property(*host, "profile"), {}, path};
         if (const auto* command = host->properties.table()->find("command");
             command != nullptr && command->array())
             for (const auto& word : *command->array())

@@ -14,10 +14,8 @@
 #include <fmt/format.h>
 
 #include "base/file.hpp"
-#include "jail/profile.hpp"
-#include "jail/reduced.hpp"
 #include "launch/contain.hpp"
-#include "launch/find_program.hpp"
+#include "launch/helper.hpp"
 #include "launch/last_words.hpp"
 #include "launch/new_image.hpp"
 #include "launch/overloaded.hpp"
@@ -27,9 +25,6 @@
 
 namespace qvm::launch {
 namespace {
-
-/// What a helper knows its end of the socket pair by.
-constexpr int helper_number = 3;
 
 int flags_for(config::Access access) {
     switch (access) {
@@ -168,26 +163,9 @@ Fd HostResources::open(const OpenFile& wanted) {
 }
 
 Fd HostResources::start_process(const std::string& name, const StartProcess& process) {
-    if (process.argv.empty()) throw Error(ExitCode::Usage, fmt::format("{} has no command", name));
-    const auto binary = find_program(process.argv.front(), process.profile);
-    const auto uid = ids_ ? ids_->uid : ::geteuid();
-    if (reduced_ && !jail::may_make_namespaces(uid))
-        throw Error(
-            ExitCode::HostCannot,
-            fmt::format("{}: passt builds its sandbox of user namespaces, and this host lets uid {} make "
-                        "none: it would end at once",
-                        name, uid),
-            "a tap interface needs none: [host.X] with kind = \"tap\", and a netdev with its descriptor; "
-            "or have them allowed: sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone, "
-            "kernel.apparmor_restrict_unprivileged_userns");
     SocketPair pair(SOCK_STREAM);
-    jail::Spec spec = jail::passt_profile({.binary = binary, .loader = {}, .library_path = {}, .data = {}});
-    if (reduced_) jail::reduce(spec);
-    spec.name = name;
-    for (std::size_t i = 1; i < process.argv.size(); ++i)
-        spec.argv.push_back(process.argv[i] == "{fd}" ? std::to_string(helper_number) : process.argv[i]);
-    spec.fds = {{pair.second.get(), helper_number}};
-    set_ids(spec, ids_);
+    Helper helper = prepare_helper(name, process, pair.second.get(), state_, ids_, reduced_);
+    jail::Spec& spec = helper.spec;
     const Fd log = state_.open_file(name + ".log", O_RDWR | O_CREAT | O_TRUNC | O_APPEND);
     spec.stub.log = log.get();
     const auto announce = [&](const PidFd& stub) {

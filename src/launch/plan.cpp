@@ -60,6 +60,7 @@ Json describe(const HostStep& step) {
                               json["name"] = step.name;
                               json["profile"] = process.profile;
                               json["command"] = process.argv;
+                              if (!process.path.empty()) json["path"] = process.path.string();
                           },
                           [&](const ReadSecret& secret) {
                               json["do"] = "read-secret";

@@ -65,8 +65,10 @@ struct OpenTap {
 /// Starts a helper process on one end of a socket pair; later steps get the other end. "{fd}" in argv is the
 /// number of its end.
 struct StartProcess {
-    std::string profile;  ///< "passt"
+    std::string profile;  ///< "passt", "swtpm"
     std::vector<std::string> argv;
+    /// Where a swtpm keeps the TPM's state, {path} in argv; empty: in the VM's state directory.
+    std::filesystem::path path = {};
 };
 
 /// Makes the disk that cloud-init reads, in memory.

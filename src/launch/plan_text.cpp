@@ -58,7 +58,10 @@ std::string what_of(const HostStep& step) {
                    },
                    [](const ConnectSocket& socket) { return "connect to " + socket.path.string(); },
                    [](const OpenTap& tap) { return "tap " + tap.ifname; },
-                   [](const StartProcess& process) { return joined(process.argv, " "); },
+                   [](const StartProcess& process) {
+                       const auto place = process.path.empty() ? std::string() : " in " + process.path.string();
+                       return joined(process.argv, " ") + place;
+                   },
                    [](const ReadSecret& secret) { return "secret of " + source_of(secret); },
                    [](const WriteSeed& seed) {
                        return fmt::format("seed of cloud-init{}",

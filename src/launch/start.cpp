@@ -66,6 +66,19 @@ StartError refusal(const StepError& error, const VmState& state) {
                       words.empty() ? "QEMU was ended; nothing is left behind" : quoted_words(words, "QEMU"));
 }
 
+/// An error names the place that asks for it.
+void make(const Step& step, HostResources& host) {
+    try {
+        host.make(std::get<HostStep>(step.action));
+    } catch (const Error& error) {
+        if (!step.origin.known()) throw;
+        auto advice = error.advice();
+        if (!advice.empty()) advice += '\n';
+        advice += fmt::format("{} asks for it, at {}", step.resource.to_string(), step.origin.to_string());
+        throw Error(error.exit_code(), error.what(), advice);
+    }
+}
+
 jail::Stub stub_for(const VmState& state, const Fd& vm_lock, std::vector<Fd>& keep) {
     std::error_code ignored;
     const auto directory = state.directory();
@@ -99,7 +112,7 @@ qmp::net::awaitable<Started> start(qmp::net::io_context& context, StartOrder ord
     vm.host = std::make_unique<HostResources>(state, vm.cgroup.get(), order.host_ids,
                                               mode_of(order.vm.jail_mode.value));
     for (const auto& step : order.plan.steps)
-        if (const auto* host = std::get_if<HostStep>(&step.action)) vm.host->make(*host);
+        if (std::holds_alternative<HostStep>(step.action)) make(step, *vm.host);
 
     // Connected before QEMU exists, so nobody else can be its monitor's first client; and QEMU's end, at any
     // moment, is the end of this connection, because only QEMU holds the listening side from here on.

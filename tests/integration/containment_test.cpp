@@ -268,7 +268,8 @@ std::pair<int, std::string> run_without_jail(uid_t uid, const Outside* outside,
         ::dup2(output.get(), STDOUT_FILENO);
         ::dup2(output.get(), STDERR_FILENO);
         if (outside != nullptr)
-            for (const auto& [fd, number] : outside->fds()) ::dup2(::fcntl(fd, F_DUPFD_CLOEXEC, 64), number);
+            for (const auto& kept : outside->fds())
+                ::dup2(::fcntl(kept.fd, F_DUPFD_CLOEXEC, 64), kept.number);
         const bool changed =
             ::geteuid() == uid || (::setgroups(0, nullptr) == 0 && ::setresgid(uid, uid, uid) == 0 &&
                                    ::setresuid(uid, uid, uid) == 0);

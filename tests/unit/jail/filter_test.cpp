@@ -353,6 +353,23 @@ TEST_CASE("swtpm may do what QEMU may, and keep files") {
     CHECK(says(SYS_execveat, {exec_fd, 0, 0, 0, AT_EMPTY_PATH}) == allowed);
 }
 
+TEST_CASE("in a reduced jail swtpm may keep files all the same") {
+    const auto filter = swtpm_filter(exec_fd, Mode::Reduced);
+    const auto says = [&](long call, std::array<std::uint64_t, 6> arguments = {}) {
+        return answer_of(filter, call, arguments);
+    };
+    CHECK_FALSE(filter.own_pid.empty());
+    for (const std::uint64_t flags : {O_RDWR, O_CREAT | O_TRUNC | O_WRONLY}) {
+        CHECK(says(SYS_openat, {0, 0, flags}) == allowed);
+        CHECK(says(SYS_open, {0, flags}) == allowed);
+    }
+    for (const long call : {SYS_unlink, SYS_rename, SYS_fchmod, SYS_recvmsg}) CHECK(says(call) == allowed);
+    for (const long call : {SYS_connect, SYS_bind}) CHECK(says(call) == errno_of(EACCES));
+    CHECK(says(SYS_socket, {AF_UNIX, SOCK_STREAM}) == errno_of(EACCES));
+    for (const long call : {SYS_chmod, SYS_chown, SYS_link, SYS_symlink, SYS_mknod, SYS_kill, SYS_execve})
+        CHECK(says(call) == errno_of(EPERM));
+}
+
 TEST_CASE("virtiofsd may change the files it serves, and nothing else") {
     const auto says = [](long call, std::array<std::uint64_t, 6> arguments = {}) {
         return answer_of(virtiofsd_filter(exec_fd), call, arguments);

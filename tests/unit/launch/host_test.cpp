@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "launch/host.hpp"
 
+#include <algorithm>
 #include <fcntl.h>
+#include <fstream>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -9,6 +11,7 @@
 #include "config/document.hpp"
 #include "config/host_uses.hpp"
 #include "config/lower.hpp"
+#include "launch/helper.hpp"
 #include "launch/image_header.hpp"
 #include "qmp/transport.hpp"
 #include "support/catch.hpp"
@@ -152,6 +155,35 @@ TEST_CASE("a helper that is not installed is named") {
     CHECK_THROWS_WITH(host.make({"net", StartProcess{"passt", {"passt-not-here", "--fd", "{fd}"}}}),
                       ContainsSubstring("passt-not-here"));
     CHECK(host.helpers().empty());
+}
+
+TEST_CASE("a directory with anything but a TPM's state is not given to one") {
+    const Place place;
+    const auto& state = place.state;
+    const auto directory = place.root.path() / "keys/of the guest";
+    const StartProcess process{"swtpm", {"/bin/true", "dir={path}", "clientfd={fd},dir={path}"}, directory};
+    const auto helper = prepare_helper("host.tpm", process, 0, state, std::nullopt, false);
+    CHECK(helper.spec.argv == std::vector<std::string>{"/bin/true", "dir=/state", "clientfd=3,dir=/state"});
+    struct stat status {};
+    REQUIRE(::stat(directory.c_str(), &status) == 0);
+    CHECK((status.st_mode & 07777U) == 0700);
+    const auto reduced = prepare_helper("host.tpm", process, 0, state, std::nullopt, true);
+    CHECK(reduced.spec.argv[1] == "dir=/proc/self/fd/4");
+    CHECK(std::ranges::any_of(reduced.spec.fds, [&](const auto& kept) {
+        return kept.writable_directory && kept.fd == reduced.directory.get();
+    }));
+    std::ofstream(directory / "tpm2-00.permall") << "state";
+    CHECK_NOTHROW(prepare_helper("host.tpm", process, 0, state, std::nullopt, false));
+    fs::create_symlink("/etc/shadow", directory / "tpm-00.permall");
+    CHECK_THROWS_WITH(prepare_helper("host.tpm", process, 0, state, std::nullopt, false),
+                      ContainsSubstring("'tpm-00.permall' in it"));
+    fs::remove(directory / "tpm-00.permall");
+    std::ofstream(directory / "letters") << "secret";
+    CHECK_THROWS_WITH(prepare_helper("host.tpm", process, 0, state, std::nullopt, false),
+                      ContainsSubstring("'letters' in it"));
+    CHECK_THROWS_WITH(prepare_helper("host.tpm", {"swtpm", {"/bin/true"}, directory / "letters"}, 0, state,
+                                     std::nullopt, false),
+                      ContainsSubstring("Not a directory"));
 }
 
 TEST_CASE("a good image has no findings") {
