@@ -15,7 +15,7 @@
 #include "jail/landlock.hpp"
 #include "jail/reduced.hpp"
 #include "jail/verdict.hpp"
-#include "launch/helper.hpp"
+#include "launch/helper_jail.hpp"
 
 namespace qvm::cli {
 namespace {

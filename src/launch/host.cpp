@@ -15,7 +15,7 @@
 
 #include "base/file.hpp"
 #include "launch/contain.hpp"
-#include "launch/helper.hpp"
+#include "launch/helper_jail.hpp"
 #include "launch/last_words.hpp"
 #include "launch/new_image.hpp"
 #include "launch/overloaded.hpp"

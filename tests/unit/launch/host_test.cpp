@@ -11,7 +11,7 @@
 #include "config/document.hpp"
 #include "config/host_uses.hpp"
 #include "config/lower.hpp"
-#include "launch/helper.hpp"
+#include "launch/helper_jail.hpp"
 #include "launch/image_header.hpp"
 #include "qmp/transport.hpp"
 #include "support/catch.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "launch/helper.hpp"
+#include "launch/helper_jail.hpp"
 
 #include <algorithm>
 #include <cerrno>
