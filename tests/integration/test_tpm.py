@@ -11,6 +11,7 @@ import unittest
 
 import harness
 from test_apply import Apply
+from test_hosts import NO_NAMESPACES
 from test_profiles import NV_DEFINE, NV_READ, NV_WRITE, OWNER_SESSION
 
 VERSION = "cat /sys/class/tpm/tpm0/tpm_version_major"
@@ -188,6 +189,14 @@ class Tpm(Apply):
             self.leave()
             self.world.run("kill", "guest")
             self.world.run("rm", "--yes", "guest")
+
+    def test_without_namespaces(self):
+        """Where a strict jail cannot be, it needs nothing but its directory."""
+        if not harness.as_user():
+            self.skipTest("root needs no permission for namespaces")
+        self.world.prefix += NO_NAMESPACES
+        self.boot('jail.mode = "reduced"\ntpm = true\n')
+        self.remember()
 
     def test_uefi(self):
         """OVMF measures into it."""
