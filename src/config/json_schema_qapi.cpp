@@ -95,14 +95,18 @@ class Maker {
         }
         Keys keys;
         if (name == "blockdev") {
-            // Inside of others a node has a name, and not the two keys that are qvm's.
+            // Inside of others a node has a name, and not the keys that are qvm's.
             names_[command->arguments] = "node";
             Json inner = Json::object({{"allOf", Json::array({Definitions::ref(name)})}});
-            inner["properties"] = Json::object({{"grow-to", nothing()}, {"copy-of", nothing()}});
+            for (const char* key : {"grow-to", "create", "ephemeral", "copy-of"})
+                inner["properties"][key] = nothing();
             definitions_.set("node", std::move(inner));
             Place size;
             size.integer = true;
             keys.emplace_back("grow-to", size.to_json());
+            size.boolean = true;
+            keys.emplace_back("create", size.to_json());
+            keys.emplace_back("ephemeral", Place{.boolean = true}.to_json());
             keys.emplace_back("copy-of", Json::object({{"type", "string"}, {"minLength", 1}}));
         }
         const auto ways = define(name, *object, keys, name == "blockdev" ? "" : root.id);
