@@ -172,7 +172,8 @@ class NewImages(harness.TestCase):
         self.world.run("check", "--no-host", file)
         qemu = shutil.which("qemu-system-x86_64")
         file = self.write('disk.root = { file = "root.qcow2", size = "1M" }', f'qemu.binary = "{qemu}"')
-        without = self.world.run("up", file, status=2, env={"PATH": "/nowhere"})
+        without = self.world.run("up", file, status=2,
+                                 program=["/usr/bin/env", "PATH=/nowhere", self.world.qvm])
         self.assertIn("apt install qemu-utils", without.stderr)
 
 
