@@ -188,6 +188,11 @@ class HostChecker {
     std::string how_to_make(const fs::path& path, const Resource& resource) const {
         const NewImage image = new_image(vm_, resource);
         std::string command = "`qemu-img create -f " + image.format;
+        // Never one that makes it without the encryption.
+        if (image.key)
+            command += fmt::format(" --object secret,id=key,file={} -o {}",
+                                   image.key->path.empty() ? "KEY" : shell_word(image.key->path),
+                                   encryption_options(image));
         if (!image.backing.empty())
             command += fmt::format(" -F {} -b {}", image.backing_format, shell_word(image.backing));
         command += ' ' + shell_word(path);

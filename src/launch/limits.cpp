@@ -53,15 +53,29 @@ std::optional<dev_t> whole_disk(dev_t device) {
     return makedev(first, second);
 }
 
+/// That a file is on, or, for an image that is yet to be made, will be on; nothing where no disk is read or
+/// written.
+std::optional<dev_t> device_of(const OpenFile& file) {
+    struct stat status {};
+    if (::stat(file.path.c_str(), &status) == 0) {
+        if (S_ISBLK(status.st_mode)) return status.st_rdev;
+        return S_ISREG(status.st_mode) ? std::optional(status.st_dev) : std::nullopt;
+    }
+    if (!file.create) return std::nullopt;
+    for (auto directory = file.path.parent_path(); directory.has_relative_path();
+         directory = directory.parent_path())
+        if (::stat(directory.c_str(), &status) == 0) return status.st_dev;
+    return std::nullopt;
+}
+
 std::vector<dev_t> disks_of(const Plan& plan) {
     std::vector<dev_t> disks;
     for (const auto& step : plan.steps) {
         const auto* host = std::get_if<HostStep>(&step.action);
         const auto* file = host != nullptr ? std::get_if<OpenFile>(&host->action) : nullptr;
-        struct stat status {};
-        if (file == nullptr || ::stat(file->path.c_str(), &status) != 0) continue;
-        if (!S_ISREG(status.st_mode) && !S_ISBLK(status.st_mode)) continue;
-        const auto disk = whole_disk(S_ISBLK(status.st_mode) ? status.st_rdev : status.st_dev);
+        const auto device = file == nullptr ? std::nullopt : device_of(*file);
+        if (!device) continue;
+        const auto disk = whole_disk(*device);
         if (disk && std::ranges::count(disks, *disk) == 0) disks.push_back(*disk);
     }
     return disks;

@@ -168,8 +168,7 @@ void fill(const Draft& draft, const NewImage& image, const fs::path& path) {
     if (image.key) {
         key = read_secret(*image.key);
         words.insert(words.end(), {"--object", fmt::format("secret,id=key,file=/dev/fd/{}", key_number), "-o",
-                                   image.format == "luks" ? "key-secret=key"
-                                                          : "encrypt.format=luks,encrypt.key-secret=key"});
+                                   encryption_options(image)});
     }
     words.push_back(draft.draft().string());
     words.push_back(std::to_string(size));
@@ -177,6 +176,10 @@ void fill(const Draft& draft, const NewImage& image, const fs::path& path) {
 }
 
 }  // namespace
+
+std::string encryption_options(const NewImage& image) {
+    return image.format == "luks" ? "key-secret=key" : "encrypt.format=luks,encrypt.key-secret=key";
+}
 
 NewImage new_image(const config::Vm& vm, const Resource& node) {
     const Table& table = *node.properties.table();

@@ -13,6 +13,9 @@ namespace qvm::launch {
 /// Of a block node with Resource::create. Pure.
 NewImage new_image(const config::Vm& vm, const config::Resource& node);
 
+/// What qemu-img is told with -o of an encrypted image, whose key is the secret "key".
+std::string encryption_options(const NewImage& image);
+
 /// An image that a start would make.
 struct MissingImage {
     std::filesystem::path path;

@@ -119,6 +119,10 @@ class NewImages(harness.TestCase):
         held = {path.name: text.encode() in path.read_bytes() for path in directory.iterdir() if path.suffix != ".toml"}
         self.assertEqual(held, {"plain.raw": True, "grown.qcow2": True, "vault.qcow2": False, "block.raw": False,
                                 "key": False})
+        # The advice never makes an image that lacks the encryption.
+        (directory / "vault.qcow2").rename(directory / "away")
+        self.assertIn("--object secret,id=key,file=", self.world.run("check", file, status=2).stderr)
+        (directory / "away").rename(directory / "vault.qcow2")
         self.world.run("check", "--set", "disk.plain.size=8M", file)
         self.assertIn("is never shrunk", self.world.run("check", "--set", "disk.plain.size=1M", file, status=2).stderr)
 

@@ -74,6 +74,15 @@ TEST_CASE("each disk that holds files of the plan is limited once") {
         return;
     }
     CHECK(limits.io_devices.size() == 1);
+    // The disk of an image that is made later is known, too; that of a file that will not be there is not.
+    Plan none, made;
+    none.steps.push_back(opens(directory.path() / "gone"));
+    made.steps.push_back({HostStep{"x", OpenFile{.path = directory.path() / "disks/new.raw",
+                                                 .create = NewImage{.format = "raw", .size = 512}}},
+                          {},
+                          {}});
+    CHECK(group_limits(vm, none).io_devices.empty());
+    CHECK(group_limits(vm, made).io_devices.size() == 1);
     vm.limits.io_read.reset();
     CHECK(group_limits(vm, plan).io_devices.empty());
 }
