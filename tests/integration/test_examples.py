@@ -3,7 +3,7 @@
 import harness
 
 FIRMWARE = {"hello": "kernel firmware=bios", "disk": "disk disk firmware=bios", "raw": "disk disk firmware=bios",
-            "uefi": "disk disk firmware=uefi"}
+            "uefi": "disk disk firmware=uefi", "cloud": "disk disk firmware=bios"}
 
 
 class Examples(harness.TestCase):
