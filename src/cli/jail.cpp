@@ -36,7 +36,7 @@ ExitCode jail(const launch::CommandWords& words) {
         if (error.exit_code() == ExitCode::HostCannot && words.command.size() <= 2)
             if (const auto verb = nearest(words.command.front(), verbs))
                 std::fprintf(stderr, "      = or did you mean `qvm jail %s`?\n", verb->c_str());
-        return jail_failed;
+        return command_failed;
     }
 }
 

@@ -27,12 +27,11 @@ std::variant<qvm::cli::Action, int> parse(int argc, char** argv) {
     app.get_formatter()->column_width(34);
     qvm::cli::Action action;
     using namespace qvm::cli;
-    for (const auto add : {add_up,     add_apply,   add_check,  add_plan,    add_diff,
-                           add_show,   add_explain, add_new,    add_schema,  add_import,
-                           add_fmt,    add_ls,      add_status, add_console, add_log,
-                           add_attach, add_qmp,     add_events, add_adopt,   add_pause_resume_reset,
-                           add_stop,   add_restart, add_kill,   add_rm,      add_jail,
-                           add_version})
+    for (const auto add :
+         {add_up,   add_apply,   add_check,  add_plan, add_diff,   add_show,   add_explain,
+          add_new,  add_schema,  add_import, add_fmt,  add_ls,     add_status, add_console,
+          add_ssh,  add_log,     add_attach, add_qmp,  add_events, add_adopt,  add_pause_resume_reset,
+          add_stop, add_restart, add_kill,   add_rm,   add_jail,   add_version})
         add(app, action);
     try {
         app.parse(argc, argv);
@@ -42,7 +41,8 @@ std::variant<qvm::cli::Action, int> parse(int argc, char** argv) {
         print_usage_error(app, error);
         const auto* jail = app.get_subcommand("jail");
         const bool for_a_command = jail->parsed() && jail->get_subcommands().empty();
-        return static_cast<int>(for_a_command ? jail_failed : ExitCode::Usage);
+        const bool for_ssh = app.get_subcommand("ssh")->parsed();
+        return static_cast<int>(for_a_command || for_ssh ? command_failed : ExitCode::Usage);
     }
     return action;
 }

@@ -14,14 +14,15 @@ namespace qvm::cli {
 /// What the parsed command line asks for; run after parsing, so that its exceptions meet main()'s.
 using Action = std::function<ExitCode()>;
 
-/// The exit status of `qvm jail -- CMD` for failures of ours: all others are CMD's own.
-inline constexpr auto jail_failed = static_cast<ExitCode>(125);
+/// The exit status of `qvm jail -- CMD` and `qvm ssh` for failures of ours: all others are CMD's own.
+inline constexpr auto command_failed = static_cast<ExitCode>(125);
 
 void add_check(CLI::App& app, Action& action);
 void add_plan(CLI::App& app, Action& action);
 void add_show(CLI::App& app, Action& action);
-/// A file from a command line of QEMU.
+/// A file from a template.
 void add_new(CLI::App& app, Action& action);
+/// A file from a command line of QEMU.
 void add_import(CLI::App& app, Action& action);
 void add_fmt(CLI::App& app, Action& action);
 /// What a key, or a word of QEMU's, means.
@@ -35,6 +36,8 @@ void add_apply(CLI::App& app, Action& action);
 void add_ls(CLI::App& app, Action& action);
 void add_status(CLI::App& app, Action& action);
 void add_console(CLI::App& app, Action& action);
+/// The user's own ssh(1), at the port that leads to the guest's.
+void add_ssh(CLI::App& app, Action& action);
 /// The shell.
 void add_attach(CLI::App& app, Action& action);
 void add_qmp(CLI::App& app, Action& action);

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "launch/ssh_way.hpp"
+
+#include <charconv>
+
+#include "config/document.hpp"
+#include "config/lower.hpp"
+#include "config/rules_buses.hpp"
+
+namespace qvm::launch {
+namespace {
+
+constexpr unsigned ssh_port = 22;
+
+struct Ports {
+    unsigned first = 0, last = 0;
+};
+
+/// "8000" or "8000-8010".
+std::optional<Ports> ports_of(std::string_view text) {
+    Ports ports;
+    const auto number = [](std::string_view digits, unsigned& into) {
+        const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), into);
+        return error == std::errc() && end == digits.data() + digits.size();
+    };
+    const auto dash = text.find('-');
+    if (!number(text.substr(0, dash), ports.first)) return std::nullopt;
+    ports.last = ports.first;
+    if (dash != std::string_view::npos && !number(text.substr(dash + 1), ports.last)) return std::nullopt;
+    return ports;
+}
+
+/// What passt(1) takes after -t: ADDRESS/PORT[-PORT]:PORT[-PORT].
+std::optional<SshWay> way_of(std::string_view forward) {
+    const auto slash = forward.find('/');
+    const auto colon = forward.rfind(':');
+    if (slash == std::string_view::npos || colon == std::string_view::npos || colon < slash)
+        return std::nullopt;
+    const auto outside = ports_of(forward.substr(slash + 1, colon - slash - 1));
+    const auto inside = ports_of(forward.substr(colon + 1));
+    if (!outside || !inside || ssh_port < inside->first || ssh_port > inside->last) return std::nullopt;
+    std::string address(forward.substr(0, slash));
+    if (address.empty() || address == "0.0.0.0") address = "127.0.0.1";
+    if (address == "::") address = "::1";
+    return SshWay{std::move(address), outside->first + (ssh_port - inside->first), {}};
+}
+
+std::optional<SshWay> forward_to_ssh(const config::Resource& host) {
+    const config::Value* command = host.properties.table()->find("command");
+    if (command == nullptr || command->array() == nullptr) return std::nullopt;
+    const auto& words = *command->array();
+    for (std::size_t i = 0; i + 1 < words.size(); ++i)
+        if (words[i].string() != nullptr && *words[i].string() == "-t" && words[i + 1].string() != nullptr)
+            if (auto way = way_of(*words[i + 1].string())) return way;
+    return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<SshWay> ssh_way(const Compiled& compiled) {
+    Diagnostics ignored;
+    const auto document = config::load({{"<what runs>", "/what-runs.toml", compiled.text()}}, {}, ignored);
+    const config::Vm vm = config::lower(document, ignored);
+    std::optional<SshWay> way;
+    std::string user;
+    for (const auto& resource : vm.resources) {
+        if (resource.id.kind != config::Kind::Host) continue;
+        if (!way && resource.driver() == "process") way = forward_to_ssh(resource);
+        const std::string* said = config::text_at(resource, "user");
+        if (said != nullptr) user = *said;
+    }
+    if (way) way->user = user;
+    return way;
+}
+
+}  // namespace qvm::launch
