@@ -19,7 +19,7 @@ class Templates(harness.TestCase):
         listed = self.new().stdout.splitlines()
         self.assertEqual([line.split()[0] for line in listed], TEMPLATES)
         for line in listed:
-            self.assertTrue(line.endswith("."), line)
+            self.assertTrue(line.endswith(".") and len(line) <= 80, line)
         for name in TEMPLATES:
             self.new(name, "-o", f"{name}.toml")
             text = (self.mine / f"{name}.toml").read_text()
