@@ -99,7 +99,7 @@ class Tpm(Apply):
         self.assertTrue((self.own_state() / "tpm2-00.permall").exists())
         self.leave()
         self.world.run("kill", "guest")
-        self.assertIn("\n  tpm\n", self.world.run("rm", "--yes", "guest").stdout)
+        self.assertIn("\n  tpm/tpm2-00.permall\n", self.world.run("rm", "--yes", "guest").stdout)
         self.assertFalse(self.own_state().exists())
         self.world.directory("keys")
         self.boot('tpm.state = "../keys/of the guest"\n')
