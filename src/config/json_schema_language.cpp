@@ -163,16 +163,17 @@ class Language {
             KeyRule alone = *short_key;
             alone.takes = rule.short_takes | (short_key->takes & as_path);
             schema = of_value(rule, alone, fmt::format("{}.{}", name, rule.short_key));
-            if (!schema["type"].is_array()) schema["type"] = Json::array({schema["type"]});
         }
-        Json& types = schema["type"];
-        types.insert(types.begin(), "object");
+        Json types = Json::array({"object"});
+        const Json said = schema["type"];
+        if (!said.is_array()) types.push_back(said);
+        if (said.is_array()) types.insert(types.end(), said.begin(), said.end());
         if (rule.switchable) types.push_back("boolean");
         if (rule.switchable && rule.short_takes == 0) {
             types.push_back("string");
             schema["pattern"] = pattern();
         }
-        if (types.size() == 1) types = types[0];
+        schema["type"] = types.size() == 1 ? types[0] : types;
         Json properties = keys(rule, rule.keys, name);
         if (name == "vars") return of_variables();
         if (!rule.open) {
