@@ -90,13 +90,8 @@ ExitCode make(const Arguments& arguments) {
         fmt::print("{}", text);
         return ExitCode::Ok;
     }
-    if (arguments.force && fs::exists(arguments.out))
-        replace_file(arguments.out, text);
-    else
-        make_file(arguments.out, text);
-    const auto word = arguments.out == "vm.toml"
-                          ? std::string()
-                          : ' ' + (is_file_reference(arguments.out) ? arguments.out : "./" + arguments.out);
+    write_file(arguments.out, text, arguments.force);
+    const auto word = arguments.out == "vm.toml" ? "" : ' ' + as_file_reference(arguments.out);
     fmt::print(
         "{}: made from the template {}\n"
         "  edit it, then `qvm check{}` tells what is wrong or missing, and `qvm up{}` starts the VM\n",

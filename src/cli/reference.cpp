@@ -68,6 +68,10 @@ bool is_file_reference(const std::string& word) {
     return word.find('/') != std::string::npos || word.ends_with(".toml") || word.ends_with(".plan");
 }
 
+std::string as_file_reference(const std::string& file) {
+    return is_file_reference(file) ? file : "./" + file;
+}
+
 config::Library library() {
     config::Library library;
     for (const auto& directory : configuration_directories())

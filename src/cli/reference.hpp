@@ -16,6 +16,9 @@ namespace qvm::cli {
 /// A word with a '/' or ending in ".toml" or ".plan" (launch/saved_plan.hpp) is a file, any other a name.
 bool is_file_reference(const std::string& word);
 
+/// A file as such a word: "./notes" for "notes".
+std::string as_file_reference(const std::string& file);
+
 struct NamedFiles {
     std::vector<std::string> files;
     std::vector<std::string> overrides;  ///< --set and --unset of the last start

@@ -31,18 +31,13 @@ launch::Probe probe_of(const Arguments& arguments) {
     return launch::Probe(front.vm.qemu, front.vm.jail_mode.value);
 }
 
-/// As one says it on a command line.
-std::string as_path(const std::string& file) {
-    return is_file_reference(file) ? file : "./" + file;
-}
-
 ExitCode schema(const Arguments& arguments) {
     auto probe = probe_of(arguments);
     const auto& qemu = probe.everything();
     if (!arguments.save.empty()) {
         write_file(arguments.save, launch::saved_qemu_text(qemu), arguments.force);
         fmt::print("{} is saved: `qvm check --schema {}` needs no QEMU\n", qemu.to_string(),
-                   as_path(arguments.save));
+                   as_file_reference(arguments.save));
         return ExitCode::Ok;
     }
     const auto text = config::json_schema(qemu).dump(1, ' ', false, Json::error_handler_t::replace) + '\n';
@@ -52,7 +47,7 @@ ExitCode schema(const Arguments& arguments) {
     }
     write_file(arguments.out, text, arguments.force);
     fmt::print("for {}: a file takes it with the line `#:schema {}` at its top\n", qemu.to_string(),
-               as_path(arguments.out));
+               as_file_reference(arguments.out));
     return ExitCode::Ok;
 }
 

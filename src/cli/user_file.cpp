@@ -16,15 +16,9 @@
 #include "base/file.hpp"
 
 namespace qvm::cli {
+namespace {
 
-namespace fs = std::filesystem;
-
-std::string read_standard_input() {
-    std::string text{std::istreambuf_iterator<char>(std::cin), {}};
-    if (std::cin.bad()) throw_errno("read standard input");
-    return text;
-}
-
+/// Throws Error (Usage) if there is something already.
 void make_file(const std::string& path, std::string_view bytes) {
     const auto close = [](std::FILE* file) { std::fclose(file); };
     const std::unique_ptr<std::FILE, decltype(close)> file(std::fopen(path.c_str(), "wxe"), close);
@@ -37,6 +31,16 @@ void make_file(const std::string& path, std::string_view bytes) {
         ::unlink(path.c_str());
         throw SystemError(fmt::format("write '{}'", path), error);
     }
+}
+
+}  // namespace
+
+namespace fs = std::filesystem;
+
+std::string read_standard_input() {
+    std::string text{std::istreambuf_iterator<char>(std::cin), {}};
+    if (std::cin.bad()) throw_errno("read standard input");
+    return text;
 }
 
 void write_file(const std::string& path, std::string_view bytes, bool force) {

@@ -9,9 +9,6 @@ namespace qvm::cli {
 /// All that can be read from standard input. Throws SystemError.
 std::string read_standard_input();
 
-/// Makes `path`; throws Error (Usage) if there is something already.
-void make_file(const std::string& path, std::string_view bytes);
-
 /// Makes `path`; one that is there already is replaced only with `force`. Throws SystemError and Error
 /// (Usage).
 void write_file(const std::string& path, std::string_view bytes, bool force);
