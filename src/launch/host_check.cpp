@@ -12,6 +12,7 @@
 #include "base/text.hpp"
 #include "config/check_duplicates.hpp"
 #include "config/rules_buses.hpp"
+#include "launch/block_nodes.hpp"
 #include "launch/find_program.hpp"
 #include "launch/host.hpp"
 #include "launch/image_advice.hpp"
@@ -111,7 +112,7 @@ class HostChecker {
     /// The file of a node that is missing, and will be made.
     const Value* file_to_be_made(const Resource& resource) const {
         if (!resource.copy_of && !resource.create) return nullptr;
-        const Value* name = filename_of(*resource.properties.table());
+        const Value* name = filename_of(vm_, *resource.properties.table());
         struct stat status {};
         if (name == nullptr || resource.ephemeral) return name;
         return ::lstat(name->string()->c_str(), &status) != 0 && errno == ENOENT ? name : nullptr;
@@ -147,12 +148,8 @@ class HostChecker {
     /// What the base has beyond would be cut off.
     void smaller_than_base(const Resource& resource) {
         const NewImage image = new_image(vm_, resource);
-        const auto header =
-            image.size == 0 || image.backing.empty() ? std::nullopt : read_image_header(image.backing);
-        if (!header) return;
-        const auto bytes = image.backing_format == "qcow2" ? header->disk_size
-                           : image.backing_format == "raw" ? header->file_size
-                                                           : 0;
+        if (image.size == 0 || image.backing.empty()) return;
+        const auto bytes = read_disk_size(image.backing, image.backing_format).value_or(0);
         if (bytes <= image.size) return;
         report(DiagnosticKind::BadSize, resource.create->origin,
                fmt::format("the disk cannot be smaller than '{}' below it, which has {}",
@@ -350,43 +347,6 @@ class HostChecker {
              path->origin, host.made_by);
     }
 
-    /// A node by its name, be it inside another; null if there is none.
-    const Value* find_node(const std::string& name) const {
-        if (const Resource* whole = vm_.find(config::ResourceId{Kind::Blockdev, name}))
-            return &whole->properties;
-        for (const Resource& resource : vm_.resources)
-            if (resource.id.kind == Kind::Blockdev)
-                if (const Value* inner = find_inner(resource.properties, name)) return inner;
-        return nullptr;
-    }
-
-    static const Value* find_inner(const Value& value, const std::string& name) {
-        if (const config::Array* array = value.array())
-            for (const Value& item : *array)
-                if (const Value* found = find_inner(item, name)) return found;
-        const Table* table = value.table();
-        if (table == nullptr) return nullptr;
-        const Value* own = table->find("node-name");
-        if (own != nullptr && own->string() != nullptr && *own->string() == name) return &value;
-        for (const auto& entry : table->entries())
-            if (const Value* found = find_inner(entry.value, name)) return found;
-        return nullptr;
-    }
-
-    /// The table of a child, which is written in its place or named; null if there is none.
-    const Table* child_of(const Value* child) const {
-        if (child != nullptr && child->string() != nullptr) child = find_node(*child->string());
-        return child == nullptr ? nullptr : child->table();
-    }
-
-    /// The value of the file a node is on; null if that is no plain file.
-    const Value* filename_of(const Table& node) const {
-        const Table* protocol = child_of(node.find("file"));
-        const Value* name = protocol == nullptr ? nullptr : protocol->find("filename");
-        return name != nullptr && name->string() != nullptr && name->string()->starts_with('/') ? name
-                                                                                                : nullptr;
-    }
-
     /// A node, and the nodes inside it.
     void node(const Value& value, const Resource& resource, const NodePlace& place) {
         if (const config::Array* array = value.array())
@@ -397,7 +357,7 @@ class HostChecker {
         for (const auto& entry : table->entries()) node(entry.value, resource, below(place, entry.key));
         const Value* driver = table->find("driver");
         if (driver == nullptr || driver->string() == nullptr || *driver->string() != "qcow2") return;
-        const Value* name = filename_of(*table);
+        const Value* name = filename_of(vm_, *table);
         if (name != nullptr) image(*table, *name, resource, place);
     }
 
@@ -408,13 +368,11 @@ class HostChecker {
 
     /// A disk is never shrunk.
     void growth(const Resource& resource) {
-        const Value* name = resource.grow_to ? filename_of(*resource.properties.table()) : nullptr;
+        const Value* name = resource.grow_to ? filename_of(vm_, *resource.properties.table()) : nullptr;
         const std::string format = resource.driver();
-        if (name == nullptr || (format != "qcow2" && format != "raw")) return;
+        if (name == nullptr) return;
         const fs::path path = *name->string();
-        const auto header = read_image_header(path);
-        // What a raw image begins with is the guest's.
-        const auto bytes = !header ? 0 : format == "raw" ? header->file_size : header->disk_size;
+        const auto bytes = read_disk_size(path, format).value_or(0);
         if (bytes <= resource.grow_to->value) return;
         const auto is = format_size(bytes);
         report(DiagnosticKind::BadSize, resource.grow_to->origin,
@@ -455,8 +413,8 @@ class HostChecker {
 
     void compare_backing(const fs::path& path, const ImageHeader& header, const Value& backing,
                          const NodePlace& place) {
-        const Table* node = child_of(&backing);
-        const Value* name = node == nullptr ? nullptr : filename_of(*node);
+        const Table* node = child_of(vm_, &backing);
+        const Value* name = node == nullptr ? nullptr : filename_of(vm_, *node);
         if (name == nullptr || has_protocol(header.backing)) return;
         const fs::path said = named_file(path, header.backing);
         std::error_code ignored;

@@ -89,4 +89,12 @@ std::optional<ImageHeader> read_image_header(const std::filesystem::path& path) 
     return found;
 }
 
+std::optional<std::uint64_t> read_disk_size(const std::filesystem::path& path, std::string_view format) {
+    if (format != "raw" && format != "qcow2") return std::nullopt;
+    const auto header = read_image_header(path);
+    if (!header) return std::nullopt;
+    // What a raw image begins with is the guest's.
+    return format == "raw" ? header->file_size : header->disk_size;
+}
+
 }  // namespace qvm::launch

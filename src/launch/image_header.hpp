@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace qvm::launch {
 
@@ -21,5 +22,9 @@ struct ImageHeader {
 /// Reads the header of a qcow2 image, or the size of any other (docs/interop/qcow2.txt); nothing if the file
 /// cannot be read. A damaged header gives what can be read of it.
 std::optional<ImageHeader> read_image_header(const std::filesystem::path& path);
+
+/// Of the disk in an image, in bytes; nothing if the file cannot be read, or the format is neither raw nor
+/// qcow2.
+std::optional<std::uint64_t> read_disk_size(const std::filesystem::path& path, std::string_view format);
 
 }  // namespace qvm::launch

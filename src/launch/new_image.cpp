@@ -16,6 +16,7 @@
 #include "base/error.hpp"
 #include "base/fd.hpp"
 #include "base/text.hpp"
+#include "launch/block_nodes.hpp"
 #include "launch/find_program.hpp"
 #include "launch/image_header.hpp"
 #include "launch/secret.hpp"
@@ -40,14 +41,6 @@ std::string text_of(const Table* table, std::string_view key) {
 const Table* table_of(const Table* table, std::string_view key) {
     const Value* value = table == nullptr ? nullptr : table->find(key);
     return value == nullptr ? nullptr : value->table();
-}
-
-/// A node that is written in its place, or named.
-const Table* node_at(const config::Vm& vm, const Table& table, std::string_view key) {
-    const auto name = text_of(&table, key);
-    if (name.empty()) return table_of(&table, key);
-    const Resource* node = vm.find({Kind::Blockdev, name});
-    return node == nullptr ? nullptr : node->properties.table();
 }
 
 std::optional<ReadSecret> key_of(const config::Vm& vm, const Table& node) {
@@ -142,16 +135,13 @@ void run_qemu_img(std::vector<std::string> words, const Fd& key, const fs::path&
 
 std::uint64_t size_of(const NewImage& image, const fs::path& path) {
     if (image.size != 0) return image.size;
-    const bool qcow2 = image.backing_format == "qcow2";
-    const auto header =
-        qcow2 || image.backing_format == "raw" ? read_image_header(image.backing) : std::nullopt;
-    if (!header)
+    const auto bytes = read_disk_size(image.backing, image.backing_format);
+    if (!bytes)
         throw Error(ExitCode::HostCannot,
                     fmt::format("cannot tell how large '{}' is to be: '{}' does not tell its size",
                                 path.string(), image.backing.string()),
                     "say how large: size = \"20G\"");
-    const auto bytes = qcow2 ? header->disk_size : header->file_size;
-    return (bytes + 511) / 512 * 512;
+    return (*bytes + 511) / 512 * 512;
 }
 
 void fill(const Draft& draft, const NewImage& image, const fs::path& path) {
@@ -188,9 +178,9 @@ NewImage new_image(const config::Vm& vm, const Resource& node) {
     image.size = node.create->value;
     image.ephemeral = node.ephemeral;
     image.key = key_of(vm, table);
-    if (const Table* backing = node_at(vm, table, "backing")) {
+    if (const Table* backing = child_of(vm, table.find("backing"))) {
         image.backing_format = text_of(backing, "driver");
-        image.backing = text_of(node_at(vm, *backing, "file"), "filename");
+        if (const auto* file = filename_of(vm, *backing)) image.backing = *file->string();
     }
     return image;
 }
@@ -206,7 +196,9 @@ std::vector<MissingImage> missing_images(const config::Vm& vm) {
     std::vector<MissingImage> missing;
     for (const auto& resource : vm.resources) {
         if (!resource.create || resource.ephemeral) continue;
-        const fs::path path = text_of(node_at(vm, *resource.properties.table(), "file"), "filename");
+        const auto* name = filename_of(vm, *resource.properties.table());
+        if (name == nullptr) continue;
+        const fs::path path = *name->string();
         std::error_code ignored;
         if (!fs::exists(fs::symlink_status(path, ignored)))
             missing.push_back({path, new_image(vm, resource)});

@@ -6,6 +6,9 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "config/document.hpp"
+#include "config/host_uses.hpp"
+#include "config/lower.hpp"
 #include "launch/image_header.hpp"
 #include "support/catch.hpp"
 #include "support/temporary_directory.hpp"
@@ -62,6 +65,35 @@ TEST_CASE("an image over another one is as large, and names it") {
     std::ofstream(raw) << std::string(1000, 'x');
     REQUIRE(make_image(over, {.format = "qcow2", .backing = raw, .backing_format = "raw"}));
     CHECK(read_image_header(over)->disk_size == 1024);
+}
+
+TEST_CASE("what an image lies over may be written in its place, named, or named inside of another node") {
+    Diagnostics diagnostics;
+    const auto document = config::load({{"vm.toml", "/vm/vm.toml", R"(
+disk.root = { base = "base.qcow2" }
+[blockdev.named]
+driver = "qcow2"
+create = true
+file = { driver = "file", filename = "named.qcow2" }
+backing = "root"
+[blockdev.inner]
+driver = "qcow2"
+create = "1G"
+file = { driver = "file", filename = "inner.qcow2" }
+backing = "root.base"
+)"}},
+                                       {}, diagnostics);
+    auto vm = config::lower(document, diagnostics);
+    config::find_host_uses(vm, document, diagnostics);
+    REQUIRE_FALSE(diagnostics.has_errors());
+    const auto image = [&](const char* id) { return new_image(vm, *vm.find({config::Kind::Blockdev, id})); };
+    CHECK(image("root").backing == "/vm/base.qcow2");
+    CHECK(image("named").backing == "/var/lib/qvm/vm/disks/root.qcow2");
+    CHECK(image("named").size == 0);
+    CHECK(image("inner").backing == "/vm/base.qcow2");
+    CHECK(image("inner").backing_format == "qcow2");
+    CHECK(image("inner").size == std::uint64_t{1} << 30U);
+    CHECK(missing_images(vm).size() == 3);
 }
 
 TEST_CASE("an image that cannot be made leaves nothing") {
