@@ -96,6 +96,8 @@ std::string_view kind_name(DiagnosticKind kind) {
             return "deprecated";
         case DiagnosticKind::Unused:
             return "unused";
+        case DiagnosticKind::Unchecked:
+            return "unchecked";
         case DiagnosticKind::QemuRefused:
             return "qemu-refused";
     }
@@ -104,7 +106,7 @@ std::string_view kind_name(DiagnosticKind kind) {
 
 Severity severity_of(DiagnosticKind kind) {
     const bool warning = kind == DiagnosticKind::LimitTooLow || kind == DiagnosticKind::Deprecated ||
-                         kind == DiagnosticKind::Unused;
+                         kind == DiagnosticKind::Unused || kind == DiagnosticKind::Unchecked;
     return warning ? Severity::Warning : Severity::Error;
 }
 

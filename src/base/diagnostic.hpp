@@ -35,6 +35,7 @@ enum class DiagnosticKind {
     LimitTooLow,
     Deprecated,
     Unused,
+    Unchecked,
     QemuRefused,
 };
 
@@ -43,7 +44,7 @@ std::string_view kind_name(DiagnosticKind kind);
 
 enum class Severity { Error, Warning };
 
-/// The severity of a kind: LimitTooLow, Deprecated and Unused are warnings, all else errors.
+/// The severity of a kind: LimitTooLow, Deprecated, Unused and Unchecked are warnings, all else errors.
 Severity severity_of(DiagnosticKind kind);
 
 /// One finding. Printed as

@@ -10,6 +10,7 @@
 #include "base/text.hpp"
 #include "config/block_users.hpp"
 #include "config/check_backends.hpp"
+#include "config/check_commands.hpp"
 #include "config/check_duplicates.hpp"
 #include "config/check_jail.hpp"
 #include "config/check_properties.hpp"
@@ -86,6 +87,7 @@ void Checker::run() {
     check_cpu();
     for (NamedTable& global : vm_.globals) check_global(global);
     for (NamedTable& option : vm_.options) check_option(option);
+    check_commands(vm_, reporter_);
     check_links();
     references_.report_unused();
     check_duplicates(vm_, reporter_.diagnostics());

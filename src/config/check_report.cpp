@@ -96,6 +96,7 @@ bool is_type_member(const Subject& subject, const Path& path) {
         case Subject::Noun::Machine:
         case Subject::Noun::Cpu:
         case Subject::Noun::Option:
+        case Subject::Noun::Command:
             return false;
     }
     return false;
@@ -114,6 +115,8 @@ std::string_view member_word(Subject::Noun noun) {
         case Subject::Noun::Blockdev:
         case Subject::Noun::Netdev:
             return "member";
+        case Subject::Noun::Command:
+            return "argument";
     }
     return "member";
 }
@@ -136,6 +139,8 @@ std::string_view noun_word(Subject::Noun noun) {
             return "CPU";
         case Subject::Noun::Option:
             return "option";
+        case Subject::Noun::Command:
+            return "command";
     }
     return "";
 }
@@ -155,6 +160,7 @@ std::string type_words(Subject::Noun noun) {
         case Subject::Noun::Device:
         case Subject::Noun::Machine:
         case Subject::Noun::Option:
+        case Subject::Noun::Command:
             return word;
     }
     return word;
@@ -308,7 +314,8 @@ void Reporter::report_no_such_type(const Subject& subject, const Path& path, con
 void Reporter::report_unknown(const Subject& subject, const Problem& problem) {
     const std::string name = member_name(problem.path);
     std::string label = meant(problem.nearest);
-    if (problem.path.size() == 1 && (name == "id" || name == "node-name"))
+    if (subject.noun != Subject::Noun::Command && problem.path.size() == 1 &&
+        (name == "id" || name == "node-name"))
         label = "the table's name is the id";
     report(DiagnosticKind::UnknownKey, subject, problem.path, key_origin(subject, problem.path),
            fmt::format("{} has no {} '{}'", describe_owner(subject, problem.path), member_word(subject.noun),

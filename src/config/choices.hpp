@@ -71,6 +71,11 @@ enum class JailRoot { Dirs, Files };
 template <>
 inline constexpr std::array<std::string_view, 2> words_of<JailRoot>{"dirs", "files"};
 
+/// When a command of [[qmp]] is run. PreStart: all is there, and the guest does not run yet.
+enum class CommandAt { PreStart, PostStart };
+template <>
+inline constexpr std::array<std::string_view, 2> words_of<CommandAt>{"pre-start", "post-start"};
+
 /// None: an empty network of QEMU's own. Host: the host's.
 enum class JailNet { None, Host };
 template <>

@@ -127,6 +127,15 @@ std::string option_text(const NamedTable& option, const Vm& vm) {
     return '\n' + (several ? '[' + path + ']' : path) + '\n' + toml_lines(option.properties);
 }
 
+std::string command_text(const StartCommand& command) {
+    std::string text = "\n[[qmp]]\n";
+    if (command.at.value != CommandAt::PreStart) text += line("at", std::string(word_of(command.at.value)));
+    text += line("execute", command.execute.value);
+    if (!command.arguments.empty())
+        text += fmt::format("arguments = {}\n", toml_value({command.arguments, command.origin}));
+    return text;
+}
+
 std::string settings_text(const Vm& vm) {
     std::string text = "defaults = false\n" + line("name", vm.name.value);
     text += fmt::format("memory = \"{}\"\n", format_size(vm.memory.value));
@@ -138,6 +147,11 @@ std::string settings_text(const Vm& vm) {
         std::vector<std::string> ids;
         for (const auto& link : vm.links_down) ids.push_back(link.value);
         text += fmt::format("link-down = {}\n", strings(ids));
+    }
+    if (!vm.argv.empty()) {
+        std::vector<std::string> words;
+        for (const auto& word : vm.argv) words.push_back(word.value);
+        text += fmt::format("argv = {}\n", strings(words));
     }
     text += fmt::format("hotplug = {{ pcie-ports = {} }}\n", vm.spare_pcie_ports.value);
     text += jail_text(vm);
@@ -183,6 +197,7 @@ std::string settings_to_toml(const Vm& vm) {
     for (const auto& global : vm.globals)
         text += header("global", global.name) + toml_lines(global.properties);
     for (const auto& option : vm.options) text += option_text(option, vm);
+    for (const auto& command : vm.commands) text += command_text(command);
     return text;
 }
 

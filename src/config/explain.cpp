@@ -115,6 +115,7 @@ std::string range_in_words(const KeyRule& rule) {
 /// [disk.X], memory = SIZE: how a table is said.
 std::string takes_in_words(const TableRule& rule) {
     if (rule.shape == Shape::Plain) return takes_in_words(rule.keys.front());
+    if (rule.shape == Shape::List) return fmt::format("tables [[{}]]", rule.name);
     if (has_id(rule)) {
         std::string text = fmt::format("tables [{}.X]", rule.name);
         if (rule.repeatable) text += fmt::format(", or several [[{}.X]]", rule.name);

@@ -34,9 +34,12 @@ enum class Way {
 enum class Reach { ReadOnly, ReadWrite, WriteOnly, ByNode };
 
 /// Where a table of members belongs to.
-enum class Place { Object, Chardev, Blockdev, Netdev, Device, Machine, Option };
+enum class Place { Object, Chardev, Blockdev, Netdev, Device, Machine, Option, Command };
 
 using MemberPath = std::array<std::string_view, 5>;
+
+/// In a MemberPath: any element of a list.
+constexpr std::string_view element = "[]";
 
 struct Row {
     Place place;
@@ -57,6 +60,8 @@ constexpr std::string_view server_advice =
     "make the socket a [host.X] with kind = \"socket\" and mode = \"connect\", and say server = { type = "
     "\"fd\", "
     "str = \"@X\" }";
+constexpr std::string_view command_advice =
+    "make the socket a [host.X] with kind = \"socket\", and say { type = \"fd\", str = \"@X\" }";
 constexpr std::string_view sockets = "socket process";
 
 // By what each member is opened with in QEMU's source: qemu_open() takes /dev/fdset/N, monitor_fd_param() a
@@ -135,6 +140,20 @@ constexpr std::array rows{
     Row{Place::Option, "acpi", {"data"}, Way::Copy},
     Row{Place::Option, "smbios", {"file"}, Way::Copy},
     Row{Place::Option, "boot", {"splash"}, Way::Copy},
+    Row{Place::Command,
+        "display-update",
+        {"addresses", element, "str"},
+        Way::Getfd,
+        Reach::ReadWrite,
+        "socket"},
+    Row{Place::Command,
+        "display-update",
+        {"addresses", element, "path"},
+        Way::Refused,
+        Reach::ReadWrite,
+        {},
+        command_advice},
+    Row{Place::Command, "set_password", {"password"}, Way::Text, Reach::ReadOnly, "secret"},
 };
 
 /// What every jail has at its usual place.
@@ -163,7 +182,11 @@ const Row* row_of(Place place, std::string_view driver, std::span<const std::str
         if (row.place != place || (!row.driver.empty() && row.driver != driver)) return false;
         const auto length =
             static_cast<std::size_t>(std::ranges::count_if(row.member, [](auto m) { return !m.empty(); }));
-        return length == member.size() && std::equal(member.begin(), member.end(), row.member.begin());
+        const auto same = [](const std::string& part, std::string_view in_row) {
+            const bool number = part.find_first_not_of("0123456789") == std::string::npos;
+            return in_row == element ? number : part == in_row;
+        };
+        return length == member.size() && std::equal(member.begin(), member.end(), row.member.begin(), same);
     };
     const auto found = std::ranges::find_if(rows, fits);
     return found == rows.end() ? nullptr : &*found;
@@ -424,6 +447,9 @@ void find_host_uses(Vm& vm, const Document& document, Diagnostics& diagnostics) 
             resource.host_uses = finder.find(*place, resource.driver(), resource.id.to_string(), *members);
     }
     vm.machine.host_uses = finder.find(Place::Machine, {}, "machine", vm.machine.properties);
+    for (auto& command : vm.commands)
+        command.host_uses = finder.find(Place::Command, command.execute.value, command.made_by + ".arguments",
+                                        command.arguments);
     for (auto& option : vm.options)
         option.host_uses =
             finder.find(Place::Option, option.name, "option." + option.name, option.properties);

@@ -104,6 +104,13 @@ class Language {
                 return named(rule, sugar_id, of_single(rule));
             case Shape::Raw:
                 return named(rule, rule.name == "blockdev" ? node_id : raw_id, of_raw(rule));
+            case Shape::List: {
+                Json schema = Json::object({{"type", "array"}});
+                document(schema, rule, std::string(rule.name), nullptr);
+                schema["items"] = Json::object({{"type", "object"}});
+                schema["items"].update(closed(keys(rule, rule.keys, std::string(rule.name))));
+                return schema;
+            }
         }
         return Json::object();
     }

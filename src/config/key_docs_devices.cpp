@@ -102,6 +102,25 @@ constexpr auto devices = std::to_array<KeyDoc>({
      "it is a power of two.",
      qemus_own, "device video0: max_hostmem (virtio), vgamem (bochs) or vgamem_mb", next_start,
      "video = { model = \"vga\", memory = \"32M\" }"},
+    {"display",
+     "How the screen can be looked at. QEMU serves it by VNC, on a socket that qvm opens. Unless the file "
+     "says otherwise, there is a graphics card then, a tablet and a keyboard.",
+     "none", "host resource display, -vnc none and display-update; devices video0, tablet0 and keyboard0",
+     next_start, "display = \"vnc\""},
+    {"display.type",
+     "vnc: for `qvm view` and any viewer of VNC. window: the same, and `qvm up` opens a window. none: no "
+     "screen.",
+     "vnc", "", next_start, "display.type = \"window\""},
+    {"display.listen",
+     "Where VNC is served: ADDRESS:PORT, or the path of a Unix socket. What others than this host can reach "
+     "needs a password, which VNC sends without much protection: ssh -L is better.",
+     "vnc.sock in the VM's runtime directory, which only you can open",
+     "host resource display: address, path or runtime", next_start,
+     "display = { type = \"vnc\", listen = \"127.0.0.1:5901\" }"},
+    {"display.password", "The [secret.X] that is VNC's password, of at most 8 characters.", "none",
+     "-vnc password=on, and set_password", next_start,
+     "secret.vnc.env = \"VNC\"\n"
+     "display = { listen = \"0.0.0.0:5901\", password = \"vnc\" }"},
     {"tpm",
      "A TPM, which swtpm(8) emulates in a process of its own. It is blank at first, without certificates of "
      "a "

@@ -160,6 +160,9 @@ constexpr std::string_view seed_files_example =
     "}\n"
     "[device.seed]\ndriver = \"virtio-blk-pci\"\ndrive = \"seed\"";
 
+constexpr std::string_view command_example =
+    "[[qmp]]\nat = \"post-start\"\nexecute = \"calc-dirty-rate\"\narguments = { calc-time = 1 }";
+
 constexpr auto raw = std::to_array<KeyDoc>({
     {"object",
      "The arguments of object-add, without the id: qom-type and the object's properties. `qvm explain "
@@ -210,6 +213,12 @@ constexpr auto raw = std::to_array<KeyDoc>({
     {"host.runtime",
      "The name of the socket's file in the VM's runtime directory, in place of a path. Kind socket only.", "",
      "", replug, socket_example},
+    {"host.address", "Where a socket listens that is not a Unix socket: ADDRESS:PORT. Kind socket only.", "",
+     "", replug,
+     "host.s = { kind = \"socket\", address = \"127.0.0.1:7000\" }\n"
+     "[chardev.s.backend]\ntype = \"socket\"\ndata = { addr = { type = \"fd\", data.str = \"@s\" }, wait = "
+     "false }\n"
+     "[device.s]\ndriver = \"pci-serial\"\nchardev = \"s\""},
     {"host.ifname", "The tap interface. Kind tap only.", "", "", replug, tap_example},
     {"host.profile", "Which helper the process is. Kind process only.", "", "", replug, process_example},
     {"host.command",
@@ -240,6 +249,21 @@ constexpr auto raw = std::to_array<KeyDoc>({
      "A command-line option that has no other form, with its parameters. [[option.\"NAME\"]] is for one that "
      "is given several times. `qvm explain option.NAME` tells the parameters.",
      "", "-NAME", next_start, "option.boot.menu = true"},
+    {"qmp",
+     "A command that QEMU gets when it starts, checked as all else is. \"@X\" in its arguments names a "
+     "[host.X].",
+     "", "the command", next_start, command_example},
+    {"qmp.at", "When it is given: pre-start before the guest runs, post-start when it does.", "pre-start", "",
+     next_start, command_example},
+    {"qmp.execute",
+     "The command. Those that make devices and the like, and those that begin and end a VM, have their own "
+     "place in the file and are refused.",
+     "", "", next_start, command_example},
+    {"qmp.arguments", "The command's arguments.", "none", "", next_start, command_example},
+    {"argv",
+     "Words at the end of QEMU's command line, as they are. Nothing is checked, and no apply knows of them: "
+     "it is the last resort.",
+     "", "", next_start, "argv = [\"-d\", \"guest_errors\"]"},
 });
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "config/sugar_console.hpp"
 #include "config/sugar_devices.hpp"
 #include "config/sugar_disk.hpp"
+#include "config/sugar_display.hpp"
 #include "config/sugar_net.hpp"
 #include "config/sugar_secret.hpp"
 #include "config/sugar_settings.hpp"
@@ -49,6 +50,7 @@ Vm lower(const Document& document, Diagnostics& diagnostics) {
     lower_raw(lowering);
     lower_clocks(lowering);
     lower_tpm(lowering);
+    lower_display(lowering);
     make_backing_explicit(vm);
     make_backing_read_only(vm);
     vm.console = find_console(vm);

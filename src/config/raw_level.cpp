@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "base/tcp_address.hpp"
 #include "base/text.hpp"
 #include "config/sugar_cloud_init.hpp"
 #include "config/sugar_secret.hpp"
@@ -25,7 +26,7 @@ struct HostKind {
 };
 constexpr std::array<HostKind, 6> host_kinds{{
     {"file", {"path", "access"}, {"path"}},
-    {"socket", {"path", "mode", "runtime"}, {}},
+    {"socket", {"path", "mode", "runtime", "address"}, {}},
     {"tap", {"ifname"}, {"ifname"}},
     {"process", {"profile", "command", "path"}, {"profile", "command"}},
     {"secret", {"path", "env", "credential"}, {}},
@@ -39,6 +40,25 @@ bool is_interface_name(std::string_view name) {
     constexpr std::size_t longest = 15;  // IFNAMSIZ, with its NUL
     return !name.empty() && name.size() <= longest && name != "." && name != ".." &&
            name.find_first_of("/: \t\n\v\f\r") == std::string_view::npos;
+}
+
+void check_socket(Lowering& lowering, const Item& item) {
+    const auto places = std::to_array<std::string_view>({"path", "runtime", "address"});
+    const auto said = std::ranges::count_if(places, [&](auto key) { return item.says(key); });
+    if (said != 1)
+        lowering.report(said == 0 ? DiagnosticKind::Missing : DiagnosticKind::Conflict, item.origin,
+                        fmt::format("{} needs one of path, runtime and address", item.where),
+                        {"path = \"..\" is a path of this host; runtime = \"..\" a file name in the VM's "
+                         "runtime directory; address = \"127.0.0.1:5901\" a port"});
+    const auto address = item.text("address");
+    if (address && !parse_tcp_address(*address))
+        lowering.report(DiagnosticKind::BadValue, item.origin_of("address"),
+                        fmt::format("'{}' is no address and port", *address),
+                        {"for example \"127.0.0.1:5901\", or \"[::1]:5901\""});
+    if (address && item.text("mode") == "connect")
+        lowering.report(DiagnosticKind::Conflict, item.origin_of("mode"),
+                        fmt::format("{}: qvm listens on an address, and connects to none", item.where),
+                        {"leave mode out, or name a Unix socket by its path"});
 }
 
 void check_host(Lowering& lowering, const Item& item) {
@@ -57,11 +77,7 @@ void check_host(Lowering& lowering, const Item& item) {
         if (!key.empty() && !item.says(key))
             lowering.report(DiagnosticKind::Missing, item.origin,
                             fmt::format("{} has no {}", item.where, key));
-    if (kind->name == "socket" && item.says("path") == item.says("runtime"))
-        lowering.report(item.says("path") ? DiagnosticKind::Conflict : DiagnosticKind::Missing, item.origin,
-                        fmt::format("{} needs one of path and runtime", item.where),
-                        {"path = \"..\" is a path of this host; runtime = \"..\" a file name in the VM's "
-                         "runtime directory"});
+    if (kind->name == "socket") check_socket(lowering, item);
     if (kind->name == "seed") check_seed(lowering, item);
     if (kind->name == "secret") check_secret(lowering, item, "path");
     if (kind->name == "process" && item.says("path") && item.text("profile") == "passt")
@@ -97,6 +113,38 @@ void lower_named(Lowering& lowering, std::string_view table, std::vector<NamedTa
     }
 }
 
+void lower_commands(Lowering& lowering) {
+    const Value* all = lowering.root().find("qmp");
+    if (all == nullptr || all->array() == nullptr) return;
+    for (const auto& one : *all->array()) {
+        const Item item{"qmp", "qmp", one.table(), one.origin};
+        StartCommand command;
+        command.made_by = item.where;
+        command.origin = item.origin;
+        item.choose("at", command.at);
+        if (const auto execute = item.text("execute"))
+            command.execute = {*execute, item.origin_of("execute")};
+        else if (!item.says("execute"))
+            lowering.report(DiagnosticKind::Missing, item.origin, "this [[qmp]] has no execute",
+                            {"say execute = \"COMMAND\", for example \"balloon\""});
+        if (const Table* arguments = item.inner("arguments")) command.arguments = *arguments;
+        lowering.vm().commands.push_back(std::move(command));
+    }
+}
+
+void lower_argv(Lowering& lowering) {
+    const Value* words = lowering.root().find("argv");
+    if (words == nullptr || words->array() == nullptr) return;
+    for (const auto& word : *words->array())
+        lowering.vm().argv.push_back({*word.string(), word.origin.known() ? word.origin : words->origin});
+    if (!words->array()->empty())
+        lowering.report(DiagnosticKind::Unchecked, words->origin,
+                        "argv goes to QEMU as it is: nobody checks it, and it reaches no running VM",
+                        {"paths of this host exist for QEMU only with jail.mode = \"off\", or named in "
+                         "jail.binds-ro",
+                         "[option.\"NAME\"], [device.ID] and the like are checked"});
+}
+
 void lower_links(Lowering& lowering) {
     const Value* down = lowering.root().find("link-down");
     if (down == nullptr || down->array() == nullptr) return;
@@ -124,6 +172,8 @@ void lower_raw(Lowering& lowering) {
     }
     lower_named(lowering, "global", lowering.vm().globals);
     lower_named(lowering, "option", lowering.vm().options);
+    lower_commands(lowering);
+    lower_argv(lowering);
     lower_links(lowering);
 }
 

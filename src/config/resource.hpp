@@ -132,6 +132,17 @@ struct NamedTable {
     std::vector<HostUse> host_uses;  ///< made by find_host_uses(): [option.fw_cfg] file = "..", ...
 };
 
+/// [[qmp]]: a command that QEMU gets when it starts, and at no other time.
+struct StartCommand {
+    Setting<CommandAt> at{CommandAt::PreStart, {}};
+    Setting<std::string> execute;
+    Table arguments;                 ///< as written or lowered
+    Json checked_arguments;          ///< typed by check()
+    std::vector<HostUse> host_uses;  ///< made by find_host_uses()
+    std::string made_by;             ///< "qmp", "display"
+    Origin origin;
+};
+
 /// A command of the host, run with the caller's rights.
 struct Hook {
     HookEvent event = HookEvent::Started;
@@ -207,7 +218,9 @@ struct Vm {
     std::vector<Resource> resources;  ///< in the order they were made; hosts among them
     std::vector<NamedTable> globals;
     std::vector<NamedTable> options;
-    std::optional<Setting<std::string>> uuid;      ///< none: all zero, as QEMU has it
+    std::vector<StartCommand> commands;        ///< in the order of the file
+    std::vector<Setting<std::string>> argv;    ///< the last words of QEMU's command line, checked by nobody
+    std::optional<Setting<std::string>> uuid;  ///< none: all zero, as QEMU has it
     std::vector<Setting<std::string>> links_down;  ///< the ids of nics that begin without their link
     Setting<unsigned> spare_pcie_ports{4, {}};
     Lifecycle lifecycle;
@@ -216,6 +229,7 @@ struct Vm {
     Setting<AttachAllow> attach_allow{AttachAllow::Operate, {}};
     JailOptions jail;
     QemuBinary qemu;
+    bool opens_window = false;  ///< display = "window": who starts it gets one
     /// The id of the chardev that `qvm console` talks to, or empty: made by the console sugar, or the raw
     /// chardev called "console" with a listening socket.
     std::string console;

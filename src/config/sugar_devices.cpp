@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 #include <fmt/format.h>
 
 #include "config/stable.hpp"
+#include "config/sugar_display.hpp"
 
 namespace qvm::config {
 namespace {
@@ -49,8 +51,42 @@ void lower_vsock(Lowering& lowering) {
     lowering.add(Kind::Device, vsock_id, std::move(device), *vsock);
 }
 
+bool has_screen(const Lowering& lowering) {
+    return lowering.defaults() && wanted_display(lowering).has_value();
+}
+
+/// What a screen needs and nobody has written.
+Item implied_by_display(const Lowering& lowering, const Table& nothing) {
+    const Origin origin = wanted_display(lowering)->origin;
+    return {display_id, display_id, &nothing, origin};
+}
+
+bool has_raw_device(const Lowering& lowering, bool (*is_such)(std::string_view driver)) {
+    return std::ranges::any_of(lowering.named("device"), [&](const auto& device) {
+        return is_such(device.text("driver").value_or(""));
+    });
+}
+
+bool has_part(std::string_view text, std::span<const std::string_view> parts) {
+    return std::ranges::any_of(parts, [&](auto part) { return text.find(part) != std::string_view::npos; });
+}
+
+bool is_card(std::string_view driver) {
+    constexpr auto parts =
+        std::to_array<std::string_view>({"VGA", "vga", "gpu", "qxl", "display", "vfio", "ramfb"});
+    return has_part(driver, parts);
+}
+
+bool is_tablet(std::string_view driver) {
+    constexpr auto parts = std::to_array<std::string_view>({"tablet", "kbd", "keyboard", "mouse"});
+    return has_part(driver, parts);
+}
+
 void lower_input(Lowering& lowering) {
-    const auto input = lowering.single("input");
+    const Table nothing;
+    auto input = lowering.single("input");
+    if (!input && !lowering.says("input") && has_screen(lowering) && !has_raw_device(lowering, is_tablet))
+        input = implied_by_display(lowering, nothing);
     if (!input) return;
     struct Gadget {
         std::string_view key, usb;
@@ -103,7 +139,10 @@ void lower_video_memory(Lowering& lowering, const Item& video, const VideoModel&
 }
 
 void lower_video(Lowering& lowering) {
-    const auto video = lowering.single("video");
+    const Table nothing;
+    auto video = lowering.single("video");
+    if (!video && !lowering.says("video") && has_screen(lowering) && !has_raw_device(lowering, is_card))
+        video = implied_by_display(lowering, nothing);
     if (!video) return;
     const auto name = video->text("model").value_or("virtio");
     const auto model = std::ranges::find(video_models, name, &VideoModel::name);

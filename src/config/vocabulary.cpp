@@ -127,6 +127,9 @@ constexpr std::array watchdog_keys{KeyRule{"model", string, watchdog_models},
 constexpr std::array<Words, 5> video_models{"virtio", "vga", "qxl", "bochs", "cirrus"};
 constexpr std::array video_keys{KeyRule{"model", string, video_models}, KeyRule{"heads", integer, {}, 1, 16},
                                 KeyRule{"memory", size, {}, 1 << 20, std::int64_t{1} << 32}, enabled_key};
+constexpr std::array<Words, 3> display_types{"none", "vnc", "window"};
+constexpr std::array display_keys{KeyRule{"type", string, display_types}, KeyRule{"listen", string},
+                                  KeyRule{"password", string}, enabled_key};
 constexpr std::array cloud_init_keys{
     KeyRule{"user", string},           KeyRule{"ssh-keys", strings},
     KeyRule{"hostname", string},       KeyRule{"user-data", string | as_path},
@@ -167,12 +170,16 @@ constexpr std::array qemu_keys{KeyRule{"binary", string | as_path}, KeyRule{"loa
                                KeyRule{"library-path", string | strings | as_path},
                                KeyRule{"module-dir", string | as_path},
                                KeyRule{"data", string | strings | as_path}};
+constexpr std::array qmp_keys{KeyRule{"at", string, words_of<CommandAt>}, KeyRule{"execute", string},
+                              KeyRule{"arguments", table}};
+constexpr std::array argv_rule{KeyRule{"argv", strings}};
 constexpr std::array host_keys{
     KeyRule{"kind", string, host_kinds},
     KeyRule{"path", string | as_path},
     KeyRule{"access", string, access_words},
     KeyRule{"mode", string, socket_modes},
     KeyRule{"runtime", string},
+    KeyRule{"address", string},
     KeyRule{"ifname", string},
     KeyRule{"profile", string, process_profiles},
     KeyRule{"command", strings},
@@ -214,6 +221,7 @@ constexpr std::array tables{
     TableRule{"rtc", Shape::Single, rtc_keys, false, "base", string},
     TableRule{"watchdog", Shape::Single, watchdog_keys, false, "model", string, true},
     TableRule{"video", Shape::Single, video_keys, false, "model", string, true},
+    TableRule{"display", Shape::Single, display_keys, false, "type", string, true},
     TableRule{"tpm", Shape::Single, tpm_keys, false, {}, 0, true},
     TableRule{"iothread", Shape::Named, iothread_keys, true, {}, 0, true},
     TableRule{"throttle", Shape::Named, throttle_keys, false, {}, 0, true},
@@ -233,6 +241,8 @@ constexpr std::array tables{
     TableRule{"host", Shape::Raw, host_keys},
     TableRule{"global", Shape::Raw, {}, true},
     TableRule{"option", Shape::Raw, {}, true, {}, 0, false, true},
+    TableRule{"qmp", Shape::List, qmp_keys},
+    TableRule{"argv", Shape::Plain, argv_rule},
 };
 
 /// Members of raw tables and overrides that QEMU knows as strings and people fill with digits.
@@ -291,6 +301,7 @@ unsigned takes_at(std::span<const std::string> path) {
     const TableRule* rule = path.empty() ? nullptr : table_rule(path.front());
     if (rule == nullptr) return 0;
     if (rule->shape == Shape::Plain) return path.size() == 1 ? rule->keys.front().takes : 0;
+    if (rule->shape == Shape::List) return 0;
     const std::size_t depth = rule->shape == Shape::Single ? 1 : 2;
     if (path.size() == depth) return rule->short_takes | table | boolean;
     if (path.size() < depth) return 0;

@@ -37,6 +37,7 @@ enum class Shape {
     Single,  ///< [machine]
     Named,   ///< [disk.X]
     Raw,     ///< [device.X]: named, by QEMU's own rule for ids
+    List,    ///< [[qmp]]
 };
 
 /// One name of the top level.

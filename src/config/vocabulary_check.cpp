@@ -67,12 +67,23 @@ class Checker {
   private:
     Value top_level(const TableRule& rule, const Entry& entry) {
         if (rule.shape == Shape::Plain) return checked(rule.keys.front(), entry.key, entry.value);
+        if (rule.shape == Shape::List) return list(rule, entry);
         const Table* table = entry.value.table();
         if (table == nullptr) return wrong_type(entry.key, entry.value, short_forms(rule));
         if (rule.shape == Shape::Single) return Value(keys(rule, entry.key, *table), entry.value.origin);
         Table copy;
         for (const auto& item : table->entries()) named(rule, item, copy);
         return Value(std::move(copy), entry.value.origin);
+    }
+
+    Value list(const TableRule& rule, const Entry& entry) {
+        const Array* items = entry.value.array();
+        if (items == nullptr || !std::ranges::all_of(*items, &Value::is_table))
+            return wrong_type(entry.key, entry.value, fmt::format("tables, [[{}]]", rule.name));
+        Array copy;
+        for (const auto& item : *items)
+            copy.emplace_back(Value::Data(keys(rule, entry.key, *item.table())), item.origin);
+        return {std::move(copy), entry.value.origin};
     }
 
     void named(const TableRule& rule, const Entry& item, Table& copy) {

@@ -88,6 +88,8 @@ class Compiler {
         }
         for (const auto& resource : vm_.resources) grow(resource);
         begin();
+        // Behind all that qvm says, so that it can be overruled.
+        for (const auto& word : vm_.argv) argv({word.value}, word.origin);
         return finished();
     }
 
@@ -114,6 +116,7 @@ class Compiler {
     void kernel();
     void tables();
     void begin();
+    void start_commands(config::CommandAt at);
 
     void argv(std::vector<std::string> words, const Origin& origin = {}, const ResourceId& resource = {}) {
         argv_.push_back({ArgvStep{std::move(words)}, resource, origin});
@@ -131,6 +134,8 @@ class Compiler {
     Json complete_arguments(const Resource& resource, Placement placement);
     void bring_in(const Resource& resource, const HostUse& use, Placement placement, Json& member);
     std::string host_step(const Resource& resource, const HostUse& use);
+    /// Of a [host.X], for what `owner` says.
+    std::string host_step(const HostUse& use, const ResourceId& id, const std::string& owner);
     /// The properties of the machine or of an option; files they name are copied into the jail.
     Json with_copies(const Json& properties, const std::vector<HostUse>& uses, const std::string& of);
     int inherit(const std::string& host, const ResourceId& resource, const Origin& origin);
@@ -279,18 +284,21 @@ std::string Compiler::host_step(const Resource& resource, const HostUse& use) {
         host_.push_back({HostStep{name, std::move(open)}, resource.id, use.origin});
         return name;
     }
+    return host_step(use, resource.id, resource.id.to_string());
+}
+
+std::string Compiler::host_step(const HostUse& use, const ResourceId& of, const std::string& owner) {
     const ResourceId id{Kind::Host, use.host};
     const Resource* host = vm_.find(id);
     if (host == nullptr)
-        throw Error(ExitCode::Usage,
-                    fmt::format("{} is compiled without {}", resource.id.to_string(), id.to_string()));
+        throw Error(ExitCode::Usage, fmt::format("{} is compiled without {}", owner, id.to_string()));
     const auto kind = string_property(*host, "kind");
     const std::filesystem::path path = string_property(*host, "path");
     if (use.entrance == Entrance::Text) {
         // One for each object: what has been sent is closed.
-        auto name = resource.id.to_string() + ".data";
+        auto name = owner + '.' + use.member.back();
         ReadSecret secret{path, string_property(*host, "env"), string_property(*host, "credential")};
-        host_.push_back({HostStep{name, std::move(secret)}, resource.id, use.origin});
+        host_.push_back({HostStep{name, std::move(secret)}, of, use.origin});
         return name;
     }
     if (!opened_.insert(use.host).second) return id.to_string();
@@ -300,7 +308,8 @@ std::string Compiler::host_step(const Resource& resource, const HostUse& use) {
     else if (kind == "socket" && string_property(*host, "mode") == "connect")
         step.action = ConnectSocket{path};
     else if (kind == "socket")
-        step.action = ListenSocket{path, string_property(*host, "runtime")};
+        step.action =
+            ListenSocket{path, string_property(*host, "runtime"), string_property(*host, "address")};
     else if (kind == "seed")
         step.action = write_seed(*host);
     else if (kind == "process") {
@@ -453,8 +462,30 @@ void Compiler::begin() {
         qmp_.back().resource = {Kind::Device, link.value};
         qmp_.back().origin = link.origin;
     }
+    start_commands(config::CommandAt::PreStart);
     qmp("cont", nullptr);
     qmp_.push_back({WaitStep{"RESUME"}, {}, {}});
+    start_commands(config::CommandAt::PostStart);
+}
+
+void Compiler::start_commands(config::CommandAt at_moment) {
+    for (std::size_t i = 0; i < vm_.commands.size(); ++i) {
+        const auto& command = vm_.commands[i];
+        if (command.at.value != at_moment) continue;
+        Json arguments = command.checked_arguments;
+        std::string secret;
+        for (const auto& use : command.host_uses) {
+            const auto name = host_step(use, {}, fmt::format("qmp.{}", i));
+            if (use.entrance == Entrance::Text) secret = name;
+            if (use.entrance != Entrance::Getfd) continue;
+            qmp("getfd", Json::object({{"fdname", name}}), nullptr, name);
+            qmp_.back().origin = command.origin;
+            at(arguments, use.member) = name;
+        }
+        if (arguments.empty()) arguments = nullptr;
+        qmp(command.execute.value, std::move(arguments), nullptr, secret);
+        qmp_.back().origin = command.origin;
+    }
 }
 
 }  // namespace

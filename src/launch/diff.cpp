@@ -102,6 +102,13 @@ std::vector<Change> changes_in_place(const Node& node) {
     return changes;
 }
 
+/// Does a [[qmp]] use that [host.ID]?
+bool is_for_command(const config::Vm& vm, const std::string& id) {
+    return std::ranges::any_of(vm.commands, [&](const auto& command) {
+        return std::ranges::find(command.host_uses, id, &config::HostUse::host) != command.host_uses.end();
+    });
+}
+
 class Differ {
   public:
     Differ(const Side& running, const Side& wanted, const qapi::Capabilities& qemu)
@@ -213,6 +220,9 @@ void Differ::judge_each() {
             put_off(node, "the machine was started with it");
             continue;
         }
+        if (id.kind == Kind::Host &&
+            (is_for_command(running_.vm, id.id) || is_for_command(wanted_.vm, id.id)))
+            put_off(node, "QEMU gets it by a command at its start");
         if (node.fate == Fate::Replug) {
             node.in_place = changes_in_place(node);
             if (id.kind == Kind::Chardev && keeps_chardev(id))

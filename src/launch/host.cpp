@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 
 #include "base/file.hpp"
+#include "base/tcp_address.hpp"
 #include "launch/contain.hpp"
 #include "launch/helper_jail.hpp"
 #include "launch/last_words.hpp"
@@ -130,6 +131,8 @@ void HostResources::make(const HostStep& step) {
     Fd made = std::visit(
         Overloaded{[&](const OpenFile& file) { return open(file); },
                    [&](const ListenSocket& socket) {
+                       if (const auto address = parse_tcp_address(socket.address))
+                           return listen_tcp(*address);
                        const auto path =
                            socket.in_runtime.empty() ? socket.path : state_.socket(socket.in_runtime);
                        Fd listener = qmp::listen_unix(path.string());

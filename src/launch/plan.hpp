@@ -45,11 +45,12 @@ struct OpenFile {
     std::optional<NewImage> create = {};
 };
 
-/// Binds and listens on a Unix socket: a [host.X] socket's path, or `in_runtime` a name in the VM's runtime
-/// directory.
+/// Binds and listens on a socket: a [host.X] socket's path, or `in_runtime` a name in the VM's runtime
+/// directory, or an address of this host.
 struct ListenSocket {
     std::filesystem::path path;
     std::string in_runtime;
+    std::string address = {};  ///< "127.0.0.1:5901"
 };
 
 struct ConnectSocket {
@@ -110,8 +111,8 @@ struct CopyStep {
 struct QmpStep {
     std::string command;
     Json arguments;  ///< null: none
-    /// HostStep::name, or empty; our copy is closed after the reply. Of object-add: a secret, of which the
-    /// text is sent in place of `data`.
+    /// HostStep::name, or empty; our copy is closed after the reply. Of a command that takes_secret(): a
+    /// secret, of which the text is sent.
     std::string fd;
 };
 

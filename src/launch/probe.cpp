@@ -86,21 +86,23 @@ std::vector<qapi::Property> settable(const Json& answer) {
     return list;
 }
 
-/// Of an introspection, the commands that make resources, and all types they are made of.
-Json only_what_makes_resources(const Json& introspection) {
+/// Of an introspection, the commands and all that their arguments are made of: what a file can be checked by.
+Json without_replies(const Json& introspection) {
     std::map<std::string_view, const Json*> by_name;
     for (const auto& entity : introspection)
         by_name[entity.at("name").get_ref<const std::string&>()] = &entity;
     std::set<std::string_view> wanted;
-    std::vector<std::string_view> next{"object-add", "chardev-add", "blockdev-add", "netdev_add",
-                                       "device_add"};
+    std::vector<std::string_view> next;
+    for (const auto& entity : introspection)
+        if (entity.value("meta-type", "") == "command")
+            next.emplace_back(entity.at("name").get_ref<const std::string&>());
     while (!next.empty()) {
         const auto name = next.back();
         next.pop_back();
         const auto found = by_name.find(name);
         if (found == by_name.end() || !wanted.insert(name).second) continue;
         const Json& entity = *found->second;
-        for (const char* link : {"arg-type", "ret-type", "element-type"})
+        for (const char* link : {"arg-type", "element-type"})
             if (entity.contains(link)) next.emplace_back(entity[link].get_ref<const std::string&>());
         for (const char* list : {"members", "variants"}) {
             if (!entity.contains(list)) continue;
@@ -111,7 +113,11 @@ Json only_what_makes_resources(const Json& introspection) {
     }
     Json kept = Json::array();
     for (const auto& entity : introspection)
-        if (wanted.contains(entity.at("name").get_ref<const std::string&>())) kept.push_back(entity);
+        if (wanted.contains(entity.at("name").get_ref<const std::string&>())) {
+            kept.push_back(entity);
+            // A type that is there, in place of one that is not.
+            if (entity.contains("ret-type")) kept.back()["ret-type"] = entity.at("arg-type");
+        }
     return kept;
 }
 
@@ -144,7 +150,7 @@ struct Probe::Impl {
             c.arch = interview.ask("query-target").at("arch").get<std::string>();
             const Json introspection = interview.ask("query-qmp-schema");
             cache->store_introspection(introspection);
-            c.schema = qapi::Schema::parse(only_what_makes_resources(introspection));
+            c.schema = qapi::Schema::parse(without_replies(introspection));
             ask_types(interview, c);
             ask_machines(interview, c);
             ask_options(interview, c);

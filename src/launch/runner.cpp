@@ -73,8 +73,8 @@ qmp::net::awaitable<std::optional<CommandFailure>> try_command(qmp::Client& clie
     // A coroutine may not hold an exception over a suspension.
     std::optional<CommandFailure> failure;
     try {
-        if (fd >= 0 && command == "object-add") {
-            arguments = with_secret(std::move(arguments), fd);
+        if (fd >= 0 && takes_secret(command)) {
+            arguments = with_secret(command, std::move(arguments), fd);
             options.fd = -1;
         }
         auto execution = client.execute(std::move(command), std::move(arguments), options);

@@ -57,6 +57,20 @@ std::string text_of(const ReadSecret& secret, const std::string& action) {
     return text_of_file(credentials / secret.credential, action);
 }
 
+/// What somebody types: without the end of its line.
+std::string as_password(std::string text) {
+    // RFC 6143, 7.2.2: the key of DES has eight bytes, and QEMU leaves out what is beyond them.
+    constexpr std::size_t longest = 8;
+    while (text.ends_with('\n') || text.ends_with('\r')) text.pop_back();
+    if (text.empty() || text.size() > longest)
+        throw Error(
+            ExitCode::HostCannot,
+            fmt::format("the password of VNC has {} characters: it can have from 1 to {}", text.size(),
+                        longest),
+            "a longer one would count for no more; let VNC listen on a Unix socket, or behind a tunnel");
+    return text;
+}
+
 }  // namespace
 
 std::string source_of(const ReadSecret& secret) {
@@ -80,8 +94,16 @@ Fd read_secret(const ReadSecret& secret) {
     return memory;
 }
 
-Json with_secret(Json arguments, int fd) {
+bool takes_secret(std::string_view command) {
+    return command == "object-add" || command == "set_password";
+}
+
+Json with_secret(std::string_view command, Json arguments, int fd) {
     auto text = text_of(fd, "read a secret");
+    if (command == "set_password") {
+        arguments["password"] = as_password(std::move(text));
+        return arguments;
+    }
     // Base64 already, says the user: of what another secret encrypts (keyid), for example.
     const bool encoded = arguments.value("format", "raw") == "base64";
     arguments["data"] = encoded ? std::move(text) : base64(text);

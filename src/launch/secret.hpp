@@ -2,6 +2,7 @@
 // Passwords and keys: read on this host, sent to QEMU, and seen nowhere between.
 #pragma once
 #include <string>
+#include <string_view>
 
 #include "base/fd.hpp"
 #include "base/json.hpp"
@@ -19,7 +20,11 @@ std::string source_of(const ReadSecret& secret);
 /// should have come from.
 Fd read_secret(const ReadSecret& secret);
 
-/// Of object-add, with the text that `fd` gives in place of `data`. Throws SystemError.
-Json with_secret(Json arguments, int fd);
+/// True for object-add and set_password.
+bool takes_secret(std::string_view command);
+
+/// The arguments of such a command with the text that `fd` gives in place of its `data` or `password`. Throws
+/// SystemError, and Error (HostCannot) when it cannot be a password.
+Json with_secret(std::string_view command, Json arguments, int fd);
 
 }  // namespace qvm::launch

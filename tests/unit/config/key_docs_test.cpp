@@ -68,7 +68,8 @@ TEST_CASE("every example is a file without a mistake that says its key") {
     for (const auto& doc : key_docs()) {
         INFO(doc.path << "\n" << doc.example);
         REQUIRE_FALSE(doc.example.empty());
-        if (!doc.path.starts_with("extends") && doc.path != "include" && doc.path != "unset")
+        const bool told_of = doc.path == "argv";
+        if (!doc.path.starts_with("extends") && doc.path != "include" && doc.path != "unset" && !told_of)
             CHECK(findings(doc.example) == "");
         const auto last = doc.path.substr(doc.path.rfind('.') + 1);
         const bool short_form =

@@ -117,6 +117,8 @@ class Mutator {
 
     void value(const Entry& entry, const Path& path) {
         const Origin& place = entry.value.origin;
+        // [[qmp]]: the place of a header is not that of a value.
+        if (text_.substr(offset_of(place)).starts_with("[[")) return;
         add("type", place, "[[1]]", {DiagnosticKind::BadType, DiagnosticKind::BadValue}, {});
         const std::string* word = entry.value.string();
         if (word == nullptr || word->size() + 2 != place.length) return;
@@ -141,12 +143,16 @@ class Mutator {
             each_typo({DiagnosticKind::BadEnum, DiagnosticKind::NotInThisQemu});
     }
 
-    void add(const char* what, const Origin& place, const std::string& instead,
-             std::vector<DiagnosticKind> kinds, const std::string& meant) {
+    std::size_t offset_of(const Origin& place) const {
         std::size_t line = 0;
         for (std::uint32_t i = 1; i < place.line; ++i) line = text_.find('\n', line) + 1;
+        return line + place.column - 1;
+    }
+
+    void add(const char* what, const Origin& place, const std::string& instead,
+             std::vector<DiagnosticKind> kinds, const std::string& meant) {
         auto text = text_;
-        text.replace(line + place.column - 1, place.length, instead);
+        text.replace(offset_of(place), place.length, instead);
         made_.push_back(
             {name_, std::move(text), fmt::format("{} {}", what, instead), place, std::move(kinds), meant});
     }

@@ -16,7 +16,8 @@ namespace {
 /// What QEMU would be sent of it.
 Json sent(const ReadSecret& secret) {
     const Fd fd = read_secret(secret);
-    return with_secret(Json::object({{"qom-type", "secret"}, {"id", "k"}, {"data", "@k.secret"}}), fd.get());
+    return with_secret("object-add",
+                       Json::object({{"qom-type", "secret"}, {"id", "k"}, {"data", "@k.secret"}}), fd.get());
 }
 
 }  // namespace
@@ -38,12 +39,29 @@ TEST_CASE("the text of a secret takes the place of its name, whatever bytes it h
     CHECK(arguments.at("format") == "base64");
     CHECK(arguments.at("id") == "k");
     const Fd encoded = read_secret({directory.write("encoded", "Zm9v"), {}, {}});
-    CHECK(with_secret({{"data", "@k.secret"}, {"format", "base64"}}, encoded.get()).at("data") == "Zm9v");
+    CHECK(
+        with_secret("object-add", {{"data", "@k.secret"}, {"format", "base64"}}, encoded.get()).at("data") ==
+        "Zm9v");
     REQUIRE(setenv("QVM_TEST_SECRET", "hunter2", 1) == 0);
     CHECK(sent({{}, "QVM_TEST_SECRET", {}}).at("data") == base64("hunter2"));
     REQUIRE(setenv("CREDENTIALS_DIRECTORY", directory.path().c_str(), 1) == 0);
     CHECK(sent({{}, {}, "key"}).at("data") == arguments.at("data"));
     REQUIRE(unsetenv("CREDENTIALS_DIRECTORY") == 0);
+}
+
+TEST_CASE("a password has no line end, and is no longer than VNC looks at") {
+    const test::TemporaryDirectory directory;
+    const auto password = [&](std::string_view text) {
+        const Fd fd = read_secret({directory.write("password", text), {}, {}});
+        return with_secret("set_password", {{"protocol", "vnc"}, {"password", "@p.secret"}}, fd.get());
+    };
+    CHECK(password("geheim\r\n") == Json::object({{"protocol", "vnc"}, {"password", "geheim"}}));
+    CHECK(password("12345678").at("password") == "12345678");
+    CHECK_THROWS_WITH(password("123456789"), ContainsSubstring("has 9 characters"));
+    CHECK_THROWS_WITH(password("\n"), ContainsSubstring("has 0 characters"));
+    CHECK(takes_secret("object-add"));
+    CHECK(takes_secret("set_password"));
+    CHECK_FALSE(takes_secret("device_add"));
 }
 
 TEST_CASE("a secret that cannot be read is named, and never quoted") {

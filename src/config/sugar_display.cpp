@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "config/sugar_display.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/tcp_address.hpp"
+#include "base/text.hpp"
+
+namespace qvm::config {
+namespace {
+
+bool is_path(std::string_view listen) {
+    return listen.find('/') != std::string_view::npos || listen.starts_with('~');
+}
+
+void check_password(Lowering& lowering, const Item& display) {
+    const auto password = display.text("password");
+    if (!password) return;
+    std::vector<std::string> secrets;
+    for (const auto& secret : lowering.named("secret")) secrets.push_back(secret.id);
+    if (std::ranges::find(secrets, *password) == secrets.end())
+        lowering.report(DiagnosticKind::BadRef, display.origin_of("password"),
+                        fmt::format("display.password: there is no [secret.{}]", *password),
+                        {"it is the name of a secret: secret.vnc.file = \"PATH\", and password = \"vnc\""},
+                        did_you_mean(*password, secrets));
+}
+
+void check_address(Lowering& lowering, const Item& display, const std::string& listen) {
+    const auto address = parse_tcp_address(listen);
+    if (!address) {
+        lowering.report(DiagnosticKind::BadValue, display.origin_of("listen"),
+                        fmt::format("display.listen: '{}' is no address with a port, and no path", listen),
+                        {"for example \"127.0.0.1:5901\", or \"./vnc.sock\" for a Unix socket; what other "
+                         "programs call :1 is port 5901"});
+        return;
+    }
+    if (!address->is_loopback() && !display.says("password"))
+        lowering.report(
+            DiagnosticKind::Missing, display.origin_of("listen"),
+            fmt::format("whoever reaches {} would see and type without a password", address->to_string()),
+            {"say password = \"SECRET\", the name of a [secret.SECRET]",
+             "or listen on 127.0.0.1, and let people in through ssh -L"});
+}
+
+void lower_socket(Lowering& lowering, const Item& display) {
+    Members host(display.origin);
+    host.put("kind", std::string("socket")).put("mode", std::string("listen"));
+    const auto listen = display.text("listen");
+    const Origin origin = display.origin_of("listen");
+    if (!listen) {
+        host.put("runtime", std::string(display_socket));
+    } else if (is_path(*listen)) {
+        host.put("path", lowering.absolute(*display.value("listen")).string(), origin);
+    } else {
+        check_address(lowering, display, *listen);
+        host.put("address", *listen, origin);
+    }
+    lowering.add(Kind::Host, display_id, std::move(host), display);
+}
+
+StartCommand command(const Item& display, std::string execute, Table arguments) {
+    return {{},
+            {std::move(execute), display.origin},
+            std::move(arguments),
+            {},
+            {},
+            display.where,
+            display.origin};
+}
+
+void lower_server(Lowering& lowering, const Item& display) {
+    auto& options = lowering.vm().options;
+    const auto raw = std::ranges::find(options, "vnc", &NamedTable::name);
+    if (raw != options.end()) {
+        lowering.report(DiagnosticKind::Conflict, raw->origin,
+                        "[option.vnc] is there, and so is display, which makes one",
+                        {"leave one of them out"});
+        return;
+    }
+    // It listens on nothing of its own: the socket comes when there is somebody to pass it.
+    Members server(display.origin);
+    server.put("vnc", std::string("none"));
+    if (display.says("password")) server.put("password", true, display.origin_of("password"));
+    options.push_back({"vnc", std::move(server.table()), {}, display.origin, {}});
+
+    auto& commands = lowering.vm().commands;
+    if (const auto password = display.text("password")) {
+        Members arguments(display.origin_of("password"));
+        arguments.put("protocol", std::string("vnc")).put("password", '@' + *password + ".secret");
+        commands.push_back(command(display, "set_password", std::move(arguments.table())));
+    }
+    Members address(display.origin);
+    address.put("type", std::string("fd")).put("str", '@' + std::string(display_id));
+    Array addresses;
+    addresses.emplace_back(Value::Data(std::move(address.table())), display.origin);
+    Members arguments(display.origin);
+    arguments.put("type", std::string("vnc")).put("addresses", std::move(addresses));
+    commands.push_back(command(display, "display-update", std::move(arguments.table())));
+}
+
+}  // namespace
+
+std::optional<Item> wanted_display(const Lowering& lowering) {
+    auto display = lowering.single("display");
+    if (!display || display->text("type").value_or("vnc") == "none") return std::nullopt;
+    return display;
+}
+
+void lower_display(Lowering& lowering) {
+    const auto display = wanted_display(lowering);
+    if (!display) return;
+    lowering.vm().opens_window = display->text("type") == "window";
+    if (lowering.vm().opens_window)
+        for (const auto* key : {"listen", "password"})
+            if (display->says(key))
+                lowering.report(DiagnosticKind::Conflict, display->origin_of(key),
+                                fmt::format("display.{} goes with type = \"vnc\": a window has a socket of "
+                                            "its own, which only you can open",
+                                            key),
+                                {"`qvm view` opens a window to a VM with type = \"vnc\", too"});
+    check_password(lowering, *display);
+    lower_socket(lowering, *display);
+    lower_server(lowering, *display);
+}
+
+}  // namespace qvm::config
