@@ -27,11 +27,35 @@ std::variant<qvm::cli::Action, int> parse(int argc, char** argv) {
     app.get_formatter()->column_width(34);
     qvm::cli::Action action;
     using namespace qvm::cli;
-    for (const auto add :
-         {add_up,   add_apply,   add_check,  add_plan, add_diff,   add_show,   add_explain,
-          add_new,  add_schema,  add_import, add_fmt,  add_ls,     add_status, add_console,
-          add_ssh,  add_log,     add_attach, add_qmp,  add_events, add_adopt,  add_pause_resume_reset,
-          add_stop, add_restart, add_kill,   add_rm,   add_jail,   add_version})
+    for (const auto add : {add_up,
+                           add_apply,
+                           add_check,
+                           add_plan,
+                           add_diff,
+                           add_show,
+                           add_explain,
+                           add_new,
+                           add_schema,
+                           add_import,
+                           add_fmt,
+                           add_ls,
+                           add_status,
+                           add_console,
+                           add_ssh,
+                           add_view,
+                           add_screenshot,
+                           add_log,
+                           add_attach,
+                           add_qmp,
+                           add_events,
+                           add_adopt,
+                           add_pause_resume_reset,
+                           add_stop,
+                           add_restart,
+                           add_kill,
+                           add_rm,
+                           add_jail,
+                           add_version})
         add(app, action);
     try {
         app.parse(argc, argv);

@@ -11,6 +11,7 @@
 #include "cli/verbs.hpp"
 #include "config/document.hpp"
 #include "launch/control.hpp"
+#include "launch/display_place.hpp"
 #include "launch/limits.hpp"
 
 namespace qvm::cli {
@@ -55,6 +56,9 @@ ExitCode status(const std::string& word, bool json) {
         if (details.contains("pending")) all["pending"] = details["pending"];
         if (details.contains("attach-clients")) all["attach-clients"] = details["attach-clients"];
         if (cgroup != nullptr) all["limits"] = launch::limits_json(*cgroup);
+        if (alive)
+            if (const auto place = launch::display_place(vm, summary.applied->compiled))
+                all["vnc"] = place->to_string();
         if (alive) all["attach-socket"] = vm.socket("qmp.sock").string();
         fmt::print("{}\n", all.dump(2, ' ', false, Json::error_handler_t::replace));
         return ExitCode::Ok;
@@ -105,6 +109,9 @@ ExitCode status(const std::string& word, bool json) {
                                            : "the guest is asked to let it go when it runs"));
         row("qmp socket", vm.socket("qmp.sock").string());
         if (!summary.applied->console.empty()) row("console", "qvm console " + vm.name());
+        if (const auto place = launch::display_place(vm, summary.applied->compiled))
+            row("display", fmt::format("VNC on {}{}; qvm view {}", place->to_string(),
+                                       place->password ? ", with a password" : "", vm.name()));
     }
     fmt::print("{}", table(rows));
     return ExitCode::Ok;

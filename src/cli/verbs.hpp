@@ -38,6 +38,9 @@ void add_status(CLI::App& app, Action& action);
 void add_console(CLI::App& app, Action& action);
 /// The user's own ssh(1), at the port that leads to the guest's.
 void add_ssh(CLI::App& app, Action& action);
+/// A viewer of VNC.
+void add_view(CLI::App& app, Action& action);
+void add_screenshot(CLI::App& app, Action& action);
 /// The shell.
 void add_attach(CLI::App& app, Action& action);
 void add_qmp(CLI::App& app, Action& action);

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "launch/display_place.hpp"
+
+#include "config/document.hpp"
+#include "config/lower.hpp"
+#include "config/rules_buses.hpp"
+
+namespace qvm::launch {
+namespace {
+
+/// The socket that a display-update gives VNC: "@X".
+std::string socket_of(const config::StartCommand& command) {
+    const auto arguments = config::to_json(config::Value(command.arguments, command.origin));
+    const auto name = arguments.value("/addresses/0/str"_json_pointer, Json());
+    if (command.execute.value != "display-update" || !name.is_string()) return {};
+    const auto& text = name.get_ref<const std::string&>();
+    return text.starts_with('@') ? text.substr(1) : std::string();
+}
+
+}  // namespace
+
+std::optional<DisplayPlace> display_place(const VmState& vm, const Compiled& compiled) {
+    Diagnostics ignored;
+    const auto document = config::load({{"<what runs>", "/what-runs.toml", compiled.text()}}, {}, ignored);
+    const config::Vm running = config::lower(document, ignored);
+    std::optional<DisplayPlace> place;
+    bool password = false;
+    for (const auto& command : running.commands) {
+        if (command.execute.value == "set_password") password = true;
+        const auto* host = running.find({config::Kind::Host, socket_of(command)});
+        if (host == nullptr) continue;
+        const auto text = [&](const char* key) {
+            const std::string* said = config::text_at(*host, key);
+            return said == nullptr ? std::string() : *said;
+        };
+        place = DisplayPlace{text("path"), text("address"), false};
+        if (const auto file = text("runtime"); !file.empty()) place->path = vm.socket(file).string();
+    }
+    if (place) place->password = password;
+    return place;
+}
+
+}  // namespace qvm::launch
