@@ -12,6 +12,8 @@ struct UpArguments {
     FileArguments vm;
     bool console = false;
     bool foreground = false;
+    std::string wait;  ///< what to wait for: a sign of the guest's, or "true" for any; empty: nothing
+    std::string timeout = "5m";
 };
 ExitCode up(const UpArguments& arguments);
 

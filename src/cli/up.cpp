@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -9,6 +10,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "base/text.hpp"
 #include "cli/attach.hpp"
 #include "cli/compare.hpp"
 #include "cli/console_verb.hpp"
@@ -17,6 +19,8 @@
 #include "cli/start_stop.hpp"
 #include "cli/terminal.hpp"
 #include "cli/verbs.hpp"
+#include "cli/view.hpp"
+#include "cli/wait_guest.hpp"
 #include "config/dump.hpp"
 #include "jail/landlock.hpp"
 #include "launch/contain.hpp"
@@ -28,6 +32,9 @@
 
 namespace qvm::cli {
 namespace {
+
+/// What `--wait` alone is for CLI11.
+constexpr const char* any_sign = "true";
 
 using Clock = std::chrono::steady_clock;
 
@@ -149,6 +156,38 @@ void print_running_again(const launch::VmState& vm) {
     std::fflush(stdout);
 }
 
+/// The VM runs with or without it.
+void open_window_or_tell(const launch::VmState& vm) {
+    try {
+        open_window(vm);
+    } catch (const Error& error) {
+        print_warning(error.advice().empty() ? error.what()
+                                             : fmt::format("{}; {}", error.what(), error.advice()));
+    }
+}
+
+/// --timeout, and whether --wait names something. Throws Error (Usage).
+std::chrono::milliseconds patience_with_guest(const UpArguments& arguments) {
+    const auto& signs = guest_signs();
+    if (!arguments.wait.empty() && arguments.wait != any_sign &&
+        std::ranges::find(signs, arguments.wait) == signs.end())
+        throw Error(
+            ExitCode::Usage,
+            fmt::format("--wait={}: there is nothing of that name to wait for", arguments.wait),
+            fmt::format("it takes {}, or --wait alone for the first of these that there is", join_or(signs)));
+    const auto parsed = parse_duration(arguments.timeout);
+    if (const auto* why = std::get_if<std::string>(&parsed))
+        throw Error(ExitCode::Usage, "--timeout: " + *why);
+    return std::get<std::chrono::milliseconds>(parsed);
+}
+
+void wait_if_asked(const launch::VmState& vm, const UpArguments& arguments,
+                   std::chrono::milliseconds timeout) {
+    if (arguments.wait.empty()) return;
+    const auto came = wait_for_guest(vm, arguments.wait == any_sign ? "" : arguments.wait, timeout);
+    fmt::print("{}: {}\n", vm.name(), came);
+}
+
 launch::Plan make_plan(const Front& front) {
     const auto accel = front.usable_accelerator();
     if (front.vm.jail_mode.value == config::JailMode::Off)
@@ -175,6 +214,7 @@ void take_locks(launch::VmState& vm, launch::UpOrder& order) {
 
 ExitCode up(const UpArguments& arguments) {
     const auto begun = Clock::now();
+    const auto guest_patience = patience_with_guest(arguments);
     launch::UpOrder order;
     order.inherited = open_descriptors(STDERR_FILENO + 1);
     Front front = Front::load(arguments.vm);
@@ -202,6 +242,7 @@ ExitCode up(const UpArguments& arguments) {
     const auto condition = vm.condition();
     if (condition != launch::Condition::Stopped) {
         const auto code = already_there(vm, condition, arguments);
+        wait_if_asked(vm, arguments, guest_patience);
         return arguments.console ? attend_console(vm, "^]") : code;
     }
     take_locks(vm, order);
@@ -230,6 +271,7 @@ ExitCode up(const UpArguments& arguments) {
             warn_of_missing_limits(vm, front.vm.limits);
             print_made(vm, missing);
             print_running(vm, applied, begun);
+            if (front.vm.opens_window) open_window_or_tell(vm);
         });
         fmt::print("{}: ended: {}\n", vm.name(), ending.detail);
         return static_cast<ExitCode>(ending.exit_status());
@@ -243,6 +285,8 @@ ExitCode up(const UpArguments& arguments) {
     line.reset();
     print_made(vm, missing);
     print_running(vm, applied, begun);
+    if (front.vm.opens_window) open_window_or_tell(vm);
+    wait_if_asked(vm, arguments, guest_patience);
     if (arguments.console) return attend_console(vm, "^]");
     // What is left would be to take the schema apart, which takes a good part of what a start does.
     std::fflush(nullptr);
@@ -255,9 +299,17 @@ void add_up(CLI::App& app, Action& action) {
     arguments->vm.add_to(*verb);
     auto* console =
         verb->add_flag("--console", arguments->console, "talk to its console then; Ctrl-] then . leaves");
-    verb->add_flag("--foreground", arguments->foreground,
-                   "stay until the VM ends; SIGTERM and Ctrl-C stop it")
-        ->excludes(console);
+    auto* foreground = verb->add_flag("--foreground", arguments->foreground,
+                                      "stay until the VM ends; SIGTERM and Ctrl-C stop it")
+                           ->excludes(console);
+    auto* wait = verb->add_flag("--wait", arguments->wait,
+                                "until the guest answers: --wait=ssh, agent or console; default: the first "
+                                "of these that it has")
+                     ->excludes(console)
+                     ->excludes(foreground);
+    verb->add_option("--timeout", arguments->timeout, "how long to wait at most; default: 5m")
+        ->type_name("DURATION")
+        ->needs(wait);
     verb->callback([arguments, &action] { action = [arguments] { return up(*arguments); }; });
 }
 

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "cli/wait_guest.hpp"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <functional>
+#include <poll.h>
+#include <random>
+#include <sys/socket.h>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "base/tcp_address.hpp"
+#include "cli/terminal.hpp"
+#include "config/resource.hpp"
+#include "launch/ssh_way.hpp"
+#include "qmp/transport.hpp"
+
+namespace qvm::cli {
+namespace {
+
+using std::chrono::milliseconds;
+using Clock = std::chrono::steady_clock;
+
+/// How long one attempt listens, and the pause after it.
+constexpr milliseconds listening{2'000}, pause{250};
+
+/// Nothing before `text` has come within `listening`.
+bool hears(int socket, std::string_view text) {
+    std::string heard;
+    const auto end = Clock::now() + listening;
+    while (heard.find(text) == std::string::npos) {
+        const auto left = std::chrono::duration_cast<milliseconds>(end - Clock::now()).count();
+        pollfd ready{socket, POLLIN, 0};
+        if (left <= 0 || ::poll(&ready, 1, static_cast<int>(left)) <= 0) return false;
+        std::array<char, 512> bytes{};
+        const auto got = ::recv(socket, bytes.data(), bytes.size(), MSG_DONTWAIT);
+        if (got <= 0) return false;
+        heard.append(bytes.data(), static_cast<std::size_t>(got));
+    }
+    return true;
+}
+
+/// RFC 4253, 4.2: both sides say who they are. We do so first: passt of March 2023 (Debian 12) does not tell
+/// the guest that a connection stands before the host has sent something.
+bool ssh_greets(const launch::SshWay& way) {
+    try {
+        const Fd socket = connect_tcp({way.address, static_cast<std::uint16_t>(way.port)}, listening);
+        constexpr std::string_view greeting = "SSH-2.0-qvm\r\n";
+        return qmp::send_some(socket.get(), greeting, -1) == greeting.size() && hears(socket.get(), "SSH-");
+    } catch (const SystemError&) {
+        return false;
+    }
+}
+
+/// qapi-schema.json of the guest agent: guest-sync-delimited, which also skips what others have asked.
+bool agent_answers(const std::string& path) {
+    static std::mt19937 numbers{std::random_device{}()};
+    const auto number = std::uniform_int_distribution<std::int32_t>(1)(numbers);
+    const auto request =
+        fmt::format("\xFF{{\"execute\":\"guest-sync-delimited\",\"arguments\":{{\"id\":{}}}}}\n", number);
+    try {
+        const Fd socket = qmp::connect_unix(path);
+        if (qmp::send_some(socket.get(), request, -1) != request.size()) return false;
+        return hears(socket.get(), fmt::format("\"return\": {}", number));
+    } catch (const SystemError&) {
+        return false;
+    }
+}
+
+struct Sign {
+    std::string name, came;
+    std::function<bool()> is_there;
+};
+
+std::vector<Sign> signs_of(const launch::VmState& vm) {
+    std::vector<Sign> signs;
+    const auto applied = vm.applied();
+    if (!applied) return signs;
+    if (const auto way = launch::ssh_way(applied->compiled))
+        signs.push_back({"ssh", "its SSH server answers", [way] { return ssh_greets(*way); }});
+    const auto agent = vm.socket(config::agent_socket).string();
+    std::error_code ignored;
+    if (std::filesystem::exists(agent, ignored))
+        signs.push_back({"agent", "its agent answers", [agent] { return agent_answers(agent); }});
+    const auto log = vm.directory() / "console.log";
+    if (!applied->console.empty())
+        signs.push_back({"console", "it speaks on its console", [log] {
+                             std::error_code error;
+                             const auto size = std::filesystem::file_size(log, error);
+                             return !error && size > 0;
+                         }});
+    return signs;
+}
+
+Error no_way(const launch::VmState& vm, const std::string& sign) {
+    if (sign.empty())
+        return {ExitCode::Usage,
+                fmt::format("{} has no console, no agent and no forward to port 22", vm.name()),
+                "there is nothing by which its guest could tell that it is there"};
+    return {ExitCode::Usage, fmt::format("{} has no {} to wait for", vm.name(), sign),
+            sign == "ssh"     ? "say forward = [\"2222 -> 22\"] in a [net.X] with type = \"user\""
+            : sign == "agent" ? "say agent = true in its file"
+                              : "say console = \"serial\" in its file"};
+}
+
+}  // namespace
+
+const std::vector<std::string>& guest_signs() {
+    static const std::vector<std::string> signs{"ssh", "agent", "console"};
+    return signs;
+}
+
+std::string wait_for_guest(const launch::VmState& vm, const std::string& sign, milliseconds timeout) {
+    const auto begun = Clock::now();
+    const auto signs = signs_of(vm);
+    const auto wanted =
+        std::ranges::find_if(signs, [&](const auto& one) { return sign.empty() || one.name == sign; });
+    if (wanted == signs.end()) throw no_way(vm, sign);
+    ProgressLine line;
+    const auto waited = [&] {
+        return std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - begun).count();
+    };
+    while (true) {
+        line.show(fmt::format("{}: waiting for its {} ({} s)", vm.name(), wanted->name, waited()));
+        if (wanted->is_there()) return fmt::format("{}, after {} s", wanted->came, waited());
+        if (vm.condition() == launch::Condition::Stopped) {
+            const auto applied = vm.applied();
+            throw Error(ExitCode::VmDied,
+                        fmt::format("{} has ended: {}", vm.name(),
+                                    applied && applied->ended.is_object() ? applied->ended.value("detail", "")
+                                                                          : "nobody knows how"));
+        }
+        if (Clock::now() - begun >= timeout)
+            throw Error(ExitCode::TimedOut,
+                        fmt::format("{} runs, but its {} did not answer within {} s", vm.name(), wanted->name,
+                                    waited()),
+                        fmt::format("`qvm console {0}` and `qvm log {0}` may tell why", vm.name()));
+        std::this_thread::sleep_for(pause);
+    }
+}
+
+}  // namespace qvm::cli
