@@ -512,10 +512,13 @@ def fetched_root(program, test):
 
 
 def each_qemu():
-    """Names and "-f" arguments: the installed QEMU and the newer ones; a missing one is a skip by name, or a failure."""
+    """Names and "-f" arguments: the installed QEMU and the newer ones; a missing one is a skip by name, or a failure.
+
+    What differs between versions is QEMU's affair and what a user may not do is the kernel's: as a user, the oldest and the newest
+    stand for those between them."""
     yield "installed", []
     tables = fetched_tables()
-    for version in ("10.0", "11.1"):
+    for version in ("11.1",) if as_user() else ("10.0", "11.1"):
         table = tables.get(version)
         if table is not None and as_user() and os.geteuid() == 0:
             readable = subprocess.run(["setpriv", f"--reuid={TEST_UID}", f"--regid={TEST_UID}", "--clear-groups", "cat", table],
