@@ -7,6 +7,7 @@
 
 #include "cli/terminal.hpp"
 #include "jail/cgroup_change.hpp"
+#include "launch/memory_parts.hpp"
 
 namespace qvm::cli {
 
@@ -44,12 +45,14 @@ Comparison compare(Front& front, launch::Applied applied, const std::optional<la
     const auto spare = front.vm.spare_pcie_ports.value;
     const auto why =
         launch::place_processors(front.vm, comparison.running, room_for_processors(comparison, observed));
+    const auto why_memory = launch::place_memory(front.vm, comparison.running);
     front.check(&comparison.running);
     if (front.diagnostics.has_errors()) return comparison;
     comparison.wanted = launch::compiled(front.vm, spare);
     comparison.difference =
         launch::diff(comparison.running_side(), comparison.wanted_side(front), front.probe->capabilities());
     for (auto& change : comparison.difference.changes) {
+        if (change.member == "memory.size" && change.resource.id.empty()) change.why = why_memory;
         if (change.member != "cpus.count" || !change.resource.id.empty()) continue;
         change.before = processors_in(comparison.running);
         change.after = processors_in(front.vm);

@@ -13,6 +13,7 @@
 #include "launch/control.hpp"
 #include "launch/jail_host.hpp"
 #include "launch/limits.hpp"
+#include "launch/pinning.hpp"
 
 namespace qvm::cli {
 namespace {
@@ -91,6 +92,39 @@ void release_taken(launch::HostResources& host, Attached& attached) {
     }
 }
 
+/// The threads of the guest's processors, those that came with it among them. Here, because a supervisor has
+/// no rights over them any more.
+void pin(const std::vector<config::Pin>& pins, const Comparison& comparison, Attached& attached) {
+    const Json cpus = attached.execute("query-cpus-fast", Json::object());
+    if (comparison.applied.process.open()) launch::pin_processors(pins, cpus, comparison.applied.process.pid);
+}
+
+/// What `to` puts where `from` does not is refused before anything is changed.
+class Pinning {
+  public:
+    Pinning(const Front& front, const Comparison& comparison, Attached& attached)
+        : comparison_(comparison), attached_(attached), from_(comparison.running.smp.pins) {
+        const bool as_many = comparison.running.smp.maxcpus == front.vm.smp.maxcpus;
+        to_ = as_many ? front.vm.smp.pins : from_;
+        if (any()) pin(to_, comparison_, attached_);
+    }
+    void settle(bool undone) {
+        if (!any()) return;
+        try {
+            pin(undone ? from_ : to_, comparison_, attached_);
+        } catch (const std::exception& error) {
+            print_warning(error.what());
+        }
+    }
+
+  private:
+    bool any() const { return !from_.empty() || !to_.empty(); }
+
+    const Comparison& comparison_;
+    Attached& attached_;
+    std::vector<config::Pin> from_, to_;
+};
+
 /// The connection ended before the answer came.
 [[noreturn]] void explain_interruption(const launch::VmState& vm, bool left) {
     if (left)
@@ -127,6 +161,7 @@ launch::ApplyOutcome deliver(const Front& front, const Comparison& comparison, c
         nothing.cancelled = true;
         return nothing;
     }
+    Pinning pinning(front, comparison, attached);
     try {
         const Json outcome =
             attached.execute(launch::control::apply, order_of(front, comparison, plan, delivery),
@@ -134,6 +169,7 @@ launch::ApplyOutcome deliver(const Front& front, const Comparison& comparison, c
         release_taken(host, attached);
         auto made = launch::ApplyOutcome::from_json(outcome);
         if (made.failed.empty() && !made.cancelled) host.release_sockets();
+        if (!made.died) pinning.settle(!made.failed.empty() || made.cancelled);
         const bool undone = made.not_undone.empty() && made.left.empty() && !made.died;
         if ((made.failed.empty() && !made.cancelled) || !undone) host.keep_images();
         return made;

@@ -18,6 +18,7 @@
 #include "config/lower.hpp"
 #include "launch/compile.hpp"
 #include "launch/firmware.hpp"
+#include "launch/hardware.hpp"
 #include "launch/host.hpp"
 #include "launch/placement.hpp"
 #include "launch/saved_plan.hpp"
@@ -119,6 +120,8 @@ void Front::check(const config::Vm* running) {
 void Front::check_host() {
     const launch::VmState state(launch::Directories::from_environment(), vm.name.value);
     launch::check_host(vm, diagnostics, {state.disks(), state.known_images()});
+    launch::check_hardware(vm, state.condition() != launch::Condition::Stopped,
+                           launch::HardwarePlaces::of_host(vm.jail_mode.value), diagnostics);
 }
 
 bool Front::report(bool json) {

@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 
 #include "base/text.hpp"
+#include "config/cpu_list.hpp"
+#include "config/sugar_pins.hpp"
 #include "config/toml_text.hpp"
 
 namespace qvm::config {
@@ -136,12 +138,28 @@ std::string command_text(const StartCommand& command) {
     return text;
 }
 
+/// The devices that fill the room are resources like any other.
+std::string memory_text(const Vm& vm) {
+    const auto size = format_size(vm.memory.value);
+    if (!vm.memory_max) return line("memory", size);
+    return fmt::format("memory = {{ size = \"{}\", max = \"{}\", via = \"none\" }}\n", size,
+                       format_size(vm.memory_max->value));
+}
+
+std::string cpus_text(const Smp& smp) {
+    std::vector<std::string> pins;
+    for (const auto& pin : smp.pins)
+        pins.push_back(pin.cpus.empty() ? std::string(anywhere) : cpu_list(pin.cpus));
+    return fmt::format(
+        "cpus = {{ count = {}, sockets = {}, dies = {}, cores = {}, threads = {}, max = {}{} }}\n", smp.cpus,
+        smp.sockets, smp.dies, smp.cores, smp.threads, smp.maxcpus,
+        pins.empty() ? std::string() : fmt::format(", pin = {}", strings(pins)));
+}
+
 std::string settings_text(const Vm& vm) {
     std::string text = "defaults = false\n" + line("name", vm.name.value);
-    text += fmt::format("memory = \"{}\"\n", format_size(vm.memory.value));
-    text +=
-        fmt::format("cpus = {{ count = {}, sockets = {}, dies = {}, cores = {}, threads = {}, max = {} }}\n",
-                    vm.smp.cpus, vm.smp.sockets, vm.smp.dies, vm.smp.cores, vm.smp.threads, vm.smp.maxcpus);
+    text += memory_text(vm);
+    text += cpus_text(vm.smp);
     if (vm.uuid) text += line("uuid", vm.uuid->value);
     if (!vm.links_down.empty()) {
         std::vector<std::string> ids;

@@ -120,7 +120,10 @@ std::string takes_in_words(const TableRule& rule) {
         std::string text = fmt::format("tables [{}.X]", rule.name);
         if (rule.repeatable) text += fmt::format(", or several [[{}.X]]", rule.name);
         text += fmt::format("; {}.X = false leaves one out", rule.name);
-        if (rule.shape == Shape::Named) text += "; X begins with a-z and has at most 20 of a-z, 0-9 and -";
+        if (rule.numbered)
+            text += "; X counts from 0 on";
+        else if (rule.shape == Shape::Named)
+            text += "; X begins with a-z and has at most 20 of a-z, 0-9 and -";
         return text;
     }
     std::vector<std::string> ways;
@@ -196,6 +199,7 @@ std::string takes_in_words(const KeyRule& rule) {
     else if (says(string))
         ways.emplace_back(path ? "a path" : "a string");
     if (says(strings)) ways.emplace_back(path ? "a list of paths" : "a list of strings");
+    if (says(integers)) ways.emplace_back("a list of integers");
     if (says(integer)) ways.push_back("an integer" + range_in_words(rule));
     if (says(size)) ways.push_back("a size such as \"512M\"" + range_in_words(rule));
     if (says(duration)) ways.emplace_back("a duration such as \"30s\"");

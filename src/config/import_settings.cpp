@@ -138,7 +138,14 @@ void Translator::memory(const GivenOption& option) {
         else
             leave_out(option.shown(), "this is no size");
     }
-    leave_out_rest("-m", pairs, "memory that is plugged later has no key of its own");
+    pairs.take("slots");  // qvm has some wherever there is room
+    if (const auto most = pairs.take("maxmem")) {
+        if (const auto bytes = option_size(*most, mebibyte))
+            memory_max_ = *bytes;
+        else
+            leave_out(option.shown(), "its maxmem is no size");
+    }
+    leave_out_rest("-m", pairs, "memory has no such key");
 }
 
 void Translator::name(const GivenOption& option) {
@@ -300,9 +307,22 @@ void Translator::write_cpu() {
     merge(part.members, cpu_properties_);
 }
 
+/// What fills the room is a device of the command line's own, if it comes at all.
+void Translator::write_memory() {
+    if (memory_max_ <= memory_) {
+        draft_.set("memory", Value(format_size(memory_), {}));
+        return;
+    }
+    Table memory;
+    memory.set("size", {}, Value(format_size(memory_), {}));
+    memory.set("max", {}, Value(format_size(memory_max_), {}));
+    memory.set("via", {}, Value(std::string("none"), {}));
+    draft_.set("memory", Value(std::move(memory), {}));
+}
+
 void Translator::write_settings() {
     write_qemu();
-    draft_.set("memory", Value(format_size(memory_), {}));
+    write_memory();
     const Value* count = cpus_.find("count");
     if (count != nullptr && cpus_.entries().size() == 1)
         draft_.set("cpus", *count);

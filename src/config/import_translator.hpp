@@ -145,6 +145,7 @@ class Translator {
 
     // import_settings.cpp
     void write_settings();
+    void write_memory();
     void write_qemu();
     void write_machine();
     void write_cpu();
@@ -204,6 +205,7 @@ class Translator {
     std::string machine_type_, cpu_model_, vga_;
     std::vector<std::string> accels_;
     Table machine_properties_, cpu_properties_, cpus_, kernel_, jail_, lifecycle_;
+    std::uint64_t memory_max_ = 0;
     std::uint64_t memory_ = 128ULL << 20U;
     std::vector<std::string> serials_, data_directories_;
     std::vector<Drive> drives_;

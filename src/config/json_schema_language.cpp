@@ -20,6 +20,7 @@ using namespace takes;
 constexpr std::string_view duration_text = "^-?[0-9]+(ms|s|m|h)$";
 constexpr std::string_view percent_text = "^[0-9.][0-9.eE+-]*%$";
 constexpr const char* sugar_id = "^[a-z][a-z0-9-]{0,19}$";
+constexpr const char* number_id = "^(0|[1-9][0-9]{0,2})$";
 constexpr const char* raw_id = "^[A-Za-z][A-Za-z0-9._-]*$";
 constexpr const char* node_id = "^[A-Za-z][A-Za-z0-9._-]{0,30}$";
 
@@ -101,7 +102,7 @@ class Language {
                 return schema;
             }
             case Shape::Named:
-                return named(rule, sugar_id, of_single(rule));
+                return named(rule, rule.numbered ? number_id : sugar_id, of_single(rule));
             case Shape::Raw:
                 return named(rule, rule.name == "blockdev" ? node_id : raw_id, of_raw(rule));
             case Shape::List: {
@@ -229,7 +230,7 @@ class Language {
         if (says(processors)) types.push_back("number");
         if (says(boolean)) types.push_back("boolean");
         if (scalar) types.push_back("string");
-        if (says(strings)) types.push_back("array");
+        if (says(strings | integers)) types.push_back("array");
         if (says(table)) types.push_back("object");
         Json schema = Json::object();
         schema["type"] = types.size() == 1 ? types[0] : types;
@@ -242,6 +243,7 @@ class Language {
             schema["pattern"] = pattern(text);
         }
         if (says(strings)) schema["items"] = Json::object({{"type", "string"}});
+        if (says(integers)) schema["items"] = Json::object({{"type", "integer"}});
         if (says(string) && says(as_path)) schema["minLength"] = 1;
         if (says(strings) && says(as_path)) schema["items"]["minLength"] = 1;
         const auto words = words_of_key(rule, path);

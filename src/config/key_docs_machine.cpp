@@ -35,9 +35,42 @@ constexpr auto files = std::to_array<KeyDoc>({
 });
 
 constexpr auto machine = std::to_array<KeyDoc>({
-    {"memory", "The guest's memory.", "512M", "-m", next_start, "memory = \"4G\""},
-    {"memory.size", "How much memory the guest has. At least 1M; a number without a unit counts bytes.",
-     "512M", "-m", next_start, "memory.size = \"4G\""},
+    {"memory",
+     "The guest's memory: how much of it, how much there may ever be, and what it is made of on the host.",
+     "512M", "-m", "", "memory = \"4G\""},
+    {"memory.size",
+     "How much memory the guest has. At least 1M; a number without a unit counts bytes. With max, a multiple "
+     "of 2M. With numa, the sum of the nodes', and it may be left out.",
+     "512M", "-m",
+     "while the VM runs, between what it was started with and max; the guest takes and gives it in its own "
+     "time. Else at the next start",
+     "memory.size = \"4G\""},
+    {"memory.max",
+     "The most memory that the VM may ever have, size included. What is above size comes and goes by a "
+     "virtio-mem device, for which the guest needs the driver (Linux 5.8, Windows with virtio-win).",
+     "size", "-m maxmem, object and device memory.hot (virtio-mem-pci)", next_start,
+     "memory = { size = \"2G\", max = \"8G\" }"},
+    {"memory.hugepages",
+     "Takes the memory from the host's huge pages: of a size such as \"2M\" or \"1G\", or true for the "
+     "host's usual ones. An administrator sets them aside with the sysctl vm.nr_hugepages.",
+     "false", "memory-backend-memfd's hugetlb and hugetlbsize", next_start,
+     "memory = { size = \"4G\", hugepages = \"1G\" }"},
+    {"memory.prealloc",
+     "Takes all of the memory from the host before the guest runs, so that a host without enough of it is "
+     "noticed then. With max, the guest gets of the rest only what the host has at that moment.",
+     "false", "the memory object's prealloc", next_start, "memory = { size = \"4G\", prealloc = true }"},
+    {"memory.share", "Whether other processes can share the memory, as devices of vhost-user need it.",
+     "false, or true with hugepages", "memory-backend-memfd's share", next_start,
+     "memory = { size = \"4G\", share = true }"},
+    {"memory.lock",
+     "Keeps all of QEMU's memory in place, so that the host never swaps it out. An ordinary user may lock as "
+     "much as his limit memlock allows. Not together with max.",
+     "false", "-overcommit mem-lock, and the limit RLIMIT_MEMLOCK", next_start,
+     "memory = { size = \"4G\", lock = true }"},
+    {"memory.via",
+     "What fills the room up to max: a virtio-mem device, or none, which leaves it to devices of the raw "
+     "level.",
+     "virtio-mem", "", next_start, "memory = { size = \"2G\", max = \"8G\", via = \"none\" }"},
     {"cpus",
      "The guest's processors and how they sit together. Numbers that are not said follow from the others: "
      "threads and dies are 1, and cores fill one socket.",
@@ -57,6 +90,36 @@ constexpr auto machine = std::to_array<KeyDoc>({
      "How many processors the VM may ever have. It is sockets x dies x cores x threads, where these are "
      "said.",
      "as many as count", "-smp maxcpus", next_start, "cpus = { count = 2, max = 8 }"},
+    {"cpus.pin",
+     "The CPUs of the host on which those of the guest run: a list such as \"8-15\" or \"0,2,4-7\" for all "
+     "of "
+     "them, or an array of as many lists as cpus.max, in which \"any\" leaves one where the kernel puts it.",
+     "any", "sched_setaffinity(2) on QEMU's threads", "while the VM runs",
+     "cpus = { count = 2, pin = [\"2\", \"3\"] }"},
+    {"numa",
+     "The guest's nodes, of processors and memory that are near each other. They are numbered from 0 on. "
+     "Every "
+     "CPU up to cpus.max is in exactly one, and memory.size is what they have together. What memory.max adds "
+     "comes to node 0.",
+     "none", "objects numaN and -numa", "",
+     "numa.0 = { cpus = \"0-1\", memory = \"2G\" }\nnuma.1 = { cpus = \"2-3\", memory = \"2G\" }\ncpus = 4"},
+    {"numa.cpus", "The guest's CPUs in the node, counted from 0: one, or a list such as \"0-3,8\".", "none",
+     "-numa node,cpus=", next_start, "cpus = 4\nnuma.0 = { cpus = \"0-3\", memory = \"2G\" }"},
+    {"numa.memory", "How much of the memory is in the node.", "none",
+     "object numaN and -numa node,memdev=", next_start, "numa.0 = { cpus = 0, memory = \"2G\" }"},
+    {"numa.host-nodes", "The host's memory nodes that the node's memory is taken from, and from no others.",
+     "any", "the object's host-nodes, with policy bind", next_start,
+     "numa.0 = { cpus = 0, memory = \"2G\", host-nodes = [0] }"},
+    {"numa.pin",
+     "The CPUs of the host on which those of the node run: a list such as \"8-15\", or an array of one list "
+     "for each of the node's CPUs, as in cpus.pin, which it excludes.",
+     "any", "sched_setaffinity(2) on QEMU's threads", "while the VM runs",
+     "numa.0 = { cpus = 0, memory = \"2G\", pin = \"8-11\" }"},
+    {"numa.distance",
+     "How far each node is from this one, in their order: 10 to itself, 11 to 254 to others, and 255 for one "
+     "that cannot be reached. One direction stands for both.",
+     "10 to itself and 20 to others", "-numa dist", next_start,
+     "numa.0 = { cpus = 0, memory = \"2G\", distance = [10, 21] }\nnuma.1 = { memory = \"1G\" }"},
     {"machine",
      "The board: its type, the accelerator, and every property of QEMU's machine type. `qvm explain "
      "machine.KEY` tells of such a property.",

@@ -108,11 +108,18 @@ struct Cpu {
     Json checked_properties;
 };
 
+/// The CPUs of the host that a CPU of the guest may run on.
+struct Pin {
+    std::vector<unsigned> cpus;  ///< ascending; empty: any
+    Origin origin;
+};
+
 /// The complete -smp. Unset numbers are derived by lower(): threads 1, dies 1, cores fill a socket before
 /// there are more sockets, for all that there may ever be (`max`).
 struct Smp {
     unsigned cpus = 1, sockets = 1, dies = 1, cores = 1, threads = 1, maxcpus = 1;
     Origin origin;
+    std::vector<Pin> pins;  ///< by the index of the guest's CPU: none, or `maxcpus` of them
 };
 
 /// Direct kernel boot. Paths are absolute.
@@ -212,7 +219,9 @@ struct Vm {
     Machine machine;
     Cpu cpu;
     Smp smp;
-    Setting<std::uint64_t> memory{std::uint64_t{512} << 20U, {}};  ///< bytes
+    Setting<std::uint64_t> memory{std::uint64_t{512} << 20U, {}};  ///< bytes, from the start on
+    /// The most that there may ever be, what devices bring included; not less than `memory`.
+    std::optional<Setting<std::uint64_t>> memory_max;
     std::optional<Kernel> kernel;
     std::optional<Firmware> firmware;
     std::vector<Resource> resources;  ///< in the order they were made; hosts among them

@@ -8,6 +8,9 @@
 #include "config/stable.hpp"
 #include "config/sugar_jail.hpp"
 #include "config/sugar_limits.hpp"
+#include "config/sugar_memory.hpp"
+#include "config/sugar_numa.hpp"
+#include "config/sugar_pins.hpp"
 #include "config/sugar_smp.hpp"
 #include "config/vocabulary.hpp"
 
@@ -101,20 +104,6 @@ void lower_cpu(Lowering& lowering) {
                          key)});
     }
     for (const auto& key : dotted) cpu.properties.erase(key);
-}
-
-void lower_memory(Lowering& lowering) {
-    const auto item = lowering.single("memory");
-    const auto size = item ? item->number("size") : std::nullopt;
-    if (!size) return;
-    constexpr std::int64_t least = 1 << 20;
-    if (*size < least) {
-        lowering.report(DiagnosticKind::BadSize, item->origin_of("size"),
-                        fmt::format("{} bytes of memory are too few for a VM", *size),
-                        {"sizes without a unit are bytes: write \"512M\" or \"4G\""});
-        return;
-    }
-    lowering.vm().memory = {static_cast<std::uint64_t>(*size), item->origin_of("size")};
 }
 
 Setting<fs::path> path_setting(const Lowering& lowering, const Value& value) {
@@ -296,7 +285,9 @@ void lower_settings(Lowering& lowering, const Document& document) {
     lower_machine(lowering);
     lower_cpu(lowering);
     lower_smp(lowering);
+    lower_pins(lowering);
     lower_memory(lowering);
+    lower_numa(lowering);
     lower_kernel(lowering);
     lower_firmware(lowering);
     lower_lifecycle(lowering);

@@ -36,11 +36,29 @@ constexpr std::array include_rule{KeyRule{"include", string | strings}};
 constexpr std::array unset_rule{KeyRule{"unset", strings}};
 constexpr std::array defaults_rule{KeyRule{"defaults", boolean}};
 constexpr std::array link_down_rule{KeyRule{"link-down", strings}};
-constexpr std::array memory_keys{KeyRule{"size", size}};
+constexpr std::array<Words, 2> memory_ways{"virtio-mem", "none"};
+constexpr std::array memory_keys{
+    KeyRule{"size", size},
+    KeyRule{"max", size, {}, 1 << 20},
+    KeyRule{"hugepages", size | boolean},
+    KeyRule{"prealloc", boolean},
+    KeyRule{"share", boolean},
+    KeyRule{"lock", boolean},
+    KeyRule{"via", string, memory_ways},
+};
 constexpr std::array cpus_keys{
     KeyRule{"count", integer, {}, 1, 4096},   KeyRule{"sockets", integer, {}, 1, 4096},
     KeyRule{"dies", integer, {}, 1, 4096},    KeyRule{"cores", integer, {}, 1, 4096},
     KeyRule{"threads", integer, {}, 1, 4096}, KeyRule{"max", integer, {}, 1, 4096},
+    KeyRule{"pin", string | strings},
+};
+constexpr std::array numa_keys{
+    KeyRule{"cpus", string | integer, {}, 0, 4095},
+    KeyRule{"memory", size, {}, 1 << 20},
+    KeyRule{"host-nodes", integers},
+    KeyRule{"pin", string | strings},
+    KeyRule{"distance", integers},
+    enabled_key,
 };
 constexpr std::array machine_keys{KeyRule{"type", string}, KeyRule{"accel", string | strings}};
 constexpr std::array cpu_keys{KeyRule{"model", string}};
@@ -203,6 +221,7 @@ constexpr std::array tables{
     TableRule{"defaults", Shape::Plain, defaults_rule},
     TableRule{"memory", Shape::Single, memory_keys, false, "size", size},
     TableRule{"cpus", Shape::Single, cpus_keys, false, "count", integer},
+    TableRule{"numa", Shape::Named, numa_keys, false, {}, 0, true, false, true},
     TableRule{"machine", Shape::Single, machine_keys, true, "type", string},
     TableRule{"cpu", Shape::Single, cpu_keys, true, "model", string},
     TableRule{"kernel", Shape::Single, kernel_keys, false, {}, 0, true},

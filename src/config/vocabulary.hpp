@@ -22,6 +22,7 @@ inline constexpr unsigned size = 32;         ///< bytes as an integer, or "512M"
 inline constexpr unsigned duration = 64;     ///< "30s"
 inline constexpr unsigned as_path = 128;     ///< with string or strings: they are paths, which are not empty
 inline constexpr unsigned processors = 256;  ///< 1.5, or "150%"
+inline constexpr unsigned integers = 512;    ///< an array of integers
 }  // namespace takes
 
 struct KeyRule {
@@ -50,6 +51,7 @@ struct TableRule {
     unsigned short_takes = 0;            ///< what the short form takes, besides a boolean
     bool switchable = false;             ///< X = false means X = { enabled = false }
     bool repeatable = false;             ///< [[X.id]] too
+    bool numbered = false;               ///< Named: the ids are numbers
 };
 
 std::span<const TableRule> vocabulary();

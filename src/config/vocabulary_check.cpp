@@ -29,11 +29,17 @@ bool is_string_array(const Value& value) {
     return value.array() != nullptr && std::ranges::all_of(*value.array(), &Value::is_string);
 }
 
+bool is_integer_array(const Value& value) {
+    return value.array() != nullptr &&
+           std::ranges::all_of(*value.array(), [](const Value& item) { return item.integer() != nullptr; });
+}
+
 /// "a string, an integer or a boolean"
 std::string expected(unsigned mask) {
-    constexpr std::array<std::pair<unsigned, std::string_view>, 8> names{{
+    constexpr std::array<std::pair<unsigned, std::string_view>, 9> names{{
         {string, "a string"},
         {strings, "an array of strings"},
+        {integers, "an array of integers"},
         {integer, "an integer"},
         {size, "a size such as \"512M\""},
         {duration, "a duration such as \"30s\""},
@@ -101,6 +107,7 @@ class Checker {
     }
 
     bool check_id(const TableRule& rule, const Entry& item) {
+        if (rule.numbered) return check_number(rule, item);
         const bool free_name = rule.name == "global" || rule.name == "option";
         if (free_name || (rule.shape == Shape::Raw ? is_raw_id(item.key) : is_sugar_id(item.key)))
             return true;
@@ -112,6 +119,19 @@ class Checker {
                           fmt::format("'{}' cannot be the id of a {}", item.key, rule.name),
                           {},
                           {fmt::format("an id here {}", must)}});
+        return false;
+    }
+
+    bool check_number(const TableRule& rule, const Entry& item) {
+        const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+        const auto& key = item.key;
+        if (std::ranges::all_of(key, is_digit) && key.size() <= 3 && (key == "0" || key[0] != '0'))
+            return true;
+        diagnostics_.add({DiagnosticKind::BadValue,
+                          item.key_origin,
+                          fmt::format("'{}' cannot be the id of a {}", key, rule.name),
+                          {},
+                          {fmt::format("they are numbered: {0}.0, {0}.1, ...", rule.name)}});
         return false;
     }
 
@@ -142,7 +162,8 @@ class Checker {
             return checked_range(rule, where, value);
         const bool fits = (value.boolean() != nullptr && (rule.takes & boolean) != 0) ||
                           (value.is_table() && (rule.takes & table) != 0) ||
-                          (is_string_array(value) && (rule.takes & strings) != 0);
+                          (is_string_array(value) && (rule.takes & strings) != 0) ||
+                          (is_integer_array(value) && (rule.takes & integers) != 0);
         if (fits) return value;
         if (value.array() != nullptr && (rule.takes & strings) != 0)
             return wrong_type(where + "'s item", *std::ranges::find_if_not(*value.array(), &Value::is_string),

@@ -84,6 +84,17 @@ std::string key_values(const Json& object) {
     return text;
 }
 
+std::string repeated_key_values(const Json& object) {
+    std::string text;
+    for (const auto& member : object.items()) {
+        const Json& value = member.value();
+        for (const auto& one : value.is_array() ? value : Json::array({value}))
+            if (!one.is_structured() && !one.is_null())
+                text += fmt::format(",{}={}", member.key(), scalar(one));
+    }
+    return text;
+}
+
 std::string chardev_argument(std::string_view id, const Json& backend) {
     const auto type = backend.at("type").get<std::string>();
     auto text = fmt::format("{},id={}", type, id);

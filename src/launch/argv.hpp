@@ -15,6 +15,9 @@ std::string with_doubled_commas(std::string_view value);
 /// ("a.b", "a.0").
 std::string key_values(const Json& object);
 
+/// The same for an option that says a list by the same key again and again: ",cpus=0-3,cpus=8".
+std::string repeated_key_values(const Json& object);
+
 /// The argument of -chardev for what chardev-add calls `backend` ({type, data}), named `id`. QEMU's option
 /// has names of its own for some members, and knows no inner objects.
 std::string chardev_argument(std::string_view id, const Json& backend);

@@ -11,6 +11,7 @@
 #include "base/error.hpp"
 #include "launch/argv.hpp"
 #include "launch/command_line.hpp"
+#include "launch/memory_parts.hpp"
 #include "launch/new_image.hpp"
 #include "launch/placement.hpp"
 #include "launch/seed.hpp"
@@ -26,6 +27,8 @@ using config::ResourceId;
 
 /// 0 to 2 are the standard ones, and single digits are left to whoever debugs.
 constexpr int first_inherited_number = 10;
+
+constexpr unsigned dimm_slots = 16;
 
 constexpr auto monitor_name = "monitor";
 /// A dot, because no sugar makes it, and users' own names rarely begin so.
@@ -177,7 +180,11 @@ void Compiler::basics() {
     const bool host_cpu_emulated = vm_.cpu.model.value == "host" && accel_ != "kvm";
     const auto model = host_cpu_emulated ? "max" : with_doubled_commas(vm_.cpu.model.value);
     argv({"-cpu", model + key_values(vm_.cpu.checked_properties)}, vm_.cpu.model.origin);
-    argv({"-m", fmt::format("{}B", vm_.memory.value)}, vm_.memory.origin);
+    auto memory = fmt::format("{}B", vm_.memory.value);
+    // A slot is what a DIMM takes that somebody plugs; virtio-mem takes none.
+    if (const auto room = room_for_memory(vm_); room > vm_.memory.value)
+        memory = fmt::format("size={},slots={},maxmem={}B", memory, dimm_slots, room);
+    argv({"-m", std::move(memory)}, vm_.memory.origin);
     const auto& smp = vm_.smp;
     argv({"-smp", fmt::format("cpus={},maxcpus={},sockets={},dies={},cores={},threads={}", smp.cpus,
                               smp.maxcpus, smp.sockets, smp.dies, smp.cores, smp.threads)},
@@ -228,8 +235,8 @@ void Compiler::tables() {
     for (const auto& option : vm_.options) {
         const auto renamed = option_names.find(option.name);
         const auto& name = renamed == option_names.end() ? option.name : renamed->second;
-        const auto values =
-            key_values(with_copies(option.arguments, option.host_uses, "option." + option.name));
+        const auto arguments = with_copies(option.arguments, option.host_uses, "option." + option.name);
+        const auto values = option.name == "numa" ? repeated_key_values(arguments) : key_values(arguments);
         if (!values.empty()) argv({'-' + name, values.substr(1)}, option.origin);
     }
     for (const auto& global : vm_.globals)

@@ -308,6 +308,7 @@ void ChangeCompiler::settings(std::vector<Operation>& to) {
             made.lifecycle.stop_timeout = wanted.lifecycle.stop_timeout;
         if (change.member == "lifecycle.on-reboot") made.lifecycle.on_reboot = wanted.lifecycle.on_reboot;
         if (change.member == "lifecycle.on-crash") made.lifecycle.on_crash = wanted.lifecycle.on_crash;
+        if (change.member == "cpus.pin") made.smp.pins = wanted.smp.pins;
         if (change.member == "attach.allow") made.attach_allow = wanted.attach_allow;
     }
     const auto ids = [](const auto& links) {

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "launch/contain.hpp"
 
+#include <sys/resource.h>
+
 #include <fmt/format.h>
 
 #include "jail/profile.hpp"
 #include "jail/reduced.hpp"
+#include "launch/hardware.hpp"
 
 namespace qvm::launch {
 namespace {
@@ -87,6 +90,7 @@ jail::Spec contain(const config::Vm& vm, const Plan& plan, const FdOf& fd_of,
     spec.end_with_parent = vm.lifecycle.on_supervisor_death.value == config::OnSupervisorDeath::Kill;
     set_ids(spec, ids);
     if (vm.jail.net.value == config::JailNet::Host) give_network(spec);
+    if (locks_memory(vm)) spec.limits.push_back({RLIMIT_MEMLOCK, RLIM_INFINITY});
     spec.mode = mode_of(vm.jail_mode.value);
     for (const auto& word : plan.argv()) spec.argv.push_back(word);
     for (const auto& step : plan.steps) {

@@ -172,6 +172,7 @@ class Differ {
     }
 
     void judge_each();
+    void judge_memory(Node& node, const ResourceId& id);
     void renew_media();
     bool collect_drives(const ResourceId& node, std::set<ResourceId>& blockdevs,
                         std::set<ResourceId>& drives) const;
@@ -246,7 +247,23 @@ void Differ::judge_each() {
             put_off(node, "with tcg, this QEMU does not survive that a processor goes");
         if (node.fate != Fate::InPlace && is_fixed(node, id))
             put_off(node, "QEMU takes such a device only on its command line");
+        if (node.fate != Fate::InPlace) judge_memory(node, id);
     }
+}
+
+/// Memory that is plugged has its place in a range that the machine is started with, and what the guest has
+/// of it does not come back by asking.
+void Differ::judge_memory(Node& node, const ResourceId& id) {
+    const auto is_memory = [](const Resource* device) {
+        return device != nullptr && (device->driver().starts_with("virtio-mem-") ||
+                                     device->driver() == "pc-dimm" || device->driver() == "nvdimm");
+    };
+    const auto room = [](const config::Vm& vm) { return vm.memory_max ? vm.memory_max->value : 0; };
+    if (id.kind != Kind::Device || (!is_memory(node.before) && !is_memory(node.after))) return;
+    if (node.before != nullptr && node.before->driver().starts_with("virtio-mem-"))
+        put_off(node, "QEMU does not let a virtio-mem device go");
+    else if (room(running_.vm) != room(wanted_.vm))
+        put_off(node, "the machine was started with other room for memory");
 }
 
 /// A socket on which QEMU listens already, and goes on to: it cannot be bound a second time for what would
@@ -345,6 +362,7 @@ bool Differ::spread_replugs() {
             there.why = "it needs " + id.to_string();
             if (is_fixed(there, user))
                 put_off(there, "it needs " + id.to_string() + ", and cannot be unplugged");
+            judge_memory(there, user);
             changed = true;
         }
     }

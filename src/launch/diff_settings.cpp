@@ -68,7 +68,7 @@ std::vector<Change> diff_settings(const Side& running, const Side& wanted) {
     const auto compare = [&](const std::vector<std::string>& key, const Json& old_value,
                              const Json& new_value) {
         const std::string name = fmt::format("{}", fmt::join(key, "."));
-        if (old_value == new_value || name == "link-down") return;
+        if (old_value == new_value || name == "link-down" || name == "memory.via") return;
         Change change{Action::NextStart,
                       {},
                       name,
@@ -79,6 +79,9 @@ std::vector<Change> diff_settings(const Side& running, const Side& wanted) {
                       origin_in(wanted.document, key),
                       {}};
         if (is_set_while_running(name, old_value, new_value)) change.action = Action::InPlace;
+        // One for each that there may ever be.
+        if (name == "cpus.pin" && running.vm.smp.maxcpus == wanted.vm.smp.maxcpus)
+            change.action = Action::InPlace;
         if (const auto controller = controller_of(key); !controller.empty()) {
             if (running.limits.contains(controller))
                 change.action = Action::InPlace;

@@ -4,12 +4,15 @@
 #include <algorithm>
 #include <fcntl.h>
 #include <filesystem>
+#include <sys/resource.h>
 
 #include <fmt/format.h>
 
 #include "launch/contain.hpp"
+#include "launch/hardware.hpp"
 #include "launch/last_words.hpp"
 #include "launch/limits.hpp"
+#include "launch/pinning.hpp"
 #include "qmp/async.hpp"
 
 namespace qvm::launch {
@@ -79,6 +82,12 @@ void make(const Step& step, HostResources& host) {
     }
 }
 
+/// For QEMU, which inherits the limit. What an ordinary user may lock, check_hardware() has looked at.
+void allow_locking() {
+    const rlimit any{RLIM_INFINITY, RLIM_INFINITY};
+    ::setrlimit(RLIMIT_MEMLOCK, &any);
+}
+
 jail::Stub stub_for(const VmState& state, const Fd& vm_lock, std::vector<Fd>& keep) {
     std::error_code ignored;
     const auto directory = state.directory();
@@ -118,6 +127,7 @@ qmp::net::awaitable<Started> start(qmp::net::io_context& context, StartOrder ord
     // moment, is the end of this connection, because only QEMU holds the listening side from here on.
     vm.monitor = std::make_unique<qmp::Client>(
         qmp::Client::connect_unix(context, state.socket(monitor_socket).string()));
+    if (locks_memory(order.vm)) allow_locking();
     {
         std::vector<Fd> files;
         const auto fd_of = [&](const std::string& name) { return vm.host->fd(name); };
@@ -148,6 +158,13 @@ qmp::net::awaitable<Started> start(qmp::net::io_context& context, StartOrder ord
         vm.greeting = co_await std::move(greeting);
         if (limits_asked_for(order.vm)) settle_in_cgroup(vm);
         vm.host->expect_helpers_alive();
+        if (!order.vm.smp.pins.empty()) {
+            Json cpus;
+            auto asked = try_command(*vm.monitor, "query-cpus-fast", nullptr, -1, &cpus);
+            const auto unknown = co_await std::move(asked);
+            // One that is gone is told of by the next step.
+            if (!unknown) pin_processors(order.vm.smp.pins, cpus, vm.qemu->process_pid());
+        }
         auto steps = run_steps(*vm.monitor, order.plan, *vm.host, std::move(progress));
         co_await std::move(steps);
         vm.host->expect_helpers_alive();

@@ -46,6 +46,7 @@ inline Json settings_json(const Vm& vm) {
     json["cpu properties"] = to_json(vm.cpu.properties);
     json["smp"] = {vm.smp.cpus, vm.smp.sockets, vm.smp.dies, vm.smp.cores, vm.smp.threads, vm.smp.maxcpus};
     json["memory"] = vm.memory.value;
+    if (vm.memory_max) json["memory max"] = vm.memory_max->value;
     if (vm.uuid) json["uuid"] = vm.uuid->value;
     json["ports"] = vm.spare_pcie_ports.value;
     for (const auto& link : vm.links_down) json["links-down"].push_back(link.value);

@@ -9,6 +9,7 @@
 
 #include "halves.hpp"
 #include "launch/compile_changes.hpp"
+#include "launch/memory_parts.hpp"
 #include "launch/processors.hpp"
 
 using namespace qvm;
@@ -449,4 +450,64 @@ TEST_CASE("processors for which there is no place wait for the next start") {
     CHECK(again.vm.smp.cpus == 3);
     // Nobody asked QEMU.
     CHECK(in_short(booted, half("cpus = { count = 3, max = 4 }\n", &booted)) == Lines{"! cpus.count"});
+}
+
+TEST_CASE("memory above that of the start is what its device gives") {
+    const auto memory = [](const char* size, const char* max = "4G") {
+        return fmt::format("memory = {{ size = '{}', max = '{}', share = true }}\n", size, max);
+    };
+    const std::uint64_t gibibyte = std::uint64_t{1} << 30U;
+    const auto given = [](const Half& half) {
+        return half.vm.find({config::Kind::Device, "memory.hot"})->arguments.at("requested-size");
+    };
+    const Half booted = half(memory("1G"));
+    CHECK(given(booted) == 0);
+    const Half more = half(memory("3G"), &booted);
+    CHECK(in_short(booted, more) == Lines{"~ device.memory.hot.requested-size"});
+    CHECK(given(more) == 2 * gibibyte);
+    CHECK(more.vm.memory.value == gibibyte);
+    CHECK(in_short(more, half(memory("3G"), &more)) == Lines{});
+    CHECK(in_short(more, half(memory("1G"), &more)) == Lines{"~ device.memory.hot.requested-size"});
+
+    const Half all = half(memory("4G"), &more);
+    CHECK(in_short(more, all) == Lines{"~ device.memory.hot.requested-size"});
+    CHECK(given(all) == 3 * gibibyte);
+
+    // It cannot give what the machine was started with, nor more than it has room for.
+    const Half less = half(memory("512M"), &more);
+    CHECK(in_short(more, less) ==
+          Lines{"! memory.size", "! object.memory.boot", "~ device.memory.hot.requested-size"});
+    CHECK(given(less) == 0);
+    const Half much = half(memory("6G", "8G"), &booted);
+    CHECK(in_short(booted, much) == Lines{"! memory.size", "! memory.max", "! object.memory.boot",
+                                          "~ device.memory.hot.requested-size"});
+    CHECK(given(much) == 3 * gibibyte);
+    Half wanted = half(memory("6G", "8G"));
+    CHECK(place_memory(wanted.vm, booted.vm) == "it has room for 4G");
+    wanted = half(memory("512M"));
+    CHECK(place_memory(wanted.vm, booted.vm) == "it was started with 1G");
+}
+
+TEST_CASE("room for memory comes and goes with the machine") {
+    const Half without = half("memory = '1G'\n");
+    const Half with = half("memory = { size = '1G', max = '2G' }\n");
+    CHECK(in_short(without, half("memory = { size = '1G', max = '2G' }\n", &without)) ==
+          Lines{"! memory.max", "! object.memory.hot", "! device.memory.hot"});
+    CHECK(in_short(with, half("memory = '1G'\n", &with)) ==
+          Lines{"! memory.max", "! device.memory.hot", "! object.memory.hot"});
+    // What the device stands on is not exchanged under it.
+    const Half shared = half("memory = { size = '1G', max = '2G', share = true }\n", &with);
+    CHECK(in_short(with, shared) == Lines{"! machine.memory-backend", "! object.memory.boot",
+                                          "! object.memory.hot", "! device.memory.hot"});
+}
+
+TEST_CASE("where processors run changes at once, for as many as there are") {
+    const auto pinned = [](const char* pin, int max = 2) {
+        return half(fmt::format("cpus = {{ count = 2, max = {}, pin = '{}' }}\n", max, pin));
+    };
+    CHECK(in_short(half("cpus = 2\n"), pinned("0")) == Lines{"~ cpus.pin"});
+    CHECK(in_short(pinned("0"), pinned("0-1")) == Lines{"~ cpus.pin"});
+    CHECK(in_short(pinned("0"), pinned("0-0")) == Lines{});
+    CHECK(in_short(pinned("0"), half("cpus = 2\n")) == Lines{"~ cpus.pin"});
+    CHECK(in_short(pinned("0"), pinned("0", 4)) == Lines{"! cpus.cores", "! cpus.max", "! cpus.pin"});
 }

@@ -8,6 +8,7 @@
 #include "config/host_uses.hpp"
 #include "config/lower.hpp"
 #include "launch/diff.hpp"
+#include "launch/memory_parts.hpp"
 #include "launch/placement.hpp"
 #include "launch/processors.hpp"
 #include "support/catch.hpp"
@@ -31,6 +32,7 @@ inline Half half_with(const std::string& text, Diagnostics& diagnostics, const H
     config::find_host_uses(made.vm, made.document, diagnostics);
     const auto spare = made.vm.spare_pcie_ports.value;
     if (running != nullptr) launch::place_processors(made.vm, running->vm, {slots});
+    if (running != nullptr) launch::place_memory(made.vm, running->vm);
     launch::place(made.vm, saved_qemu(), diagnostics, running == nullptr ? nullptr : &running->vm);
     config::check(made.vm, saved_qemu(), diagnostics);
     made.parts = launch::compiled(made.vm, spare);
