@@ -149,7 +149,10 @@ qmp::net::awaitable<Started> start(qmp::net::io_context& context, StartOrder ord
         if (const auto* inherit = std::get_if<InheritStep>(&step.action)) vm.host->close(inherit->host);
         if (const auto* copy = std::get_if<CopyStep>(&step.action)) vm.host->close(copy->host);
     }
-    meanwhile(vm);
+    // In a reduced jail QEMU is another user's process, and who has given up his rights cannot pin it. Until
+    // then it runs nothing of the guest's.
+    const bool pins = !order.vm.smp.pins.empty();
+    if (!pins) meanwhile(vm);
 
     std::unique_ptr<StartError> failure;
     std::string when = "while it started";
@@ -158,12 +161,13 @@ qmp::net::awaitable<Started> start(qmp::net::io_context& context, StartOrder ord
         vm.greeting = co_await std::move(greeting);
         if (limits_asked_for(order.vm)) settle_in_cgroup(vm);
         vm.host->expect_helpers_alive();
-        if (!order.vm.smp.pins.empty()) {
+        if (pins) {
             Json cpus;
             auto asked = try_command(*vm.monitor, "query-cpus-fast", nullptr, -1, &cpus);
             const auto unknown = co_await std::move(asked);
             // One that is gone is told of by the next step.
             if (!unknown) pin_processors(order.vm.smp.pins, cpus, vm.qemu->process_pid());
+            meanwhile(vm);
         }
         auto steps = run_steps(*vm.monitor, order.plan, *vm.host, std::move(progress));
         co_await std::move(steps);

@@ -84,6 +84,11 @@ numa.1 = {{ cpus = 1, memory = "64M", distance = [30, 10] }}
         self.apply("", **more)
         self.assertEqual(self.pins(), [{first}, set(mine), {first}])
         self.unchanged()
+        # Where QEMU is another user's process in the same namespace.
+        self.leave()
+        self.world.run("kill", "guest")
+        self.world.run("up", self.file, "--set", "jail.mode=reduced")
+        self.assertEqual(self.pins(), [{first}, set(mine), {first}])
 
     def pins(self):
         """Where the host lets each of the guest's processors run."""
