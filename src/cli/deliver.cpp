@@ -49,9 +49,11 @@ void open_and_pass(launch::ChangePlan& plan, launch::HostResources& host, const 
         for (const auto& [name, record] : host.helpers())
             for (const auto& sentence : jail::add_to_cgroup(*comparison.applied.cgroup, name, record.pid))
                 print_warning(sentence);
-    const auto pass = [&](const std::string& name) {
-        attached.execute_with_fd(launch::control::pass_fd, Json::object({{"name", name}}), host.fd(name));
-        host.close(name);
+    const auto pass = [&](const std::string& step) {
+        for (const auto& name : host.made_by(step)) {
+            attached.execute_with_fd(launch::control::pass_fd, Json::object({{"name", name}}), host.fd(name));
+            host.close(name);
+        }
     };
     for (const auto& step : plan.host) pass(step.name);
     for (const auto& step : plan.host_for_undo) {

@@ -24,6 +24,7 @@
 #include "launch/saved_plan.hpp"
 #include "launch/saved_qemu.hpp"
 #include "launch/state.hpp"
+#include "launch/tap.hpp"
 
 namespace qvm::cli {
 
@@ -87,6 +88,7 @@ Front Front::load(const FileArguments& arguments) {
     front.vm = config::lower(front.document, front.diagnostics);
     if (front.vm.firmware)
         launch::place_firmware(front.vm, launch::FirmwarePlaces::of(front.vm), front.diagnostics);
+    launch::place_vhost(front.vm);
     config::find_host_uses(front.vm, front.document, front.diagnostics);
     return front;
 }

@@ -141,9 +141,28 @@ void check_images(const Vm& vm, Diagnostics& diagnostics) {
     });
 }
 
+/// A tap is opened by one netdev.
+void check_taps(const Vm& vm, Diagnostics& diagnostics) {
+    std::map<std::string, const Resource*> first;
+    for (const Resource& host : vm.resources) {
+        const std::string* name =
+            host.id.kind == Kind::Host && host.driver() == "tap" ? text_at(host, "ifname") : nullptr;
+        if (name == nullptr) continue;
+        const auto [holder, fresh] = first.emplace(*name, &host);
+        if (fresh) continue;
+        diagnostics.add({DiagnosticKind::Conflict,
+                         host.properties.table()->find("ifname")->origin,
+                         fmt::format("{} and {} have the same interface '{}'", holder->second->made_by,
+                                     host.made_by, *name),
+                         {},
+                         {"a tap interface is one nic's: give each its own"}});
+    }
+}
+
 }  // namespace
 
 void check_duplicates(const Vm& vm, Diagnostics& diagnostics) {
+    check_taps(vm, diagnostics);
     for (const Unique& unique : unique_properties) check_unique(vm, unique, diagnostics);
     check_images(vm, diagnostics);
 }

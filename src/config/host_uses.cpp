@@ -98,7 +98,9 @@ constexpr std::array rows{
         chardev_advice},
     Row{Place::Chardev, "", {"backend", "data", "logfile"}, Way::Fdset, Reach::WriteOnly, "file"},
     Row{Place::Netdev, "tap", {"fd"}, Way::Getfd, Reach::ReadWrite, "tap"},
+    Row{Place::Netdev, "tap", {"fds"}, Way::Getfd, Reach::ReadWrite, "tap"},
     Row{Place::Netdev, "tap", {"vhostfd"}, Way::Getfd, Reach::ReadWrite, "file"},
+    Row{Place::Netdev, "tap", {"vhostfds"}, Way::Getfd, Reach::ReadWrite, "file"},
     Row{Place::Netdev, "vhost-vdpa", {"vhostdev"}, Way::Fdset, Reach::ReadWrite, "file"},
     Row{Place::Netdev, "vhost-vdpa", {"vhostfd"}, Way::Getfd, Reach::ReadWrite, "file"},
     Row{Place::Netdev, "stream", {"addr", "str"}, Way::Getfd, Reach::ReadWrite, sockets},
@@ -343,6 +345,7 @@ class Finder {
             return;
         }
         check_access(*row, *host, node, origin);
+        check_count(*host, origin);
         const Entrance entrance = row->way == Way::Fdset  ? Entrance::Fdset
                                   : row->way == Way::Text ? Entrance::Text
                                                           : Entrance::Getfd;
@@ -366,6 +369,18 @@ class Finder {
             notes.front() += ", or read-only = true for the block node if it is only to be read";
         report(DiagnosticKind::Conflict, origin,
                fmt::format("{} is written, but host.{} is opened read-only", title(), host.id.id),
+               std::move(notes));
+    }
+
+    /// Only a list takes several descriptors.
+    void check_count(const Resource& host, const Origin& origin) {
+        if (descriptors_of(host) == 1 || path_.back() == "fds" || path_.back() == "vhostfds") return;
+        std::vector<std::string> notes;
+        if (place_ == Place::Netdev && (path_.back() == "fd" || path_.back() == "vhostfd"))
+            notes.push_back(fmt::format("the member for several is {}s", path_.back()));
+        report(DiagnosticKind::Conflict, origin,
+               fmt::format("{} takes one descriptor, but host.{} is {}", title(), host.id.id,
+                           descriptors_of(host)),
                std::move(notes));
     }
 
@@ -437,6 +452,16 @@ class Finder {
 };
 
 }  // namespace
+
+unsigned descriptors_of(const Resource& host) {
+    const Table* table = host.properties.table();
+    const std::string kind = host.driver();
+    const Value* number = table == nullptr ? nullptr
+                                           : table->find(kind == "tap"    ? "queues"
+                                                         : kind == "file" ? "count"
+                                                                          : "");
+    return number == nullptr || number->integer() == nullptr ? 1 : static_cast<unsigned>(*number->integer());
+}
 
 void find_host_uses(Vm& vm, const Document& document, Diagnostics& diagnostics) {
     Finder finder(vm, document, diagnostics);

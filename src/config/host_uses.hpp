@@ -15,4 +15,7 @@ namespace qvm::config {
 /// parent's; backing files are read-only. A second call changes nothing.
 void find_host_uses(Vm& vm, const Document& document, Diagnostics& diagnostics);
 
+/// How many descriptors a [host.X] is: one for each queue of a tap.
+unsigned descriptors_of(const Resource& host);
+
 }  // namespace qvm::config

@@ -19,7 +19,6 @@ struct Lost {
     std::string_view type, reason;
 };
 constexpr std::array lost_types{
-    Lost{"bridge", "QEMU's helper cannot run in the jail: make a tap interface in the bridge, and use that"},
     Lost{"vde", "the language has no VDE networks"},
     Lost{"l2tpv3", "the language has no L2TPv3 networks"},
     Lost{"hubport", "the language has no hubs"},
@@ -169,6 +168,13 @@ void Translator::put_tap(Draft::Part& part, Backend& backend) {
     part.merge_into("netdev", std::move(netdev));
 }
 
+void Translator::put_bridge(Draft::Part& part, Backend& backend) {
+    part.put("type", "bridge");
+    part.put("bridge", backend.pairs.take("br").value_or("br0"));
+    backend.pairs.take("helper");
+    leave_out_rest("net." + part.path[1], backend.pairs, "a bridge of a [net.X] has no such setting");
+}
+
 /// The backend as it is, for the schema to judge.
 void Translator::put_other(Draft::Part& part, Backend& backend) {
     Table netdev = backend.json;
@@ -200,6 +206,8 @@ void Translator::put_backend(Draft::Part& part, Backend& backend) {
         put_user(part, backend);
     else if (backend.type == "tap")
         put_tap(part, backend);
+    else if (backend.type == "bridge")
+        put_bridge(part, backend);
     else
         put_other(part, backend);
 }

@@ -170,6 +170,7 @@ class Translator {
     void put_backend(Draft::Part& part, Backend& backend);
     void put_user(Draft::Part& part, Backend& backend);
     void put_tap(Draft::Part& part, Backend& backend);
+    void put_bridge(Draft::Part& part, Backend& backend);
     void put_other(Draft::Part& part, Backend& backend);
     void put_none(Draft::Part& part, const Backend& backend, std::string_view why);
     Backend* backend_of(const Device& device);

@@ -6,12 +6,17 @@ namespace {
 
 constexpr auto nets = std::to_array<KeyDoc>({
     {"net", "A nic of the guest and the network it is on.", "",
-     "netdev X (type stream) with passt as host resource X.passt, and device X", "",
-     "net.lan = { type = \"user\", forward = [\"2222 -> 22\"] }"},
+     "netdev X, device X, and a host resource: X.passt of type user (netdev stream), X.tap of type tap or "
+     "bridge (netdev tap), with X.vhost for vhost-net",
+     "", "net.lan = { type = \"user\", forward = [\"2222 -> 22\"] }"},
     {"net.type",
      "The network: user is the host's, through passt(1), without privileges and in a process of its own; "
-     "none is a nic on no network. It has to be said, unless netdev has a type.",
-     "", "netdev X and host resource X.passt, or nothing", replug, "net.lan.type = \"user\""},
+     "bridge is that of a bridge of the host, through an interface that is made and goes with the VM; tap is "
+     "whatever a tap interface of the host is in; none is a nic on no network. It has to be said, unless "
+     "netdev has a type. Where /dev/vhost-net opens, and the processors are not emulated, the kernel moves "
+     "the packets of tap and bridge; netdev.vhost = false keeps it out.",
+     "", "netdev X and host resources X.passt, X.tap and X.vhost, or nothing", replug,
+     "net.lan.type = \"user\""},
     {"net.model", "The nic's driver in QEMU, such as e1000e; virtio is the one that fits the machine.",
      "virtio", "device X: driver, virtio-net-pci (on microvm virtio-net-device) for virtio", replug,
      "net.lan = { type = \"user\", model = \"e1000e\" }"},
@@ -29,8 +34,27 @@ constexpr auto nets = std::to_array<KeyDoc>({
      "only.",
      "false", "host resource X.passt: without --no-map-gw", replug,
      "net.lan = { type = \"user\", host-loopback = true }"},
-    {"net.mtu", "The MTU that the guest is told. Virtio models only.", "what QEMU and passt say",
-     "device X: host_mtu; host resource X.passt: -m", replug, "net.lan = { type = \"user\", mtu = 1500 }"},
+    {"net.ifname",
+     "The tap interface. Of type tap, one that is there, which is left as it is, or else one that is made, "
+     "which needs privileges; of type bridge the name of the one that is made. What is made goes with the "
+     "VM. For a user, `ip tuntap add dev NAME mode tap user UID` as root makes one beforehand. As long as "
+     "the VM has the interface, changes of it wait for the next start.",
+     "the next free of qvm0, qvm1, ..; of type tap it has to be said", "host resource X.tap: ifname", replug,
+     "net.lan = { type = \"tap\", ifname = \"tap0\" }"},
+    {"net.bridge",
+     "The bridge of the host that the nic joins, by an interface made for it. A user's is made by QEMU's "
+     "qemu-bridge-helper, which has to be setuid root, and looks into /etc/qemu/bridge.conf whether it may. "
+     "Type bridge only.",
+     "", "host resource X.tap: bridge", replug, "net.lan = { type = \"bridge\", bridge = \"br0\" }"},
+    {"net.queues",
+     "How many pairs of queues the nic has, one for each processor at best. Types tap and bridge only, and "
+     "virtio models. A tap that is there has to be made with multi_queue for more than one.",
+     "1", "host resources X.tap: queues, X.vhost: count; netdev X: fds, vhostfds; device X: mq", replug,
+     "net.lan = { type = \"bridge\", bridge = \"br0\", queues = 4 }"},
+    {"net.mtu", "The MTU that the guest is told, and that of an interface that is made. Virtio models only.",
+     "what QEMU and passt say; of an interface in a bridge the bridge's",
+     "device X: host_mtu; host resource X.passt: -m, X.tap: mtu", replug,
+     "net.lan = { type = \"user\", mtu = 1500 }"},
     {"net.link", "Whether the nic begins with its cable plugged in.", "true",
      "link-down, and set_link of device X", live, "net.lan = { type = \"user\", link = false }"},
     {"net.boot", "The place in the firmware's boot order, lowest first.", "none", "device X: bootindex", live,

@@ -147,6 +147,12 @@ constexpr std::string_view tap_example =
     "netdev.n = { type = \"tap\", fd = \"@t\" }\n"
     "device.n = { driver = \"virtio-net-pci\", netdev = \"n\" }";
 
+constexpr std::string_view bridge_example =
+    "host.t = { kind = \"tap\", bridge = \"br0\", queues = 2, mtu = 1500 }\n"
+    "host.v = { kind = \"file\", path = \"/dev/vhost-net\", count = 2 }\n"
+    "netdev.n = { type = \"tap\", fds = \"@t\", vhostfds = \"@v\" }\n"
+    "device.n = { driver = \"virtio-net-pci\", netdev = \"n\", mq = true }";
+
 constexpr std::string_view seed_example =
     "[host.seed]\nkind = \"seed\"\ninstance-id = \"one\"\nhostname = \"web\"\nuser = \"me\"\n"
     "ssh-keys = [\"id_ed25519.pub\"]\nuser-data-text = \"#cloud-config\"\n"
@@ -219,7 +225,17 @@ constexpr auto raw = std::to_array<KeyDoc>({
      "[chardev.s.backend]\ntype = \"socket\"\ndata = { addr = { type = \"fd\", data.str = \"@s\" }, wait = "
      "false }\n"
      "[device.s]\ndriver = \"pci-serial\"\nchardev = \"s\""},
-    {"host.ifname", "The tap interface. Kind tap only.", "", "", replug, tap_example},
+    {"host.ifname",
+     "The tap interface, which is there or is made; of one in a bridge, made always. Kind tap only.",
+     "the next free of qvm0, qvm1, .. in a bridge; else it has to be said", "", replug, tap_example},
+    {"host.bridge", "The bridge in which an interface is made. Kind tap only.", "none", "", replug,
+     bridge_example},
+    {"host.queues", "How many descriptors of the interface there are, for fds of a netdev. Kind tap only.",
+     "1", "", replug, bridge_example},
+    {"host.mtu", "The MTU of an interface that is made. Kind tap only.", "the bridge's, else the kernel's",
+     "", replug, bridge_example},
+    {"host.count", "How often a file is opened, for vhostfds of a netdev. Kind file only.", "1", "", replug,
+     bridge_example},
     {"host.profile", "Which helper the process is. Kind process only.", "", "", replug, process_example},
     {"host.command",
      "The helper's program and arguments, in which {fd} is the number of its end of the socket pair, and "

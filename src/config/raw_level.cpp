@@ -11,6 +11,7 @@
 #include "base/text.hpp"
 #include "config/sugar_cloud_init.hpp"
 #include "config/sugar_secret.hpp"
+#include "config/sugar_tap.hpp"
 
 namespace qvm::config {
 namespace {
@@ -25,22 +26,15 @@ struct HostKind {
     std::array<std::string_view, 2> needed;
 };
 constexpr std::array<HostKind, 6> host_kinds{{
-    {"file", {"path", "access"}, {"path"}},
+    {"file", {"path", "access", "count"}, {"path"}},
     {"socket", {"path", "mode", "runtime", "address"}, {}},
-    {"tap", {"ifname"}, {"ifname"}},
+    {"tap", {"ifname", "bridge", "queues", "mtu"}, {}},
     {"process", {"profile", "command", "path"}, {"profile", "command"}},
     {"secret", {"path", "env", "credential"}, {}},
     {"seed",
      {"user", "ssh-keys", "hostname", "user-data", "user-data-text", "network-config", "instance-id"},
      {"instance-id"}},
 }};
-
-/// net/core/dev.c: dev_valid_name().
-bool is_interface_name(std::string_view name) {
-    constexpr std::size_t longest = 15;  // IFNAMSIZ, with its NUL
-    return !name.empty() && name.size() <= longest && name != "." && name != ".." &&
-           name.find_first_of("/: \t\n\v\f\r") == std::string_view::npos;
-}
 
 void check_socket(Lowering& lowering, const Item& item) {
     const auto places = std::to_array<std::string_view>({"path", "runtime", "address"});
@@ -83,11 +77,7 @@ void check_host(Lowering& lowering, const Item& item) {
     if (kind->name == "process" && item.says("path") && item.text("profile") == "passt")
         lowering.report(DiagnosticKind::Conflict, item.origin_of("path"),
                         fmt::format("{} is a passt, which writes in no directory", item.where));
-    const auto ifname = item.text("ifname");
-    if (kind->name == "tap" && ifname && !is_interface_name(*ifname))
-        lowering.report(DiagnosticKind::BadValue, item.origin_of("ifname"),
-                        fmt::format("'{}' cannot be the name of an interface", *ifname),
-                        {"the kernel takes up to 15 characters, without '/', ':' and blanks"});
+    if (kind->name == "tap") check_tap(lowering, item);
     const auto runtime = item.text("runtime");
     if (runtime && (runtime->empty() || runtime->find('/') != std::string::npos || runtime->starts_with('.')))
         lowering.report(DiagnosticKind::BadValue, item.origin_of("runtime"),

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "config/stable.hpp"
+#include "config/sugar_tap.hpp"
 
 namespace qvm::config {
 namespace {
@@ -138,21 +139,36 @@ bool lower_backend(Lowering& lowering, const Item& net, TakenPorts& taken) {
     }
     if (const auto type = net.text("type")) {
         if (*type == "user") lower_user(lowering, net, taken);
-        return *type == "user";
+        if (*type == "tap" || *type == "bridge") lower_tap(lowering, net);
+        return *type != "none";
     }
     if (!net.says("type"))
         lowering.report(
             DiagnosticKind::Missing, net.origin, fmt::format("{} has no type", net.where),
-            {"say type = \"user\" for a network without privileges, or \"none\" for a nic on no network"});
+            {"say type = \"user\" for a network without privileges, \"bridge\" or \"tap\" for one of this "
+             "host's, or \"none\" for a nic on no network"});
     return false;
 }
 
+struct KeyOfTypes {
+    std::string_view key;
+    std::array<std::string_view, 2> types;
+};
+constexpr std::array keys_of_types{
+    KeyOfTypes{"forward", {"user"}},         KeyOfTypes{"host-loopback", {"user"}},
+    KeyOfTypes{"bridge", {"bridge"}},        KeyOfTypes{"ifname", {"tap", "bridge"}},
+    KeyOfTypes{"queues", {"tap", "bridge"}},
+};
+
 void check_keys(Lowering& lowering, const Item& net) {
-    const bool user = net.text("type") == "user";
-    for (const std::string_view key : {"forward", "host-loopback"})
-        if (net.says(key) && net.says("type") && !user)
-            lowering.report(DiagnosticKind::Conflict, net.origin_of(key),
-                            fmt::format("{}: {} needs type = \"user\"", net.where, key));
+    const auto type = net.text("type");
+    for (const auto& [key, types] : keys_of_types) {
+        if (!net.says(key) || !type || std::ranges::find(types, *type) != types.end()) continue;
+        std::string needed = fmt::format("\"{}\"", types[0]);
+        if (!types[1].empty()) needed += fmt::format(" or \"{}\"", types[1]);
+        lowering.report(DiagnosticKind::Conflict, net.origin_of(key),
+                        fmt::format("{}: {} needs type = {}", net.where, key, needed));
+    }
     const auto mac = net.text("mac");
     if (!mac) return;
     const bool group =
@@ -222,6 +238,14 @@ void lower_nets(Lowering& lowering) {
                 DiagnosticKind::Conflict, mtu->key_origin,
                 fmt::format("net.{}.mtu needs model = \"virtio\": a {} cannot tell it to the guest", net.id,
                             model));
+        if (net.number("queues").value_or(1) > 1) {
+            if (model.starts_with("virtio"))
+                device.put("mq", true, net.origin_of("queues"));
+            else
+                lowering.report(
+                    DiagnosticKind::Conflict, net.origin_of("queues"),
+                    fmt::format("{}.queues needs model = \"virtio\": a {} has one", net.where, model));
+        }
         device.copy("bootindex", *net.table, "boot");
         lowering.add(Kind::Device, net.id, std::move(device), net, "device");
         if (!net.flag("link").value_or(true))

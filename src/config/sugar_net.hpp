@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// [net.X]: a nic X on a netdev X; user networking by passt, a process of the host (X.passt).
+// [net.X]: a nic X on a netdev X; user networking by passt, a process of the host (X.passt); the rest is in
+// sugar_tap.hpp.
 #pragma once
 #include <string>
 #include <string_view>

@@ -18,7 +18,7 @@ constexpr std::array<Words, 2> cdrom_buses{"sata", "scsi"};
 constexpr std::array<Words, 5> cache_modes{"none", "writeback", "writethrough", "directsync", "unsafe"};
 constexpr std::array<Words, 3> aio_modes{"threads", "native", "io_uring"};
 constexpr std::array<Words, 2> discard_modes{"ignore", "unmap"};
-constexpr std::array<Words, 2> net_types{"user", "none"};
+constexpr std::array<Words, 4> net_types{"user", "tap", "bridge", "none"};
 constexpr std::array<Words, 3> console_types{"serial", "virtio", "none"};
 constexpr std::array<Words, 6> host_kinds{"file", "socket", "tap", "process", "secret", "seed"};
 constexpr std::array<Words, 3> access_words{"ro", "rw", "wo"};
@@ -109,13 +109,19 @@ constexpr std::array disk_keys{
 };
 constexpr std::array cdrom_keys{KeyRule{"file", string | as_path}, KeyRule{"bus", string, cdrom_buses},
                                 KeyRule{"boot", integer, {}, 0, INT32_MAX}, enabled_key};
+/// What virtio-net takes as host_mtu, and Linux for an interface.
+constexpr std::int64_t least_mtu = 68, most_mtu = 65520;
+constexpr std::int64_t most_queues = 256;  // QEMU's net/tap.c: MAX_TAP_QUEUES
 constexpr std::array net_keys{
     KeyRule{"type", string, net_types},
     KeyRule{"model", string},
     KeyRule{"mac", string},
     KeyRule{"forward", strings},
     KeyRule{"host-loopback", boolean},
-    KeyRule{"mtu", integer, {}, 68, 65520},
+    KeyRule{"ifname", string},
+    KeyRule{"bridge", string},
+    KeyRule{"queues", integer, {}, 1, most_queues},
+    KeyRule{"mtu", integer, {}, least_mtu, most_mtu},
     KeyRule{"link", boolean},
     KeyRule{"boot", integer, {}, 0, INT32_MAX},
     KeyRule{"netdev", table},
@@ -199,6 +205,10 @@ constexpr std::array host_keys{
     KeyRule{"runtime", string},
     KeyRule{"address", string},
     KeyRule{"ifname", string},
+    KeyRule{"bridge", string},
+    KeyRule{"queues", integer, {}, 1, most_queues},
+    KeyRule{"mtu", integer, {}, least_mtu, most_mtu},
+    KeyRule{"count", integer, {}, 1, most_queues},
     KeyRule{"profile", string, process_profiles},
     KeyRule{"command", strings},
     KeyRule{"env", string},

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "base/error.hpp"
+#include "config/host_uses.hpp"
 #include "launch/argv.hpp"
 #include "launch/command_line.hpp"
 #include "launch/memory_parts.hpp"
@@ -51,6 +52,13 @@ std::string string_property(const Resource& resource, std::string_view key) {
     const auto* value = table == nullptr ? nullptr : table->find(key);
     const auto* text = value == nullptr ? nullptr : value->string();
     return text == nullptr ? std::string() : *text;
+}
+
+std::int64_t number_property(const Resource& resource, std::string_view key) {
+    const auto* table = resource.properties.table();
+    const auto* value = table == nullptr ? nullptr : table->find(key);
+    const auto* number = value == nullptr ? nullptr : value->integer();
+    return number == nullptr ? 0 : *number;
 }
 
 /// The member of `arguments` that a use stands in.
@@ -311,7 +319,9 @@ std::string Compiler::host_step(const HostUse& use, const ResourceId& of, const 
     if (!opened_.insert(use.host).second) return id.to_string();
     HostStep step{id.to_string(), OpenFile{path, use.access, false}};
     if (kind == "tap")
-        step.action = OpenTap{string_property(*host, "ifname"), true};
+        step.action =
+            OpenTap{string_property(*host, "ifname"), string_property(*host, "bridge"),
+                    config::descriptors_of(*host), static_cast<unsigned>(number_property(*host, "mtu"))};
     else if (kind == "socket" && string_property(*host, "mode") == "connect")
         step.action = ConnectSocket{path};
     else if (kind == "socket")
@@ -331,6 +341,7 @@ std::string Compiler::host_step(const HostUse& use, const ResourceId& of, const 
                                                  : access == "wo" ? config::Access::WriteOnly
                                                                   : config::Access::ReadOnly;
     }
+    if (auto* file = std::get_if<OpenFile>(&step.action)) file->count = config::descriptors_of(*host);
     host_.push_back({std::move(step), id, host->origin});
     return id.to_string();
 }
@@ -348,14 +359,17 @@ void Compiler::bring_in(const Resource& resource, const HostUse& use, Placement 
         case Entrance::Text:
             secret_ = name;
             break;
-        case Entrance::Getfd:
-            if (early) {
-                member = std::to_string(inherit(name, resource.id, use.origin));
-            } else {
-                qmp("getfd", Json::object({{"fdname", name}}), &resource, name);
-                member = name;
+        case Entrance::Getfd: {
+            const Resource* host = vm_.find({Kind::Host, use.host});
+            std::vector<std::string> numbers;
+            for (unsigned i = 0; i < (host == nullptr ? 1 : config::descriptors_of(*host)); ++i) {
+                auto one = descriptor_name(name, i);
+                if (!early) qmp("getfd", Json::object({{"fdname", one}}), &resource, one);
+                numbers.push_back(early ? std::to_string(inherit(one, resource.id, use.origin)) : one);
             }
+            member = fmt::format("{}", fmt::join(numbers, ":"));
             break;
+        }
         case Entrance::Fdset: {
             const auto [set, is_new] = fdsets_.try_emplace(name, next_fdset_);
             if (is_new) ++next_fdset_;

@@ -183,6 +183,7 @@ class Differ {
                });
     }
     std::string bound_socket(const Node& node) const;
+    std::string held_tap(const Node& node) const;
     bool keeps_chardev(const ResourceId& id) const;
     bool spread_replugs();
     bool spread_next_start();
@@ -238,6 +239,8 @@ void Differ::judge_each() {
                                          {}});
             if (!node.in_place.empty()) node.fate = Fate::InPlace;
         }
+        if (const auto interface = held_tap(node); !interface.empty())
+            put_off(node, fmt::format("QEMU has the interface '{}' until then", interface));
         if (const auto socket = bound_socket(node); !socket.empty())
             put_off(node, "QEMU listens on " + socket + " until then");
         if (node.fate != Fate::InPlace && node.after != nullptr && is_copied(*node.after))
@@ -278,6 +281,25 @@ std::string Differ::bound_socket(const Node& node) const {
             host->second.after->driver() == "socket" && (mode == nullptr || *mode != "connect");
         if (listens && is_same(*host->second.before, *host->second.after)) return host->first.to_string();
     }
+    return {};
+}
+
+/// A tap that QEMU has open: it cannot be opened a second time for what would be made anew.
+std::string Differ::held_tap(const Node& node) const {
+    if (node.before == nullptr || node.after == nullptr) return {};
+    const auto name_in = [](const Resource* host) {
+        const std::string* name =
+            host != nullptr && host->driver() == "tap" ? config::text_at(*host, "ifname") : nullptr;
+        return name == nullptr ? std::string() : *name;
+    };
+    const auto held = [&](const Node& host) {
+        auto name = name_in(host.before);
+        return name == name_in(host.after) ? name : std::string();
+    };
+    if (node.after->id.kind == Kind::Host) return held(node);
+    for (const auto& use : node.after->host_uses)
+        if (const auto host = nodes_.find({Kind::Host, use.host}); !use.host.empty() && host != nodes_.end())
+            if (auto name = held(host->second); !name.empty()) return name;
     return {};
 }
 

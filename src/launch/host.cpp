@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "launch/host.hpp"
 
-#include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
-#include <linux/if_tun.h>
-#include <net/if.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,6 +18,7 @@
 #include "launch/overloaded.hpp"
 #include "launch/secret.hpp"
 #include "launch/seed.hpp"
+#include "launch/tap.hpp"
 #include "qmp/transport.hpp"
 
 namespace qvm::launch {
@@ -87,28 +84,10 @@ Fd open_file(const OpenFile& wanted) {
     return file;
 }
 
-Fd open_tap(const OpenTap& tap) {
-    if (tap.ifname.size() >= IFNAMSIZ)
-        throw Error(ExitCode::Invalid,
-                    fmt::format("'{}' is too long for the name of a network interface", tap.ifname),
-                    fmt::format("at most {} characters", IFNAMSIZ - 1));
-    Fd fd(::open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK));
-    if (!fd)
-        throw SystemError("open '/dev/net/tun'", errno, "`modprobe tun` as root makes it",
-                          ExitCode::HostCannot);
-    ifreq request{};
-    request.ifr_flags = static_cast<short>(IFF_TAP | IFF_NO_PI | (tap.vnet_hdr ? IFF_VNET_HDR : 0));
-    std::ranges::copy(tap.ifname, request.ifr_name);
-    if (::ioctl(fd.get(), TUNSETIFF, &request) != 0) {
-        const int error = errno;
-        throw SystemError(fmt::format("open the tap interface '{}'", tap.ifname), error,
-                          error == EBUSY
-                              ? "another program has it open"
-                              : fmt::format("`ip tuntap add dev {} mode tap user {}` as root makes it yours",
-                                            tap.ifname, ::getuid()),
-                          ExitCode::HostCannot);
-    }
-    return fd;
+std::vector<Fd> alone(Fd one) {
+    std::vector<Fd> list;
+    list.push_back(std::move(one));
+    return list;
 }
 
 }  // namespace
@@ -128,24 +107,28 @@ HostResources::~HostResources() {
 }
 
 void HostResources::make(const HostStep& step) {
-    Fd made = std::visit(
-        Overloaded{[&](const OpenFile& file) { return open(file); },
-                   [&](const ListenSocket& socket) {
-                       if (const auto address = parse_tcp_address(socket.address))
-                           return listen_tcp(*address);
-                       const auto path =
-                           socket.in_runtime.empty() ? socket.path : state_.socket(socket.in_runtime);
-                       Fd listener = qmp::listen_unix(path.string());
-                       sockets_.push_back(path);
-                       return listener;
+    auto made = std::visit(
+        Overloaded{[&](const OpenFile& file) {
+                       auto list = alone(open(file));
+                       while (list.size() < file.count) list.push_back(open(file));
+                       return list;
                    },
-                   [](const ConnectSocket& socket) { return qmp::connect_unix(socket.path.string()); },
+                   [&](const ListenSocket& socket) { return alone(listen(socket)); },
+                   [](const ConnectSocket& socket) { return alone(qmp::connect_unix(socket.path.string())); },
                    [](const OpenTap& tap) { return open_tap(tap); },
-                   [&](const StartProcess& process) { return start_process(step.name, process); },
-                   [](const ReadSecret& secret) { return read_secret(secret); },
-                   [](const WriteSeed& seed) { return make_seed_image(seed_files(seed)); }},
+                   [&](const StartProcess& process) { return alone(start_process(step.name, process)); },
+                   [](const ReadSecret& secret) { return alone(read_secret(secret)); },
+                   [](const WriteSeed& seed) { return alone(make_seed_image(seed_files(seed))); }},
         step.action);
-    fds_[step.name] = std::move(made);
+    for (unsigned i = 0; i < made.size(); ++i) fds_[descriptor_name(step.name, i)] = std::move(made[i]);
+}
+
+Fd HostResources::listen(const ListenSocket& socket) {
+    if (const auto address = parse_tcp_address(socket.address)) return listen_tcp(*address);
+    const auto path = socket.in_runtime.empty() ? socket.path : state_.socket(socket.in_runtime);
+    Fd listener = qmp::listen_unix(path.string());
+    sockets_.push_back(path);
+    return listener;
 }
 
 Fd HostResources::open(const OpenFile& wanted) {
@@ -183,6 +166,16 @@ int HostResources::fd(const std::string& name) const {
     if (found == fds_.end() || !found->second)
         throw Error(ExitCode::Usage, fmt::format("the plan uses '{}', which is not open", name));
     return found->second.get();
+}
+
+std::vector<std::string> HostResources::made_by(const std::string& step) const {
+    std::vector<std::string> names;
+    for (unsigned i = 0;; ++i) {
+        auto name = descriptor_name(step, i);
+        const auto found = fds_.find(name);
+        if (found == fds_.end()) return names;
+        if (found->second) names.push_back(std::move(name));
+    }
 }
 
 void HostResources::close(const std::string& name) {

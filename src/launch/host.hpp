@@ -39,6 +39,8 @@ class HostResources {
     /// Borrowed. Throws Error (Usage) for a name that was not made or is closed already: a mistake of the
     /// plan.
     int fd(const std::string& name) const;
+    /// The names of those that a step has made, but for what is closed.
+    std::vector<std::string> made_by(const std::string& step) const;
     /// Closes our copy of a descriptor early; what was closed before stays closed.
     void close(const std::string& name);
     /// The processes started, by step name.
@@ -66,6 +68,7 @@ class HostResources {
 
   private:
     Fd open(const OpenFile& wanted);
+    Fd listen(const ListenSocket& socket);
     Fd start_process(const std::string& name, const StartProcess& process);
 
     VmState state_;

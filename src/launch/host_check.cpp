@@ -20,6 +20,7 @@
 #include "launch/jail_host.hpp"
 #include "launch/new_image.hpp"
 #include "launch/seed.hpp"
+#include "launch/tap.hpp"
 
 namespace qvm::launch {
 namespace {
@@ -84,6 +85,8 @@ class HostChecker {
             if (resource.id.kind == Kind::Host) host_file(resource);
             if (resource.id.kind == Kind::Host && resource.driver() == "secret") secret(resource);
             if (resource.id.kind == Kind::Host && resource.driver() == "seed") seed(resource);
+            if (resource.id.kind == Kind::Host && resource.driver() == "tap")
+                check_tap(resource, diagnostics_);
             if (resource.id.kind != Kind::Blockdev) continue;
             node(resource.properties, resource, place_of(resource));
             growth(resource);
@@ -211,6 +214,8 @@ class HostChecker {
             notes.insert(notes.begin(), fmt::format("of its path only '{}' exists", parent.string()));
         if (path == "/dev/vhost-vsock")
             notes.insert(notes.begin(), "`modprobe vhost_vsock` as root makes it");
+        else if (path == "/dev/vhost-net")
+            notes.insert(notes.begin(), "`modprobe vhost_net` as root makes it");
         else if (access == Access::ReadWrite && label.empty())
             notes.insert(notes.begin(), how_to_make(path));
         report(DiagnosticKind::FileMissing, origin, fmt::format("there is no file '{}'", path.string()),

@@ -31,7 +31,10 @@ GivenFd describe(const HostStep& step) {
                                                          : socket.in_runtime + " in the runtime directory");
                    },
                    [](const ConnectSocket& socket) { return "connection to " + socket.path.string(); },
-                   [](const OpenTap& tap) { return "tap interface " + tap.ifname; },
+                   [](const OpenTap& tap) {
+                       return tap.ifname.empty() ? "tap interface in bridge " + tap.bridge
+                                                 : "tap interface " + tap.ifname;
+                   },
                    [](const StartProcess& process) {
                        return fmt::format("socket to {}, in a jail of its own", process.profile);
                    },

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "launch/new_image.hpp"
 
-#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <fcntl.h>
-#include <spawn.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include <vector>
 
@@ -19,6 +16,7 @@
 #include "launch/block_nodes.hpp"
 #include "launch/find_program.hpp"
 #include "launch/image_header.hpp"
+#include "launch/run_program.hpp"
 #include "launch/secret.hpp"
 
 namespace qvm::launch {
@@ -91,44 +89,15 @@ class Draft {
     Fd file_;
 };
 
-std::string read_all(int fd) {
-    std::string text;
-    std::array<char, 4096> part{};
-    for (;;) {
-        const auto got = ::read(fd, part.data(), part.size());
-        if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) return text;
-        text.append(part.data(), static_cast<std::size_t>(got));
-    }
-}
-
 /// qemu-img, with a key as descriptor `key_number`. Throws with its words.
 void run_qemu_img(std::vector<std::string> words, const Fd& key, const fs::path& makes) {
     const auto program = find_program("qemu-img", "qemu-utils");
-    std::array<int, 2> ends{};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw SystemError("make a pipe", errno);
-    const Fd reading(ends[0]);
-    Fd writing(ends[1]);
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, writing.get(), STDERR_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, writing.get(), STDOUT_FILENO);
-    if (key) posix_spawn_file_actions_adddup2(&actions, key.get(), key_number);
-    std::vector<char*> argv;
     words.insert(words.begin(), "qemu-img");
-    for (auto& word : words) argv.push_back(word.data());
-    argv.push_back(nullptr);
-    pid_t pid = -1;
-    const int error = ::posix_spawn(&pid, program.c_str(), &actions, nullptr, argv.data(), environ);
-    posix_spawn_file_actions_destroy(&actions);
-    if (error != 0) throw SystemError(fmt::format("start '{}'", program.string()), error);
-    writing.reset();
-    const auto said = read_all(reading.get());
-    int status = 0;
-    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-    }
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+    std::vector<std::pair<int, int>> fds;
+    if (key) fds.emplace_back(key.get(), key_number);
+    const auto end = run_program(program, std::move(words), fds);
+    const auto& said = end.said;
+    if (!end.succeeded())
         throw Error(ExitCode::HostCannot, fmt::format("qemu-img could not make '{}'", makes.string()),
                     "it said: " + escape_controls(said.substr(0, said.find_last_not_of('\n') + 1)));
 }

@@ -34,6 +34,7 @@ Json describe(const HostStep& step) {
                               json["name"] = step.name;
                               json["path"] = file.path.string();
                               json["access"] = access_name(file.access);
+                              if (file.count > 1) json["count"] = file.count;
                               if (!file.copy_of.empty()) json["copy-of"] = file.copy_of.string();
                               if (file.create) json["create"] = describe(*file.create);
                           },
@@ -53,7 +54,10 @@ Json describe(const HostStep& step) {
                           [&](const OpenTap& tap) {
                               json["do"] = "open-tap";
                               json["name"] = step.name;
-                              json["ifname"] = tap.ifname;
+                              if (!tap.ifname.empty()) json["ifname"] = tap.ifname;
+                              if (!tap.bridge.empty()) json["bridge"] = tap.bridge;
+                              if (tap.queues > 1) json["queues"] = tap.queues;
+                              if (tap.mtu != 0) json["mtu"] = tap.mtu;
                           },
                           [&](const StartProcess& process) {
                               json["do"] = "start-process";

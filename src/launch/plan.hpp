@@ -43,6 +43,7 @@ struct OpenFile {
     /// Not empty: a file that is missing is made as a copy of this one.
     std::filesystem::path copy_of = {};
     std::optional<NewImage> create = {};
+    unsigned count = 1;  ///< how often
 };
 
 /// Binds and listens on a socket: a [host.X] socket's path, or `in_runtime` a name in the VM's runtime
@@ -57,10 +58,13 @@ struct ConnectSocket {
     std::filesystem::path path;
 };
 
-/// Opens the tap interface `ifname`, which exists or is made (needs CAP_NET_ADMIN).
+/// Opens the tap interface `ifname`, which exists or is made (that needs CAP_NET_ADMIN), or makes one in
+/// `bridge`, which without privileges QEMU's bridge helper does. What is made goes with its last descriptor.
 struct OpenTap {
-    std::string ifname;
-    bool vnet_hdr = true;
+    std::string ifname;   ///< empty: the kernel counts, qvm0, qvm1, ..
+    std::string bridge;   ///< empty: in none
+    unsigned queues = 1;  ///< a descriptor for each
+    unsigned mtu = 0;     ///< of one that is made; 0: the bridge's, else the kernel's
 };
 
 /// Starts a helper process on one end of a socket pair; later steps get the other end. "{fd}" in argv is the
@@ -85,9 +89,14 @@ struct WriteSeed {
 /// ("blockdev.root.file.filename"), of the [host.X] table ("host.lan"), or of the VM's own ("monitor",
 /// "kernel.image").
 struct HostStep {
-    std::string name;
+    std::string name;  ///< of the first descriptor; see descriptor_name()
     std::variant<OpenFile, ListenSocket, ConnectSocket, OpenTap, StartProcess, ReadSecret, WriteSeed> action;
 };
+
+/// A step may make several.
+inline std::string descriptor_name(const std::string& step, unsigned index) {
+    return index == 0 ? step : step + '#' + std::to_string(index);
+}
 
 /// Words of QEMU's command line.
 struct ArgvStep {

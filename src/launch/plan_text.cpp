@@ -44,6 +44,14 @@ std::string made_of(const OpenFile& file) {
     return made + ')';
 }
 
+std::string describe(const OpenTap& tap) {
+    std::string text = tap.ifname.empty() ? "a new tap" : "tap " + tap.ifname;
+    if (!tap.bridge.empty()) text += " in bridge " + tap.bridge;
+    if (tap.queues > 1) text += fmt::format(", {} queues", tap.queues);
+    if (tap.mtu != 0) text += fmt::format(", mtu {}", tap.mtu);
+    return text;
+}
+
 std::string what_of(const HostStep& step) {
     return std::visit(
         Overloaded{
@@ -57,7 +65,7 @@ std::string what_of(const HostStep& step) {
                 return "listen on " + (socket.in_runtime.empty() ? socket.path.string() : socket.in_runtime);
             },
             [](const ConnectSocket& socket) { return "connect to " + socket.path.string(); },
-            [](const OpenTap& tap) { return "tap " + tap.ifname; },
+            [](const OpenTap& tap) { return describe(tap); },
             [](const StartProcess& process) {
                 const auto place = process.path.empty() ? std::string() : " in " + process.path.string();
                 return joined(process.argv, " ") + place;
