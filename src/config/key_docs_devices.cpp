@@ -6,15 +6,16 @@ namespace {
 
 constexpr auto nets = std::to_array<KeyDoc>({
     {"net", "A nic of the guest and the network it is on.", "",
-     "netdev X, device X, and a host resource: X.passt of type user (netdev stream), X.tap of type tap or "
-     "bridge (netdev tap), with X.vhost for vhost-net",
+     "netdev X, device X, and a host resource: X.passt of type user (netdev stream), X.tap of type tap, "
+     "bridge or macvtap (netdev tap), with X.vhost for vhost-net",
      "", "net.lan = { type = \"user\", forward = [\"2222 -> 22\"] }"},
     {"net.type",
      "The network: user is the host's, through passt(1), without privileges and in a process of its own; "
      "bridge is that of a bridge of the host, through an interface that is made and goes with the VM; tap is "
-     "whatever a tap interface of the host is in; none is a nic on no network. It has to be said, unless "
-     "netdev has a type. Where /dev/vhost-net opens, and the processors are not emulated, the kernel moves "
-     "the packets of tap and bridge; netdev.vhost = false keeps it out.",
+     "whatever a tap interface of the host is in; macvtap is that of an interface of the host, beside the "
+     "host and without reaching it; none is a nic on no network. It has to be said, unless netdev has a "
+     "type. Where /dev/vhost-net opens, and the processors are not emulated, the kernel moves "
+     "the packets of tap, bridge and macvtap; netdev.vhost = false keeps it out.",
      "", "netdev X and host resources X.passt, X.tap and X.vhost, or nothing", replug,
      "net.lan.type = \"user\""},
     {"net.model", "The nic's driver in QEMU, such as e1000e; virtio is the one that fits the machine.",
@@ -46,9 +47,15 @@ constexpr auto nets = std::to_array<KeyDoc>({
      "qemu-bridge-helper, which has to be setuid root, and looks into /etc/qemu/bridge.conf whether it may. "
      "Type bridge only.",
      "", "host resource X.tap: bridge", replug, "net.lan = { type = \"bridge\", bridge = \"br0\" }"},
+    {"net.parent",
+     "The interface of the host on whose network the nic is, by a macvtap that is made over it, with the "
+     "nic's address; it is in a network namespace of its own, and gone with the VM. It needs privileges. The "
+     "host and the guest do not reach each other by it. Type macvtap only.",
+     "", "host resource X.tap: parent and mac", replug,
+     "net.lan = { type = \"macvtap\", parent = \"eth0\" }"},
     {"net.queues",
-     "How many pairs of queues the nic has, one for each processor at best. Types tap and bridge only, and "
-     "virtio models. A tap that is there has to be made with multi_queue for more than one.",
+     "How many pairs of queues the nic has, one for each processor at best. Types tap, bridge and macvtap "
+     "only, and virtio models. A tap that is there has to be made with multi_queue for more than one.",
      "1", "host resources X.tap: queues, X.vhost: count; netdev X: fds, vhostfds; device X: mq", replug,
      "net.lan = { type = \"bridge\", bridge = \"br0\", queues = 4 }"},
     {"net.mtu", "The MTU that the guest is told, and that of an interface that is made. Virtio models only.",

@@ -147,6 +147,10 @@ constexpr std::string_view tap_example =
     "netdev.n = { type = \"tap\", fd = \"@t\" }\n"
     "device.n = { driver = \"virtio-net-pci\", netdev = \"n\" }";
 
+constexpr std::string_view macvtap_example =
+    "host.t = { kind = \"tap\", parent = \"eth0\", mac = \"52:54:00:12:34:56\" }\n"
+    "netdev.n = { type = \"tap\", fd = \"@t\" }\n"
+    "[device.n]\ndriver = \"virtio-net-pci\"\nnetdev = \"n\"\nmac = \"52:54:00:12:34:56\"";
 constexpr std::string_view bridge_example =
     "host.t = { kind = \"tap\", bridge = \"br0\", queues = 2, mtu = 1500 }\n"
     "host.v = { kind = \"file\", path = \"/dev/vhost-net\", count = 2 }\n"
@@ -234,6 +238,10 @@ constexpr auto raw = std::to_array<KeyDoc>({
      "1", "", replug, bridge_example},
     {"host.mtu", "The MTU of an interface that is made. Kind tap only.", "the bridge's, else the kernel's",
      "", replug, bridge_example},
+    {"host.parent", "The interface over which a macvtap is made. Kind tap only.", "none", "", replug,
+     macvtap_example},
+    {"host.mac", "The address of a macvtap, that of the nic on it. Kind tap only.", "", "", replug,
+     macvtap_example},
     {"host.count", "How often a file is opened, for vhostfds of a netdev. Kind file only.", "1", "", replug,
      bridge_example},
     {"host.profile", "Which helper the process is. Kind process only.", "", "", replug, process_example},

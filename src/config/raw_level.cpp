@@ -28,7 +28,7 @@ struct HostKind {
 constexpr std::array<HostKind, 6> host_kinds{{
     {"file", {"path", "access", "count"}, {"path"}},
     {"socket", {"path", "mode", "runtime", "address"}, {}},
-    {"tap", {"ifname", "bridge", "queues", "mtu"}, {}},
+    {"tap", {"ifname", "bridge", "parent", "mac", "queues", "mtu"}, {}},
     {"process", {"profile", "command", "path"}, {"profile", "command"}},
     {"secret", {"path", "env", "credential"}, {}},
     {"seed",

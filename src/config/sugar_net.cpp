@@ -46,6 +46,8 @@ bool overlap(const Forward& a, const Forward& b) {
     return a.udp == b.udp && same_address && a.first <= b.last && b.first <= a.last;
 }
 
+}  // namespace
+
 bool is_mac(std::string_view text) {
     if (text.size() != 17) return false;
     for (std::size_t i = 0; i < text.size(); ++i) {
@@ -55,6 +57,8 @@ bool is_mac(std::string_view text) {
     }
     return true;
 }
+
+namespace {
 
 /// The forwards so far, of all nics: the host has each port once.
 class TakenPorts {
@@ -129,6 +133,13 @@ void lower_user(Lowering& lowering, const Item& net, TakenPorts& taken) {
     lowering.add(Kind::Netdev, net.id, std::move(netdev), net, "netdev");
 }
 
+std::string nic_address(Lowering& lowering, const Item& net) {
+    const Table* over = net.inner("device");
+    if (const Value* mac = over == nullptr ? nullptr : over->find("mac"); mac != nullptr && mac->is_string())
+        return *mac->string();
+    return net.text("mac").value_or(stable_mac(lowering.vm().name.value, net.id));
+}
+
 /// True if the nic has a backend.
 bool lower_backend(Lowering& lowering, const Item& net, TakenPorts& taken) {
     const Table* over = net.inner("netdev");
@@ -139,7 +150,8 @@ bool lower_backend(Lowering& lowering, const Item& net, TakenPorts& taken) {
     }
     if (const auto type = net.text("type")) {
         if (*type == "user") lower_user(lowering, net, taken);
-        if (*type == "tap" || *type == "bridge") lower_tap(lowering, net);
+        if (*type == "tap" || *type == "bridge" || *type == "macvtap")
+            lower_tap(lowering, net, nic_address(lowering, net));
         return *type != "none";
     }
     if (!net.says("type"))
@@ -152,12 +164,12 @@ bool lower_backend(Lowering& lowering, const Item& net, TakenPorts& taken) {
 
 struct KeyOfTypes {
     std::string_view key;
-    std::array<std::string_view, 2> types;
+    std::array<std::string_view, 3> types;
 };
 constexpr std::array keys_of_types{
-    KeyOfTypes{"forward", {"user"}},         KeyOfTypes{"host-loopback", {"user"}},
-    KeyOfTypes{"bridge", {"bridge"}},        KeyOfTypes{"ifname", {"tap", "bridge"}},
-    KeyOfTypes{"queues", {"tap", "bridge"}},
+    KeyOfTypes{"forward", {"user"}},   KeyOfTypes{"host-loopback", {"user"}},
+    KeyOfTypes{"bridge", {"bridge"}},  KeyOfTypes{"ifname", {"tap", "bridge"}},
+    KeyOfTypes{"parent", {"macvtap"}}, KeyOfTypes{"queues", {"tap", "bridge", "macvtap"}},
 };
 
 void check_keys(Lowering& lowering, const Item& net) {
@@ -165,7 +177,8 @@ void check_keys(Lowering& lowering, const Item& net) {
     for (const auto& [key, types] : keys_of_types) {
         if (!net.says(key) || !type || std::ranges::find(types, *type) != types.end()) continue;
         std::string needed = fmt::format("\"{}\"", types[0]);
-        if (!types[1].empty()) needed += fmt::format(" or \"{}\"", types[1]);
+        for (const auto& other : {types[1], types[2]})
+            if (!other.empty()) needed += fmt::format(" or \"{}\"", other);
         lowering.report(DiagnosticKind::Conflict, net.origin_of(key),
                         fmt::format("{}: {} needs type = {}", net.where, key, needed));
     }
@@ -229,8 +242,7 @@ void lower_nets(Lowering& lowering) {
         Members device(net.origin);
         device.put("driver", is_virtio ? lowering.virtio("net") : model, net.origin_of("model"));
         if (connected) device.put("netdev", net.id);
-        device.put("mac", net.text("mac").value_or(stable_mac(lowering.vm().name.value, net.id)),
-                   net.origin_of("mac"));
+        device.put("mac", nic_address(lowering, net), net.origin_of("mac"));
         if (model.starts_with("virtio"))
             device.copy("host_mtu", *net.table, "mtu");
         else if (const Entry* mtu = net.table->entry("mtu"))

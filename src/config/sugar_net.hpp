@@ -13,6 +13,9 @@ namespace qvm::config {
 
 void lower_nets(Lowering& lowering);
 
+/// "52:54:00:12:34:56"
+bool is_mac(std::string_view text);
+
 /// One port forward, as passt wants it.
 struct Forward {
     bool udp = false;

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// [net.X] on an interface of the host: a tap that is there, or one that is made and put into a bridge. The
-// host resource is X.tap, and X.vhost the kernel's half of the nic (vhost-net).
+// [net.X] on an interface of the host: a tap that is there, one that is made and put into a bridge, or a
+// macvtap, which is made over another interface. The host resource is X.tap, and X.vhost the kernel's half of
+// the nic (vhost-net).
 #pragma once
+#include <string>
 #include <string_view>
 
 #include "config/lowering.hpp"
 
 namespace qvm::config {
 
-/// type = "tap" and type = "bridge".
-void lower_tap(Lowering& lowering, const Item& net);
+/// type = "tap", "bridge" and "macvtap"; `mac`: the nic's address.
+void lower_tap(Lowering& lowering, const Item& net, const std::string& mac);
 
 /// Reports what is wrong with the keys of a [host.X] of kind tap.
 void check_tap(Lowering& lowering, const Item& host);

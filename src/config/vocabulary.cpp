@@ -18,7 +18,7 @@ constexpr std::array<Words, 2> cdrom_buses{"sata", "scsi"};
 constexpr std::array<Words, 5> cache_modes{"none", "writeback", "writethrough", "directsync", "unsafe"};
 constexpr std::array<Words, 3> aio_modes{"threads", "native", "io_uring"};
 constexpr std::array<Words, 2> discard_modes{"ignore", "unmap"};
-constexpr std::array<Words, 4> net_types{"user", "tap", "bridge", "none"};
+constexpr std::array<Words, 5> net_types{"user", "tap", "bridge", "macvtap", "none"};
 constexpr std::array<Words, 3> console_types{"serial", "virtio", "none"};
 constexpr std::array<Words, 6> host_kinds{"file", "socket", "tap", "process", "secret", "seed"};
 constexpr std::array<Words, 3> access_words{"ro", "rw", "wo"};
@@ -120,6 +120,7 @@ constexpr std::array net_keys{
     KeyRule{"host-loopback", boolean},
     KeyRule{"ifname", string},
     KeyRule{"bridge", string},
+    KeyRule{"parent", string},
     KeyRule{"queues", integer, {}, 1, most_queues},
     KeyRule{"mtu", integer, {}, least_mtu, most_mtu},
     KeyRule{"link", boolean},
@@ -208,6 +209,8 @@ constexpr std::array host_keys{
     KeyRule{"bridge", string},
     KeyRule{"queues", integer, {}, 1, most_queues},
     KeyRule{"mtu", integer, {}, least_mtu, most_mtu},
+    KeyRule{"parent", string},
+    KeyRule{"mac", string},
     KeyRule{"count", integer, {}, 1, most_queues},
     KeyRule{"profile", string, process_profiles},
     KeyRule{"command", strings},

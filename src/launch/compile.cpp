@@ -321,7 +321,8 @@ std::string Compiler::host_step(const HostUse& use, const ResourceId& of, const 
     if (kind == "tap")
         step.action =
             OpenTap{string_property(*host, "ifname"), string_property(*host, "bridge"),
-                    config::descriptors_of(*host), static_cast<unsigned>(number_property(*host, "mtu"))};
+                    config::descriptors_of(*host),    static_cast<unsigned>(number_property(*host, "mtu")),
+                    string_property(*host, "parent"), string_property(*host, "mac")};
     else if (kind == "socket" && string_property(*host, "mode") == "connect")
         step.action = ConnectSocket{path};
     else if (kind == "socket")

@@ -240,7 +240,7 @@ void Differ::judge_each() {
             if (!node.in_place.empty()) node.fate = Fate::InPlace;
         }
         if (const auto interface = held_tap(node); !interface.empty())
-            put_off(node, fmt::format("QEMU has the interface '{}' until then", interface));
+            put_off(node, fmt::format("QEMU has the {} until then", interface));
         if (const auto socket = bound_socket(node); !socket.empty())
             put_off(node, "QEMU listens on " + socket + " until then");
         if (node.fate != Fate::InPlace && node.after != nullptr && is_copied(*node.after))
@@ -288,9 +288,13 @@ std::string Differ::bound_socket(const Node& node) const {
 std::string Differ::held_tap(const Node& node) const {
     if (node.before == nullptr || node.after == nullptr) return {};
     const auto name_in = [](const Resource* host) {
-        const std::string* name =
-            host != nullptr && host->driver() == "tap" ? config::text_at(*host, "ifname") : nullptr;
-        return name == nullptr ? std::string() : *name;
+        if (host == nullptr || host->driver() != "tap") return std::string();
+        const std::string* name = config::text_at(*host, "ifname");
+        const std::string* mac = config::text_at(*host, "mac");
+        // No two macvtaps have the same address.
+        return name != nullptr  ? fmt::format("interface '{}'", *name)
+               : mac != nullptr ? "macvtap with the address " + *mac
+                                : std::string();
     };
     const auto held = [&](const Node& host) {
         auto name = name_in(host.before);

@@ -56,6 +56,8 @@ Json describe(const HostStep& step) {
                               json["name"] = step.name;
                               if (!tap.ifname.empty()) json["ifname"] = tap.ifname;
                               if (!tap.bridge.empty()) json["bridge"] = tap.bridge;
+                              if (!tap.parent.empty()) json["parent"] = tap.parent;
+                              if (!tap.mac.empty()) json["mac"] = tap.mac;
                               if (tap.queues > 1) json["queues"] = tap.queues;
                               if (tap.mtu != 0) json["mtu"] = tap.mtu;
                           },

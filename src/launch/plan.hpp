@@ -65,6 +65,9 @@ struct OpenTap {
     std::string bridge;   ///< empty: in none
     unsigned queues = 1;  ///< a descriptor for each
     unsigned mtu = 0;     ///< of one that is made; 0: the bridge's, else the kernel's
+    /// Not empty: a macvtap over this interface is made, with the address `mac` (privileges, too).
+    std::string parent = {};
+    std::string mac = {};
 };
 
 /// Starts a helper process on one end of a socket pair; later steps get the other end. "{fd}" in argv is the

@@ -47,6 +47,7 @@ std::string made_of(const OpenFile& file) {
 std::string describe(const OpenTap& tap) {
     std::string text = tap.ifname.empty() ? "a new tap" : "tap " + tap.ifname;
     if (!tap.bridge.empty()) text += " in bridge " + tap.bridge;
+    if (!tap.parent.empty()) text = "a macvtap over " + tap.parent;
     if (tap.queues > 1) text += fmt::format(", {} queues", tap.queues);
     if (tap.mtu != 0) text += fmt::format(", mtu {}", tap.mtu);
     return text;

@@ -16,6 +16,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "launch/interface.hpp"
+#include "launch/macvtap.hpp"
 #include "launch/run_program.hpp"
 #include "launch/tap_advice.hpp"
 #include "qmp/transport.hpp"
@@ -141,6 +142,7 @@ std::vector<Fd> open_tap(const OpenTap& tap) {
                     fmt::format("'{}' is too long for the name of a network interface",
                                 tap.ifname.size() >= IFNAMSIZ ? tap.ifname : tap.bridge),
                     fmt::format("at most {} characters", IFNAMSIZ - 1));
+    if (!tap.parent.empty()) return open_macvtap(tap);
     refuse_missing_bridge(tap);
     if (tap.bridge.empty() || may_make_taps()) return open_here(tap);
     std::vector<Fd> one;

@@ -36,6 +36,10 @@ class TapChecker {
           diagnostics_(diagnostics) {}
 
     void run() {
+        if (const Value* parent = table_.find("parent")) {
+            check_parent(*parent);
+            return;
+        }
         const Value* bridge = table_.find("bridge");
         const Value* ifname = table_.find("ifname");
         const bool by_helper = bridge != nullptr && !may_change_interfaces();
@@ -63,6 +67,22 @@ class TapChecker {
                                there->driver.empty() ? "of another kind" : "a " + there->driver));
         else if (!there->up)
             report(DiagnosticKind::Unused, ifname.origin,
+                   fmt::format("the interface '{}' is down, so nothing passes it", name),
+                   fmt::format("`ip link set {} up` as root changes that", name));
+    }
+
+    void check_parent(const Value& parent) {
+        const std::string& name = *parent.string();
+        const auto there = look_at_interface(name);
+        if (!there)
+            report(DiagnosticKind::FileMissing, parent.origin,
+                   fmt::format("there is no interface '{}'", name), "`ip link` lists those that are");
+        else if (!may_change_interfaces())
+            report(DiagnosticKind::FileMissing, parent.origin,
+                   fmt::format("only root can make a macvtap over '{}'", name),
+                   "start the VM as root; type = \"user\" needs no privileges");
+        else if (!there->up)
+            report(DiagnosticKind::Unused, parent.origin,
                    fmt::format("the interface '{}' is down, so nothing passes it", name),
                    fmt::format("`ip link set {} up` as root changes that", name));
     }
@@ -139,7 +159,8 @@ bool is_emulated(const config::Vm& vm) {
 
 void check_tap(const Resource& host, Diagnostics& diagnostics) {
     const Table* table = host.properties.table();
-    if (config::text_at(host, "ifname") == nullptr && config::text_at(host, "bridge") == nullptr) return;
+    const auto says = [&](const char* key) { return config::text_at(host, key) != nullptr; };
+    if (!says("ifname") && !says("bridge") && !says("parent")) return;
     if (table != nullptr) TapChecker(host, diagnostics).run();
 }
 

@@ -23,6 +23,10 @@ ip link set lo up
 ip link add br0 type bridge
 ip addr add 192.0.2.1/24 dev br0
 ip link set br0 up mtu 1600
+ip link add wall type veth peer name beyond
+ip addr add 192.0.4.1/24 dev beyond
+ip link set wall up
+ip link set beyond up
 echo made
 exec sleep 900
 """
@@ -73,7 +77,7 @@ class Networks(Apply):
         return subprocess.run([*self.enter, *command], capture_output=True, text=True, check=True, **options).stdout
 
     def interfaces(self):
-        return {line.split()[0] for line in self.inside("ip", "-br", "link").splitlines()} - {"lo", "br0"}
+        return {line.split()[0].split("@")[0] for line in self.inside("ip", "-br", "link").splitlines()} - {"lo", "br0", "wall", "beyond"}
 
     def expect_interfaces(self, *names):
         harness.wait_until(lambda: self.interfaces() == set(names), lambda: f"{names}, not {self.interfaces()}")
@@ -123,6 +127,18 @@ class AsRoot(Networks):
             self.assertNotIn("multi_queue", self.inside("ip", "-d", "link", "show", *self.interfaces()))
             self.apply("")
             self.expect_interfaces()
+        with self.subTest("a macvtap, beside the host"):
+            beside = '[net.beside]\ntype = "macvtap"\nparent = "wall"\nmac = "52:54:00:00:00:79"\n'
+            self.apply(beside)
+            self.expect_interfaces()
+            self.guest_sees("cat /sys/class/net/*/address", "52:54:00:00:00:79")
+            self.reaches("eth0", 4)
+            self.assertEqual(self.unchanged(), "guest: nothing to change\n")
+            failed = self.world.run("up", self.world.write("other/vm.toml", 'memory = "64M"\nmachine.accel = "tcg"\n' + beside), status=9)
+            self.assertIn("another nic over 'wall' has the address 52:54:00:00:00:79 already", failed.stderr)
+            self.apply("")
+            self.apply(beside + 'queues = 2\n')
+            self.apply("")
         with self.subTest("an apply that is undone"):
             bad = '[net.zbad]\ntype = "none"\ndevice = { rx_queue_size = 1000 }\n'
             self.assertIn("rx_queue_size", self.apply(lan + bad, status=6).stderr)
@@ -135,6 +151,7 @@ class AsRoot(Networks):
             self.expect_interfaces()
 
     def test_what_is_wrong_is_said(self):
+        self.assertIn("there is no interface 'eth9'", self.check('net.n = { type = "macvtap", parent = "eth9" }\n'))
         self.assertIn("there is no bridge 'br1'", self.check('net.n = { type = "bridge", bridge = "br1" }\n'))
         self.assertIn("the interface 'lo' is no bridge", self.check('net.n = { type = "bridge", bridge = "lo" }\n'))
         self.assertIn("the interface 'br0' is no tap", self.check('net.n = { type = "tap", ifname = "br0" }\n'))
@@ -183,6 +200,7 @@ class AsUser(Networks):
         refused = self.check('net.n = { type = "tap", ifname = "none" }\n')
         self.assertIn("there is no interface 'none', and only root can make one", refused)
         self.assertIn(f"`ip tuntap add dev none mode tap user {self.world.uid} && ip link set none up`", refused)
+        self.assertIn("only root can make a macvtap over 'wall'", self.check('net.n = { type = "macvtap", parent = "wall" }\n'))
         if not HELPER.exists() or not HELPER.stat().st_mode & 0o4000:
             refused = self.check('net.n = { type = "bridge", bridge = "br0" }\n')
             self.assertIn("only root can put an interface into a bridge", refused)

@@ -75,6 +75,30 @@ int refuse_what_is_no_tap() {
     return 1;
 }
 
+int make_macvtap_over() {
+    OpenTap below;
+    below.ifname = "below";
+    const auto parent = open_tap(below);
+    OpenTap tap;
+    tap.parent = "below";
+    tap.mac = "52:54:00:00:00:01";
+    tap.queues = 2;
+    {
+        const auto queues = open_tap(tap);
+        // It is nowhere to be seen, and its address is taken.
+        if (queues.size() != 2 || look_at_interface("qvm" + std::to_string(::getpid()))) return 1;
+        try {
+            open_tap(tap);
+            return 1;
+        } catch (const Error& error) {
+            if (std::string(error.what()) !=
+                "another nic over 'below' has the address 52:54:00:00:00:01 already")
+                return 1;
+        }
+    }
+    return open_tap(tap).size() == 2 ? 0 : 1;
+}
+
 config::Vm vm_with_vhost(bool asked) {
     config::Vm vm;
     vm.machine.accel.value = {"tcg"};
@@ -101,6 +125,11 @@ TEST_CASE("a tap that is made is up, has its queues, is one program's, and goes 
 
 TEST_CASE("the kernel counts the taps that have no name") {
     const int result = in_a_new_network(count_names);
+    if (!skipped(result)) CHECK(result == 0);
+}
+
+TEST_CASE("a macvtap is in no network of the host's, and goes with its descriptors") {
+    const int result = in_a_new_network(make_macvtap_over);
     if (!skipped(result)) CHECK(result == 0);
 }
 
