@@ -150,7 +150,8 @@ JailPlan::JailPlan(const Plan& plan, jail::Spec contained, jail::Violation on_vi
     for (const auto& step : plan.steps)
         if (const auto* host = std::get_if<HostStep>(&step.action)) made[host->name] = describe(*host);
     const auto give = [&](std::vector<GivenFd>& list, const std::string& name, std::string number) {
-        auto given = made[name];
+        // Of several of one step, each is what the first is.
+        auto given = made[name.substr(0, name.find('#'))];
         given.name = name;
         given.number = std::move(number);
         list.push_back(std::move(given));
