@@ -67,7 +67,7 @@ constexpr std::array rows{
     OptionRow{"nographic", flag, &T::nographic},
     OptionRow{"vnc", takes_argument, &T::vnc},
     OptionRow{"curses", flag, &T::leave_out, no_window},
-    OptionRow{"sdl", flag, &T::leave_out, no_window},
+    OptionRow{"sdl", flag, &T::window},
     OptionRow{"spice", takes_argument, &T::leave_out, no_window},
     OptionRow{"full-screen", flag, &T::leave_out, no_window},
     OptionRow{"k", takes_argument, &T::leave_out, "it is the keyboard of a display of QEMU's own"},

@@ -23,10 +23,6 @@ constexpr std::array<std::string_view, 4> kernel_keys{"kernel", "initrd", "appen
 struct Pair {
     std::string_view from, to;
 };
-/// -vga's words, as devices. QEMU system/vl.c: vga_interfaces.
-constexpr std::array vga_devices{Pair{"std", "VGA"}, Pair{"cirrus", "cirrus-vga"},
-                                 Pair{"vmware", "vmware-svga"}, Pair{"qxl", "qxl-vga"},
-                                 Pair{"virtio", "virtio-vga"}};
 /// -usbdevice's words.
 constexpr std::array usb_devices{Pair{"mouse", "usb-mouse"},     Pair{"tablet", "usb-tablet"},
                                  Pair{"keyboard", "usb-kbd"},    Pair{"wacom-tablet", "usb-wacom-tablet"},
@@ -235,29 +231,6 @@ void Translator::usb_device(const GivenOption& option) {
     devices_.push_back({std::string(driver), "", option.shown(), {}});
 }
 
-void Translator::vga(const GivenOption& option) {
-    vga_ = option.argument;
-}
-
-void Translator::display(const GivenOption& option) {
-    constexpr std::string_view own_vnc = "vnc=";
-    if (option.argument.starts_with(own_vnc))
-        vnc({option.row, "vnc", option.argument.substr(own_vnc.size())});
-    else if (option.argument != "none")
-        leave_out(option.shown(), "QEMU opens no window in the jail");
-}
-
-void Translator::nographic(const GivenOption&) {
-    no_graphics_ = true;
-}
-
-void Translator::vnc(const GivenOption& option) {
-    OptionPairs pairs = parse_pairs(option.argument, "vnc");
-    if (const auto* display = pairs.find("vnc"); display != nullptr && *display == "none") return;
-    merge(draft_.at({"option", "vnc"}, option.shown()).members, nested_table(pairs, ValueFor::Qapi));
-    uses_host_network(option.shown());
-}
-
 void Translator::no_defaults(const GivenOption&) {
     defaults_ = false;
 }
@@ -337,17 +310,7 @@ void Translator::write_settings() {
     else if (!kernel_.empty())
         leave_out("-append, -initrd or -dtb", "there is no -kernel to give it to");
     write_display();
-}
-
-void Translator::write_display() {
-    if (vga_.empty() && defaults_ && !no_graphics_ && machine_defaults().vga) vga_ = "std";
-    if (vga_.empty() || vga_ == "none") return;
-    const auto driver = lookup(vga_devices, vga_);
-    if (driver.empty()) {
-        leave_out("-vga " + vga_, "say it as a [device.X]");
-        return;
-    }
-    devices_.insert(devices_.begin(), {std::string(driver), "", "-vga " + vga_, {}});
+    write_screen();
 }
 
 }  // namespace qvm::config

@@ -75,6 +75,7 @@ class Translator {
     void usb_device(const GivenOption& option);
     void vga(const GivenOption& option);
     void display(const GivenOption& option);
+    void window(const GivenOption& option);
     void nographic(const GivenOption& option);
     void vnc(const GivenOption& option);
     void no_defaults(const GivenOption& option);
@@ -150,6 +151,7 @@ class Translator {
     void write_machine();
     void write_cpu();
     void write_display();
+    void write_screen();
 
     // import_disks.cpp
     void write_flashes();
@@ -217,7 +219,7 @@ class Translator {
     std::set<std::string, std::less<>> idle_chardevs_;  ///< of what is left out, as monitors are
     std::vector<Device> devices_;
     std::vector<Object> objects_;
-    bool net_given_ = false;
+    bool net_given_ = false, screen_ = false;
     unsigned flashes_ = 0, disks_ = 0;
 };
 

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Screens: graphics cards, VNC, windows.
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <initializer_list>
+#include <optional>
+
+#include <fmt/format.h>
+
+#include "base/tcp_address.hpp"
+#include "config/import_translator.hpp"
+
+namespace qvm::config {
+namespace {
+
+struct Card {
+    std::string_view word, driver;
+};
+/// -vga's words, as devices. QEMU system/vl.c: vga_interfaces.
+constexpr std::array cards{Card{"std", "VGA"}, Card{"cirrus", "cirrus-vga"}, Card{"vmware", "vmware-svga"},
+                           Card{"qxl", "qxl-vga"}, Card{"virtio", "virtio-vga"}};
+
+/// ":1", "127.0.0.1:1", "unix:PATH": what a display listens on; nothing for what is more than that.
+std::optional<std::string> vnc_place(const OptionPairs& pairs) {
+    constexpr unsigned first_port = 5900;
+    constexpr std::string_view unix_socket = "unix:";
+    const auto* display = pairs.find("vnc");
+    if (display == nullptr || pairs.rest().size() != 1) return std::nullopt;
+    if (display->starts_with(unix_socket)) {
+        const auto path = display->substr(unix_socket.size());
+        return path.find('/') == std::string::npos ? "./" + path : path;
+    }
+    const auto colon = display->rfind(':');
+    unsigned number = 0;
+    const auto digits =
+        colon == std::string::npos ? std::string_view() : std::string_view(*display).substr(colon + 1);
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    if (digits.empty() || error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
+    auto host = display->substr(0, colon);
+    if (host == "localhost") host = "127.0.0.1";
+    return fmt::format("{}:{}", host, first_port + number);
+}
+
+}  // namespace
+
+void Translator::vga(const GivenOption& option) {
+    vga_ = option.argument;
+}
+
+void Translator::display(const GivenOption& option) {
+    constexpr std::string_view own_vnc = "vnc=";
+    if (option.argument.starts_with(own_vnc))
+        vnc({option.row, "vnc", option.argument.substr(own_vnc.size())});
+    else if (option.argument.starts_with("gtk") || option.argument.starts_with("sdl"))
+        window(option);
+    else if (option.argument != "none")
+        leave_out(option.shown(), "QEMU opens no window in the jail");
+}
+
+void Translator::window(const GivenOption& option) {
+    const auto text = fmt::format("{}: QEMU opens no window in the jail; a viewer of VNC does, outside of it",
+                                  option.shown());
+    draft_.set("display", Value(std::string("window"), {}), text);
+    warnings_.push_back(text);
+    screen_ = true;
+}
+
+void Translator::nographic(const GivenOption&) {
+    no_graphics_ = true;
+}
+
+void Translator::vnc(const GivenOption& option) {
+    OptionPairs pairs = parse_pairs(option.argument, "vnc");
+    if (const auto* display = pairs.find("vnc"); display != nullptr && *display == "none") return;
+    auto place = vnc_place(pairs);
+    std::string comment = option.shown();
+    const bool for_all = place && place->starts_with(':');
+    if (for_all) {
+        *place = "127.0.0.1" + *place;
+        comment +=
+            ": it would let in whoever reaches this host; here it listens for this host alone (ssh -L), "
+            "and display.password lets others in";
+    }
+    const auto address = place ? parse_tcp_address(*place) : std::nullopt;
+    if (place && (place->find('/') != std::string::npos || (address && address->is_loopback()))) {
+        if (for_all) warnings_.push_back(comment);
+        Table display;
+        display.set("listen", {}, Value(*place, {}));
+        draft_.set("display", Value(std::move(display), {}), std::move(comment));
+        screen_ = true;
+        return;
+    }
+    merge(draft_.at({"option", "vnc"}, option.shown()).members, nested_table(pairs, ValueFor::Qapi));
+    uses_host_network(option.shown());
+}
+
+/// A display brings what a person looks at and types on, unless that is said.
+void Translator::write_screen() {
+    if (!screen_) return;
+    const auto is_any = [&](std::initializer_list<std::string_view> parts) {
+        return std::ranges::any_of(devices_, [&](const Device& device) {
+            return std::ranges::any_of(
+                parts, [&](auto part) { return device.driver.find(part) != std::string::npos; });
+        });
+    };
+    if (!is_any({"tablet", "kbd", "keyboard", "mouse"})) draft_.set("input", Value(false, {}));
+    if (!is_any({"vga", "VGA", "gpu", "qxl", "display", "vfio", "ramfb"}))
+        draft_.set("video", Value(false, {}));
+}
+
+void Translator::write_display() {
+    if (vga_.empty() && defaults_ && !no_graphics_ && machine_defaults().vga) vga_ = "std";
+    if (vga_.empty() || vga_ == "none") return;
+    const auto card = std::ranges::find(cards, vga_, &Card::word);
+    if (card == cards.end()) {
+        leave_out("-vga " + vga_, "say it as a [device.X]");
+        return;
+    }
+    devices_.insert(devices_.begin(), {std::string(card->driver), "", "-vga " + vga_, {}});
+}
+
+}  // namespace qvm::config
