@@ -7,7 +7,6 @@
 #include <fmt/format.h>
 
 #include "base/error.hpp"
-#include "base/json.hpp"
 #include "base/text.hpp"
 #include "config/import_translator.hpp"
 #include "config/shell_words.hpp"
@@ -25,15 +24,6 @@ constexpr std::array machine_table{
 
 /// Of what is shown of an option, in characters.
 constexpr std::size_t longest_shown = 160;
-
-bool is_utf8(const std::string& text) {
-    try {
-        static_cast<void>(Json(text).dump());
-        return true;
-    } catch (const Json::type_error&) {
-        return false;
-    }
-}
 
 void refuse_odd_words(const std::vector<std::string>& words) {
     for (const auto& word : words)
@@ -85,7 +75,7 @@ Import Translator::run(const std::vector<std::string>& words) {
         (this->*row->translate)(option);
     }
     finish();
-    return {draft_.text(), std::move(warnings_)};
+    return {draft_.text("a command line of QEMU"), std::move(warnings_)};
 }
 
 void Translator::finish() {

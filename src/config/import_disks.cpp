@@ -39,10 +39,6 @@ constexpr std::array disk_properties{
     KeyOfProperty{"share-rw", "share-rw"},
 };
 
-/// The suffixes that tell a format: config/sugar_disk.cpp.
-constexpr std::array<KeyOfProperty, 5> suffixes{
-    {{".qcow2", "qcow2"}, {".raw", "raw"}, {".iso", "raw"}, {".vmdk", "vmdk"}, {".vhdx", "vhdx"}}};
-
 constexpr std::array<std::string_view, 4> disk_interfaces{"virtio", "scsi", "ide", "none"};
 
 /// "nbd://", "fat:", "json:": no path of this host.
@@ -56,12 +52,6 @@ bool is_protocol(std::string_view file) {
 bool take_read_only(OptionPairs& pairs) {
     const bool older = pairs.take_flag("readonly").value_or(false);
     return pairs.take_flag("read-only").value_or(older);
-}
-
-std::string_view format_of_suffix(std::string_view file) {
-    const auto found = std::ranges::find_if(
-        suffixes, [&](const KeyOfProperty& row) { return file.ends_with(row.property); });
-    return found == suffixes.end() ? std::string_view() : found->key;
 }
 
 }  // namespace

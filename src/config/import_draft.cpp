@@ -67,8 +67,8 @@ Draft::Part* Draft::find(const std::vector<std::string>& path) {
     return found == parts_.end() ? nullptr : &*found;
 }
 
-std::string Draft::text() const {
-    std::string text = "# Translated from a command line of QEMU by `qvm import`.\n\n";
+std::string Draft::text(std::string_view source) const {
+    std::string text = fmt::format("# Translated from {} by `qvm import`.\n\n", source);
     for (const auto& line : lines_)
         text +=
             comment_line(line.comment) + fmt::format("{} = {}\n", toml_key(line.key), toml_value(line.value));

@@ -3,6 +3,7 @@
 #pragma once
 #include <deque>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/value.hpp"
@@ -41,7 +42,8 @@ class Draft {
     Part& at(const std::vector<std::string>& path, std::string comment);
     /// A paragraph of its own at the end of the file.
     void remark(std::string comment) { remarks_.push_back(std::move(comment)); }
-    std::string text() const;
+    /// `source`: what it was translated from.
+    std::string text(std::string_view source) const;
 
   private:
     Part* find(const std::vector<std::string>& path);

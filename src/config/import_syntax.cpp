@@ -219,4 +219,24 @@ std::optional<std::uint64_t> option_size(const std::string& text, std::uint64_t 
     return static_cast<std::uint64_t>(bytes);
 }
 
+bool is_utf8(const std::string& text) {
+    try {
+        static_cast<void>(Json(text).dump());
+        return true;
+    } catch (const Json::type_error&) {
+        return false;
+    }
+}
+
+std::string_view format_of_suffix(std::string_view file) {
+    struct Suffix {
+        std::string_view suffix, format;
+    };
+    constexpr auto suffixes = std::to_array<Suffix>(
+        {{".qcow2", "qcow2"}, {".raw", "raw"}, {".iso", "raw"}, {".vmdk", "vmdk"}, {".vhdx", "vhdx"}});
+    const auto found =
+        std::ranges::find_if(suffixes, [&](const Suffix& row) { return file.ends_with(row.suffix); });
+    return found == suffixes.end() ? std::string_view() : found->format;
+}
+
 }  // namespace qvm::config

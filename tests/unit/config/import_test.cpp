@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Command lines of QEMU as files: each tests/golden/import/NAME.sh gives NAME.toml, which a QEMU that we know
-// takes. With QVM_TEST_ACCEPT=1 the files are rewritten, and the run fails so that nobody overlooks it.
+// Command lines of QEMU, and domains of libvirt, as files: each NAME.sh or NAME.xml in tests/golden gives
+// NAME.toml, which a QEMU that we know takes. With QVM_TEST_ACCEPT=1 the files are rewritten, and the run
+// fails so that nobody overlooks it.
 #include "config/import.hpp"
 
 #include <random>
@@ -11,6 +12,7 @@
 #include "config/check.hpp"
 #include "config/document.hpp"
 #include "config/host_uses.hpp"
+#include "config/import_libvirt.hpp"
 #include "config/lower.hpp"
 #include "config/shell_words.hpp"
 #include "support/catch.hpp"
@@ -22,11 +24,19 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::vector<fs::path> corpus() {
+std::vector<fs::path> files_in(const char* directory, std::string_view suffix) {
     std::vector<fs::path> files;
-    for (const auto& file : fs::directory_iterator(QVM_SOURCE_DIR "/tests/golden/import"))
-        if (file.path().extension() == ".sh") files.push_back(file.path());
+    for (const auto& file : fs::directory_iterator(fs::path(QVM_SOURCE_DIR "/tests/golden") / directory))
+        if (file.path().extension() == suffix) files.push_back(file.path());
     return files;
+}
+
+std::vector<fs::path> corpus() {
+    return files_in("import", ".sh");
+}
+
+std::vector<fs::path> domains() {
+    return files_in("libvirt", ".xml");
 }
 
 Import imported(const std::string& script) {
@@ -60,6 +70,73 @@ TEST_CASE("QEMU takes what import makes") {
         INFO(result.toml);
         INFO(diagnostics.to_text(false));
         CHECK_FALSE(diagnostics.has_errors());
+    }
+}
+
+TEST_CASE("goldens: domains of libvirt as files") {
+    const auto files = domains();
+    CHECK(files.size() >= 20);
+    for (const auto& file : files) {
+        const auto made = import_libvirt(read_file(file).bytes);
+        test::check_golden(fs::path(file).replace_extension(".toml"), made.toml);
+    }
+}
+
+TEST_CASE("QEMU takes what import makes of a domain") {
+    for (const auto& file : domains()) {
+        INFO(file.string());
+        if (file.stem() == "aarch64") continue;  // another QEMU's
+        const auto made = import_libvirt(read_file(file).bytes);
+        const Diagnostics diagnostics = checked(made.toml);
+        INFO(made.toml);
+        INFO(diagnostics.to_text(false));
+        CHECK_FALSE(diagnostics.has_errors());
+    }
+}
+
+TEST_CASE("what a domain has and a file has not is never left out in silence") {
+    for (const auto& file : domains()) {
+        INFO(file.string());
+        const auto made = import_libvirt(read_file(file).bytes);
+        for (const auto& warning : made.warnings)
+            CHECK_THAT(made.toml, ContainsSubstring("# " + escape_controls(warning) + "\n"));
+    }
+    const auto odd = [](const std::string& inside) {
+        return import_libvirt("<domain type='kvm'><memory>524288</memory>" + inside + "</domain>").warnings;
+    };
+    CHECK(odd("").empty());
+    CHECK(odd("<vcpu>1</vcpu><os><type>hvm</type></os><features><acpi/></features>").empty());
+    CHECK(odd("<something a='b'/>").size() == 1);
+    CHECK(odd("<vcpu hot='yes'>1</vcpu>").size() == 1);
+    CHECK(odd("<devices><disk type='file'><source file='/a.raw' mode='x'/><target dev='vda'/><geometry "
+              "cyls='1'/></disk></devices>")
+              .size() == 2);
+}
+
+TEST_CASE("what is no domain of QEMU's is told, with its place") {
+    CHECK_THROWS_WITH(import_libvirt("<domain>\n  <name>x</nam></domain>"), ContainsSubstring("2:"));
+    CHECK_THROWS_WITH(import_libvirt(""), ContainsSubstring("no XML"));
+    CHECK_THROWS_WITH(import_libvirt("<network/>"), ContainsSubstring("<network>"));
+    CHECK_THROWS_WITH(import_libvirt("<domain type='lxc'/>"), ContainsSubstring("'lxc'"));
+    CHECK_THROWS_WITH(import_libvirt("<domain type='kvm'><name>\xFF</name></domain>"),
+                      ContainsSubstring("UTF-8"));
+}
+
+TEST_CASE("a domain cut anywhere, or with a word changed, ends in a file or in an error") {
+    const std::string text = read_file(QVM_SOURCE_DIR "/tests/golden/libvirt/server.xml").bytes;
+    std::mt19937 random(20261122);
+    constexpr int times = 400;
+    for (int i = 0; i < times; ++i) {
+        auto changed = text;
+        const auto at = std::uniform_int_distribution<std::size_t>(0, text.size() - 1)(random);
+        const auto what = std::uniform_int_distribution<int>(0, 2)(random);
+        if (what == 0) changed.resize(at);
+        if (what == 1) changed.erase(at, 8);
+        if (what == 2) changed.replace(at, 1, std::to_string(random()));
+        try {
+            static_cast<void>(checked(import_libvirt(changed).toml));
+        } catch (const Error&) {
+        }
     }
 }
 
