@@ -2,6 +2,7 @@
 #include "cli/view.hpp"
 
 #include <cstdlib>
+#include <fcntl.h>
 #include <string>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -59,8 +60,9 @@ bool has_desktop() {
     return std::getenv("DISPLAY") != nullptr || std::getenv("WAYLAND_DISPLAY") != nullptr;
 }
 
-/// Runs it in a session of its own: what ends the terminal does not close the window.
-void run_apart(const std::string& program, std::vector<std::string> words) {
+/// Runs it in a session of its own: what ends the terminal does not close the window, and what it says goes
+/// to `output`.
+void run_apart(const std::string& program, std::vector<std::string> words, const Fd& output) {
     std::vector<char*> argv;
     for (auto& word : words) argv.push_back(word.data());
     argv.push_back(nullptr);
@@ -69,6 +71,7 @@ void run_apart(const std::string& program, std::vector<std::string> words) {
     if (child < 0) throw_errno("start a viewer");
     if (child == 0) {
         ::setsid();
+        for (const int stream : {STDOUT_FILENO, STDERR_FILENO}) ::dup2(output.get(), stream);
         // Its parent is nobody who would have to wait for it.
         if (::fork() == 0) {
             ::execv(program.c_str(), argv.data());
@@ -100,7 +103,7 @@ void open_window(const launch::VmState& vm) {
                     fmt::format("`qvm view {}` opens it from a desktop; `qvm view --where {}` tells a viewer "
                                 "of VNC where to look",
                                 vm.name(), vm.name()));
-    run_apart(viewer(), viewer_words(place));
+    run_apart(viewer(), viewer_words(place), vm.open_file("view.log", O_WRONLY | O_CREAT | O_TRUNC));
 }
 
 void add_view(CLI::App& app, Action& action) {

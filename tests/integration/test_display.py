@@ -136,7 +136,7 @@ class Display(harness.TestCase):
     def test_window(self):
         """A viewer, run as the user. It is told of, where it cannot be had, and the VM runs all the same."""
         seen = self.world.base / "home/seen"
-        program = self.world.write("bin/xtigervncviewer", f'#!/bin/sh\necho "$@" > {seen}.new && mv {seen}.new {seen}\n')
+        program = self.world.write("bin/xtigervncviewer", f'#!/bin/sh\necho noise >&2; echo "$@" > {seen}.new && mv {seen}.new {seen}\n')
         program.chmod(0o755)
         file = self.world.write("guest/vm.toml", self.world.guest_toml(head='display = "window"'))
         warned = self.world.run("up", file).stderr
@@ -147,8 +147,9 @@ class Display(harness.TestCase):
         self.world.run("up", file, env=desktop)
         harness.wait_until(seen.exists, lambda: "the viewer", 20)
         self.assertEqual(seen.read_text().strip(), self.world.status("guest")["vnc"])
+        self.assertEqual((self.world.base / "state/qvm/guest/view.log").read_text(), "noise\n")
         seen.unlink()
-        self.world.run("view", "guest", env=desktop)
+        self.assertNotIn("noise", self.world.run("view", "guest", env=desktop).stderr)
         harness.wait_until(seen.exists, lambda: "the viewer", 20)
         self.world.run("kill", "guest")
         self.assertIn("guest is not running", self.world.run("view", "guest", env=desktop, status=8).stderr)
