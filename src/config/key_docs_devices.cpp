@@ -86,6 +86,11 @@ constexpr auto devices = std::to_array<KeyDoc>({
     {"console.type", "A serial port, a virtio console, or none.", "serial",
      "device console: driver isa-serial, or virtconsole on console.bus (virtio-serial-pci)", next_start,
      "console.type = \"virtio\""},
+    {"console.log",
+     "A file that all that comes on the console is added to. `qvm log --console` tells the last of it "
+     "without "
+     "one.",
+     "none", "chardev console: logfile, logappend", next_start, "console.log = \"web.log\""},
     {"rng", "A virtio random number generator, fed by QEMU.", "true, or false with defaults = false",
      "object rng0 (rng-builtin) and device rng0 (virtio-rng-pci)", "", "rng = false"},
     {"balloon",

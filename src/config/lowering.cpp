@@ -148,7 +148,8 @@ void Lowering::add(Kind kind, std::string id, Members members, const Item& made_
     add(kind, std::move(id), std::move(members), made_by);
 }
 
-void Lowering::add_listener(const std::string& id, std::string_view socket, const Item& made_by) {
+void Lowering::add_listener(const std::string& id, std::string_view socket, const Item& made_by,
+                            const Table& more) {
     Members host(made_by.origin);
     host.put("kind", std::string("socket")).put("mode", std::string("listen"));
     host.put("runtime", std::string(socket));
@@ -161,6 +162,7 @@ void Lowering::add_listener(const std::string& id, std::string_view socket, cons
     address.put("type", std::string("fd")).put("data", std::move(descriptor.table()));
     Members data(made_by.origin);
     data.put("addr", std::move(address.table())).put("server", true).put("wait", false);
+    merge(data.table(), more);
     Members backend(made_by.origin);
     backend.put("type", std::string("socket")).put("data", std::move(data.table()));
     Members chardev(made_by.origin);

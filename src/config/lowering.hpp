@@ -95,8 +95,10 @@ class Lowering {
     /// The same, with what the user says in [X.override_key] merged over `members`.
     void add(Kind kind, std::string id, Members members, const Item& made_by, std::string_view override_key);
 
-    /// A chardev on which QEMU listens: the socket is `socket` in the VM's runtime directory.
-    void add_listener(const std::string& id, std::string_view socket, const Item& made_by);
+    /// A chardev on which QEMU listens: the socket is `socket` in the VM's runtime directory. `more` are
+    /// members that every kind of chardev has (QAPI: ChardevCommon).
+    void add_listener(const std::string& id, std::string_view socket, const Item& made_by,
+                      const Table& more = {});
 
     /// Reports the member of `table` that would give the resource another id than its table's name, and takes
     /// it out: the resource is there for those who refer to it.

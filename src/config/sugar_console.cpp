@@ -40,8 +40,17 @@ void lower_console(Lowering& lowering) {
         console = implied(nothing, console_id);
     }
     const std::string type = console->text("type").value_or("serial");
-    if (type == "none") return;
-    lowering.add_listener(console_id, console_socket, *console);
+    if (type == "none") {
+        if (console->says("log"))
+            lowering.report(DiagnosticKind::Conflict, console->origin_of("log"),
+                            "console.log is of a console, and console.type is \"none\"",
+                            {"leave one of them out"});
+        return;
+    }
+    Members log(console->origin_of("log"));
+    if (const Value* file = console->value("log"))
+        log.put("logfile", lowering.absolute(*file).string()).put("logappend", true);
+    lowering.add_listener(console_id, console_socket, *console, log.table());
     console_device(lowering, *console, type);
 }
 

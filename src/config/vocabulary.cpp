@@ -129,7 +129,8 @@ constexpr std::array net_keys{
     KeyRule{"device", table},
     enabled_key,
 };
-constexpr std::array console_keys{KeyRule{"type", string, console_types}, enabled_key};
+constexpr std::array console_keys{KeyRule{"type", string, console_types}, KeyRule{"log", string | as_path},
+                                  enabled_key};
 constexpr std::array rng_keys{enabled_key};
 constexpr std::array iothread_keys{enabled_key};
 constexpr std::array balloon_keys{KeyRule{"deflate-on-oom", boolean}, KeyRule{"free-page-reporting", boolean},

@@ -10,10 +10,13 @@ import harness
 
 class Wait(harness.TestCase):
     def test_console(self):
-        file = self.world.write("guest/vm.toml", self.world.guest_toml())
+        log = self.world.write("home/console.log", "before\n")
+        file = self.world.write("guest/vm.toml", self.world.guest_toml(head=f'console.log = "{log}"'))
         said = self.world.run("up", "--wait", file).stdout
         self.assertIn("guest: it speaks on its console, after ", said)
         self.assertTrue(self.world.log("guest"))
+        self.world.report("guest")
+        self.assertTrue(log.read_text().startswith("before\nguest: "), log.read_text()[:200])
         self.assertIn("runs already", self.world.run("up", "--wait=console", file).stdout)
         for sign, way in (("agent", "say agent = true"), ("ssh", "2222 -> 22")):
             self.assertIn(way, self.world.run("up", f"--wait={sign}", file, status=1).stderr)
