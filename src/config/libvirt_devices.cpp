@@ -158,31 +158,31 @@ void LibvirtDomain::graphics(Node graphics) {
     const auto path = take(listen, "socket");
     const auto port = take_number(graphics, "port");
     for (const char* attribute : {"autoport", "sharePolicy"}) take(graphics, attribute);
-    std::string comment;
-    if (type == "spice")
-        comment = "graphics type='spice': the screen is served by VNC";
-    else if (type == "sdl" || type == "gtk" || type == "egl-headless")
-        comment =
-            fmt::format("graphics type='{}': QEMU opens no window in the jail; a viewer of VNC does", type);
+    std::vector<std::string> comments;
+    if (type == "spice") comments.emplace_back("graphics type='spice': the screen is served by VNC");
     const bool window = type == "sdl" || type == "gtk";
+    if (window || type == "egl-headless")
+        comments.push_back(
+            fmt::format("graphics type='{}': QEMU opens no window in the jail; a viewer of VNC does", type));
     const bool local = address == "127.0.0.1" || address == "::1" || address == "localhost";
     if (!window && !path && !local && kind == "address")
-        comment = fmt::format(
+        comments.push_back(fmt::format(
             "graphics listen='{}': for others than this host display.password has to be said; until "
             "then it is served to this host alone",
-            address);
+            address));
     if (take(graphics, "passwd"))
-        comment = "graphics passwd: it is not copied; display.password names a [secret.X] that has it";
+        comments.emplace_back(
+            "graphics passwd: it is not copied; display.password names a [secret.X] that has it");
     if (window) {
-        draft_.set("display", Value(std::string("window"), {}), comment);
+        draft_.set("display", Value(std::string("window"), {}));
     } else if (path || (type == "vnc" && port && *port > 0 && kind == "address")) {
         Table display;
         display.set("listen", {}, Value(path ? *path : fmt::format("127.0.0.1:{}", *port), {}));
-        draft_.set("display", Value(std::move(display), {}), comment);
+        draft_.set("display", Value(std::move(display), {}));
     } else {
-        draft_.set("display", Value(std::string("vnc"), {}), comment);
+        draft_.set("display", Value(std::string("vnc"), {}));
     }
-    if (!comment.empty()) warnings_.push_back(comment);
+    for (const auto& comment : comments) warn(comment);
     if (type == "spice")
         while (graphics.first_child()) drop(graphics.first_child());
 }

@@ -61,7 +61,10 @@ void LibvirtDomain::disk(Node disk) {
     auto bus = bus_of(target.attribute("bus").value());
     const bool cdrom = device == "cdrom";
     constexpr auto buses = std::to_array<std::string_view>({"virtio", "scsi", "sata", "usb", "nvme"});
-    const bool here = (type == "file" || type == "block") && (device == "disk" || cdrom) &&
+    const Node source = disk.child("source");
+    const bool on_file = source.attribute("file") || source.attribute("dev");
+    const bool here = (type == "file" || type == "block") && (cdrom || on_file) &&
+                      (device == "disk" || cdrom) &&
                       (bus.empty() || std::ranges::find(buses, std::string_view(bus)) != buses.end());
     if (!here) {
         leave_out(disk, "a [blockdev.X] and a [device.X] can say it");
@@ -221,7 +224,7 @@ void LibvirtDomain::interface(Node nic) {
     auto& part = draft_.add({"net", unique_id(fmt::format("net{}", nics_++))});
     interface_source(nic, part, type);
     const Node target = see(nic, "target");
-    if (auto device = take(target, "dev"); device && type == "ethernet") part.put("ifname", *device);
+    if (auto device = take(target, "dev"); type == "ethernet") part.put("ifname", device.value_or("tap0"));
     take(target, "managed");
     if (auto mac = take(see(nic, "mac"), "address")) part.put("mac", *mac);
     if (const auto model = take(see(nic, "model"), "type"); model && *model != "virtio")
@@ -241,11 +244,16 @@ void LibvirtDomain::interface(Node nic) {
             see(range);
             const auto start = take(range, "start").value_or("");
             const auto end = take(range, "end");
+            const auto ports = end ? start + '-' + *end : start;
+            if (take_on(range, "exclude")) {
+                warn(fmt::format("portForward range {} exclude='yes': a forward leads all of its range",
+                                 ports));
+                continue;
+            }
             const auto to = take(range, "to").value_or(start);
+            const auto from = fmt::format("{}:{}", address.value_or("0.0.0.0"), ports);
             forwards.emplace_back(
-                Value::Data(fmt::format("{}{}{}{} -> {}", protocol == "udp" ? "udp:" : "",
-                                        address ? *address + ':' : "", start, end ? '-' + *end : "", to)),
-                Origin{});
+                Value::Data(fmt::format("{}{} -> {}", protocol == "udp" ? "udp:" : "", from, to)), Origin{});
         }
     }
     if (!forwards.empty()) part.put("forward", Value(std::move(forwards), {}));

@@ -39,6 +39,14 @@ std::string path_of(pugi::xml_node node) {
     return path;
 }
 
+/// Whatever shows what is left of it shows no secret.
+void hide_secrets(pugi::xml_node node) {
+    for (auto attribute : node.attributes())
+        if (std::string_view(attribute.name()) == "passwd") attribute.set_value("..");
+    if (std::string_view(node.name()) == "cookie") node.text().set("..");
+    for (auto child : node.children()) hide_secrets(child);
+}
+
 struct Place {
     std::size_t line = 1, column = 1;
 };
@@ -140,6 +148,7 @@ std::string LibvirtDomain::unique_id(const std::string& wanted) {
 
 Import LibvirtDomain::run() {
     see(domain_);
+    hide_secrets(domain_);
     basics();
     memory();
     processors();

@@ -148,11 +148,15 @@ void LibvirtDomain::processors() {
     const Node tune = see(domain_, "cputune");
     std::vector<std::string> pins(static_cast<std::size_t>(std::clamp<std::int64_t>(most, 1, 4096)), "any");
     bool pinned = false;
-    if (const auto all = take(vcpu, "cpuset")) {
-        std::ranges::fill(pins, *all);
-        pinned = true;
-    }
+    // libvirt also knows "0-4,^3".
+    const auto is_plain = [](const std::string& set) { return set.find('^') == std::string::npos; };
+    if (is_plain(vcpu.attribute("cpuset").value()))
+        if (const auto all = take(vcpu, "cpuset")) {
+            std::ranges::fill(pins, *all);
+            pinned = true;
+        }
     for (Node pin : tune.children("vcpupin")) {
+        if (!is_plain(pin.attribute("cpuset").value())) continue;
         see(pin);
         const auto which = take_number(pin, "vcpu");
         const auto where = take(pin, "cpuset");
@@ -182,7 +186,8 @@ void LibvirtDomain::nodes() {
         const auto id = take_number(cell, "id").value_or(next);
         next = id < INT64_MAX ? id + 1 : 0;
         auto& part = draft_.add({"numa", std::to_string(id)});
-        if (auto cpus = take(cell, "cpus")) part.put("cpus", *cpus);
+        if (std::string_view(cell.attribute("cpus").value()).find('^') == std::string_view::npos)
+            if (auto cpus = take(cell, "cpus")) part.put("cpus", *cpus);
         const auto bytes = bytes_of(take(cell, "memory").value_or(""), take(cell, "unit").value_or("KiB"));
         if (bytes) part.put("memory", format_size(*bytes));
         if (std::string_view(cell.attribute("memAccess").value()) == "shared") {

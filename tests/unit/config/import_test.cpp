@@ -113,6 +113,30 @@ TEST_CASE("what a domain has and a file has not is never left out in silence") {
               .size() == 2);
 }
 
+TEST_CASE("no password of a domain is copied, wherever it stands") {
+    const auto made = import_libvirt(
+        "<domain type='kvm'><memory>524288</memory><devices><graphics type='vnc' port='1' passwd='s3cret' "
+        "listen='0.0.0.0'/><graphics type='spice' passwd='s3cret'/><disk type='network'><source "
+        "protocol='https' "
+        "name='x'><cookies><cookie name='c'>s3cret</cookie></cookies></source></disk></devices></domain>");
+    CHECK(made.toml.find("s3cret") == std::string::npos);
+    CHECK(std::ranges::none_of(made.warnings,
+                               [](const auto& text) { return text.find("s3cret") != std::string::npos; }));
+    CHECK_THAT(made.toml,
+               ContainsSubstring("passwd: it is not copied") && ContainsSubstring("listen='0.0.0.0'"));
+}
+
+TEST_CASE(
+    "a forward of a domain is on all addresses, and one that leaves ports out is not made wider in silence") {
+    const auto made = import_libvirt(
+        "<domain type='kvm'><memory>524288</memory><devices><interface type='user'><portForward "
+        "proto='tcp'><range "
+        "start='3000' end='3100'/><range start='3050' "
+        "exclude='yes'/></portForward></interface></devices></domain>");
+    CHECK_THAT(made.toml, ContainsSubstring("forward = [\"0.0.0.0:3000-3100 -> 3000\"]"));
+    CHECK_THAT(made.toml, ContainsSubstring("3050 exclude"));
+}
+
 TEST_CASE("what is no domain of QEMU's is told, with its place") {
     CHECK_THROWS_WITH(import_libvirt("<domain>\n  <name>x</nam></domain>"), ContainsSubstring("2:"));
     CHECK_THROWS_WITH(import_libvirt(""), ContainsSubstring("no XML"));
