@@ -176,6 +176,7 @@ launch::ApplyOutcome deliver(const Front& front, const Comparison& comparison, c
         if ((made.failed.empty() && !made.cancelled) || !undone) host.keep_images();
         return made;
     } catch (const qmp::ExecuteError& error) {
+        pinning.settle(true);
         release_taken(host, attached);
         host.keep_images();
         throw Error(ExitCode::Usage, fmt::format("{}: {}", vm.name(), error.description()),

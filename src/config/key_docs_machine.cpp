@@ -64,7 +64,8 @@ constexpr auto machine = std::to_array<KeyDoc>({
      "memory = { size = \"4G\", share = true }"},
     {"memory.lock",
      "Keeps all of QEMU's memory in place, so that the host never swaps it out. An ordinary user may lock as "
-     "much as his limit memlock allows. Not together with max.",
+     "much as his limit memlock allows. Not together with max, whose memory comes and goes (via = \"none\" "
+     "has none).",
      "false", "-overcommit mem-lock, and the limit RLIMIT_MEMLOCK", next_start,
      "memory = { size = \"4G\", lock = true }"},
     {"memory.via",

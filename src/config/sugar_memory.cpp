@@ -58,7 +58,7 @@ void check_multiple(Lowering& lowering, const Item& item, std::string_view key, 
     const auto below = static_cast<std::uint64_t>(*bytes) / page * page;
     lowering.report(DiagnosticKind::BadSize, item.origin_of(key),
                     fmt::format("memory.{} is not a multiple of {}", key, format_size(page)),
-                    {item.says("hugepages") ? "the memory is made of whole huge pages"
+                    {wants_huge_pages(item) ? "the memory is made of whole huge pages"
                                             : "with memory.max, memory comes and goes in blocks of 2M",
                      fmt::format("say \"{}\"", format_size(below == 0 ? page : below))});
 }
@@ -172,7 +172,7 @@ void lower_memory(Lowering& lowering) {
         vm.memory = {static_cast<std::uint64_t>(*size), item->origin_of("size")};
     }
     check_huge_pages(lowering, *item);
-    const bool in_blocks = wants_huge_pages(*item) || item->says("max");
+    const bool in_blocks = wants_huge_pages(*item) || (item->says("max") && fills_max_itself(*item));
     for (const char* key : {"size", "max"})
         if (in_blocks) check_multiple(lowering, *item, key, memory_page(lowering));
     lower_max(lowering, *item);

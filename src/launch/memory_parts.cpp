@@ -31,6 +31,17 @@ const Resource* hot_device(const config::Vm& vm) {
     return device != nullptr && device->driver() == "virtio-mem-pci" ? device : nullptr;
 }
 
+/// What is plugged comes to node 0, so the others can only be as large as they were.
+bool fits_nodes(const config::Vm& vm, const config::Vm& running) {
+    return std::ranges::all_of(vm.resources, [&](const Resource& object) {
+        if (object.id.kind != Kind::Object || !object.made_by.starts_with("numa.")) return true;
+        const Resource* before = running.find(object.id);
+        const auto size = number_of(object, "size");
+        const auto was = before == nullptr ? 0 : number_of(*before, "size");
+        return object.made_by == "numa.0" ? size >= was : size == was;
+    });
+}
+
 /// The objects of the memory that is there from the start stay as large as they are.
 void keep_booted(config::Vm& vm, const config::Vm& running) {
     for (Resource& object : vm.resources) {
@@ -72,6 +83,10 @@ std::string place_memory(config::Vm& vm, const config::Vm& running) {
     const std::uint64_t block = std::max<std::uint64_t>(1, number_of(*before, "block-size"));
     const std::uint64_t above = wanted > booted ? std::min(wanted - booted, most) / block * block : 0;
     set_number(*object, "size", most, object->origin);
+    if (!fits_nodes(vm, running)) {
+        set_number(*device, "requested-size", number_of(*before, "requested-size"), vm.memory.origin);
+        return "memory that comes while it runs is in node 0";
+    }
     set_number(*device, "requested-size", above, vm.memory.origin);
     if (wanted < booted) return fmt::format("it was started with {}", format_size(booted));
     if (wanted - booted > above) return fmt::format("it has room for {}", format_size(booted + most));

@@ -35,9 +35,9 @@ class CpuSet {
     std::vector<unsigned long> words_;
 };
 
-/// Where this process may run.
-std::vector<unsigned> own_cpus() {
-    std::ifstream status("/proc/self/status");
+/// Where the process as a whole may run: what it was started with.
+std::vector<unsigned> cpus_of(pid_t process) {
+    std::ifstream status(fmt::format("/proc/{}/status", process));
     constexpr std::string_view key = "Cpus_allowed_list:\t";
     for (std::string line; std::getline(status, line);)
         if (line.starts_with(key))
@@ -84,7 +84,7 @@ std::map<pid_t, pid_t> threads_of(pid_t process, const std::filesystem::path& pr
 
 void pin_processors(const std::vector<config::Pin>& pins, const Json& cpus, pid_t process) {
     const auto threads = threads_of(process);
-    const auto anywhere = own_cpus();
+    const auto anywhere = cpus_of(process);
     for (const auto& cpu : cpus) {
         const auto guest = cpu.value("cpu-index", std::int64_t{-1});
         const auto thread = threads.find(cpu.value("thread-id", pid_t{0}));

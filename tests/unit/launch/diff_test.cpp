@@ -488,6 +488,26 @@ TEST_CASE("memory above that of the start is what its device gives") {
     CHECK(place_memory(wanted.vm, booted.vm) == "it was started with 1G");
 }
 
+TEST_CASE("memory that comes is in node 0, and what is moved between nodes waits for the next start") {
+    const auto nodes = [](const char* first, const char* second) {
+        return fmt::format(
+            "cpus = 2\nmemory.max = '8G'\nnuma.0 = {{ cpus = '0', memory = '{}' }}\nnuma.1 = {{ cpus = '1', "
+            "memory = "
+            "'{}' }}\n",
+            first, second);
+    };
+    const Half booted = half(nodes("2G", "2G"));
+    CHECK(in_short(booted, half(nodes("3G", "2G"), &booted)) == Lines{"~ device.memory.hot.requested-size"});
+    for (const auto& [first, second] : {std::pair{"3G", "1G"}, {"2G", "3G"}, {"1G", "3G"}}) {
+        INFO(first << ' ' << second);
+        const auto lines = in_short(booted, half(nodes(first, second), &booted));
+        CHECK(std::ranges::count(lines, "! object.numa1") == 1);
+        CHECK(std::ranges::count(lines, "~ device.memory.hot.requested-size") == 0);
+        Half wanted = half(nodes(first, second));
+        CHECK(place_memory(wanted.vm, booted.vm) == "memory that comes while it runs is in node 0");
+    }
+}
+
 TEST_CASE("room for memory comes and goes with the machine") {
     const Half without = half("memory = '1G'\n");
     const Half with = half("memory = { size = '1G', max = '2G' }\n");
