@@ -287,8 +287,14 @@ class Finder {
     void follow(const Row& row, Value& value, const Node& node) {
         const std::string text = *value.string();
         switch (row.way) {
-            case Way::Remote:
             case Way::Text:
+                // An object may have its text here; a command's would stand in plans and in the state.
+                if (place_ == Place::Command)
+                    report(DiagnosticKind::BadRef, value.origin,
+                           fmt::format("{} takes the text of a secret, and none that stands here", title()),
+                           {"write \"@X.secret\", for a [secret.X]"});
+                return;
+            case Way::Remote:
                 return;
             case Way::Getfd:
                 report(DiagnosticKind::BadRef, value.origin,
@@ -451,6 +457,25 @@ class Finder {
     std::vector<HostUse> uses_;
 };
 
+/// A descriptor that is passed by name is QEMU's then, and goes to one place.
+void report_second_uses(const Vm& vm, Diagnostics& diagnostics) {
+    std::map<std::string, std::string> owners;
+    const auto look = [&](const std::vector<HostUse>& uses, const std::string& owner) {
+        for (const auto& use : uses) {
+            if (use.entrance != Entrance::Getfd || use.host.empty()) continue;
+            const auto [first, fresh] = owners.try_emplace(use.host, owner);
+            if (fresh) continue;
+            diagnostics.add({DiagnosticKind::Conflict,
+                             use.origin,
+                             fmt::format("{} takes host.{}, which {} has", owner, use.host, first->second),
+                             {},
+                             {"a descriptor goes to one of them: make a second [host.X]"}});
+        }
+    };
+    for (const auto& resource : vm.resources) look(resource.host_uses, resource.id.to_string());
+    for (const auto& command : vm.commands) look(command.host_uses, command.made_by);
+}
+
 }  // namespace
 
 unsigned descriptors_of(const Resource& host) {
@@ -478,6 +503,7 @@ void find_host_uses(Vm& vm, const Document& document, Diagnostics& diagnostics) 
     for (auto& option : vm.options)
         option.host_uses =
             finder.find(Place::Option, option.name, "option." + option.name, option.properties);
+    report_second_uses(vm, diagnostics);
 }
 
 }  // namespace qvm::config
