@@ -26,6 +26,7 @@ GivenFd describe(const HostStep& step) {
     auto what = std::visit(
         Overloaded{[](const OpenFile& open) { return open.path.string(); },
                    [](const ListenSocket& socket) {
+                       if (!socket.address.empty()) return "listening socket " + socket.address;
                        return "listening socket " + (socket.in_runtime.empty()
                                                          ? socket.path.string()
                                                          : socket.in_runtime + " in the runtime directory");

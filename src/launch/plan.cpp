@@ -41,7 +41,9 @@ Json describe(const HostStep& step) {
                           [&](const ListenSocket& socket) {
                               json["do"] = "listen";
                               json["name"] = step.name;
-                              if (socket.in_runtime.empty())
+                              if (!socket.address.empty())
+                                  json["address"] = socket.address;
+                              else if (socket.in_runtime.empty())
                                   json["path"] = socket.path.string();
                               else
                                   json["runtime"] = socket.in_runtime;

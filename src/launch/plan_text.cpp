@@ -55,27 +55,29 @@ std::string describe(const OpenTap& tap) {
 
 std::string what_of(const HostStep& step) {
     return std::visit(
-        Overloaded{
-            [](const OpenFile& file) {
-                const auto* access = file.access == config::Access::ReadOnly    ? "read-only"
-                                     : file.access == config::Access::ReadWrite ? "read-write"
-                                                                                : "write-only";
-                return fmt::format("{} {}{}", file.path.string(), access, made_of(file));
-            },
-            [](const ListenSocket& socket) {
-                return "listen on " + (socket.in_runtime.empty() ? socket.path.string() : socket.in_runtime);
-            },
-            [](const ConnectSocket& socket) { return "connect to " + socket.path.string(); },
-            [](const OpenTap& tap) { return describe(tap); },
-            [](const StartProcess& process) {
-                const auto place = process.path.empty() ? std::string() : " in " + process.path.string();
-                return joined(process.argv, " ") + place;
-            },
-            [](const ReadSecret& secret) { return "secret of " + source_of(secret); },
-            [](const WriteSeed& seed) {
-                return fmt::format("seed of cloud-init{}",
-                                   seed.hostname.empty() ? "" : " for the host " + seed.hostname);
-            }},
+        Overloaded{[](const OpenFile& file) {
+                       const auto* access = file.access == config::Access::ReadOnly    ? "read-only"
+                                            : file.access == config::Access::ReadWrite ? "read-write"
+                                                                                       : "write-only";
+                       return fmt::format("{} {}{}", file.path.string(), access, made_of(file));
+                   },
+                   [](const ListenSocket& socket) {
+                       return "listen on " + (!socket.address.empty()     ? socket.address
+                                              : socket.in_runtime.empty() ? socket.path.string()
+                                                                          : socket.in_runtime);
+                   },
+                   [](const ConnectSocket& socket) { return "connect to " + socket.path.string(); },
+                   [](const OpenTap& tap) { return describe(tap); },
+                   [](const StartProcess& process) {
+                       const auto place =
+                           process.path.empty() ? std::string() : " in " + process.path.string();
+                       return joined(process.argv, " ") + place;
+                   },
+                   [](const ReadSecret& secret) { return "secret of " + source_of(secret); },
+                   [](const WriteSeed& seed) {
+                       return fmt::format("seed of cloud-init{}",
+                                          seed.hostname.empty() ? "" : " for the host " + seed.hostname);
+                   }},
         step.action);
 }
 
