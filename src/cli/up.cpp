@@ -271,7 +271,9 @@ ExitCode up(const UpArguments& arguments) {
             warn_of_missing_limits(vm, front.vm.limits);
             print_made(vm, missing);
             print_running(vm, applied, begun);
-            if (front.vm.opens_window) open_window_or_tell(vm);
+            // The process has no right to start another one any more.
+            if (front.vm.opens_window) fmt::print("{0}: `qvm view {0}` opens its window\n", vm.name());
+            std::fflush(stdout);
         });
         fmt::print("{}: ended: {}\n", vm.name(), ending.detail);
         return static_cast<ExitCode>(ending.exit_status());

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "cli/view.hpp"
 
+#include <cerrno>
+#include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <fcntl.h>
 #include <string>
 #include <sys/wait.h>
@@ -67,14 +70,20 @@ void run_apart(const std::string& program, std::vector<std::string> words, const
     for (auto& word : words) argv.push_back(word.data());
     argv.push_back(nullptr);
     std::fflush(nullptr);
+    const Fd nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    if (!nothing) throw_errno("open '/dev/null'");
     const pid_t child = ::fork();
     if (child < 0) throw_errno("start a viewer");
     if (child == 0) {
         ::setsid();
         for (const int stream : {STDOUT_FILENO, STDERR_FILENO}) ::dup2(output.get(), stream);
+        ::dup2(nothing.get(), STDIN_FILENO);
+        // A lock, a pipe that a script waits for: whoever called us does not mean to give it to a window.
+        ::close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
         // Its parent is nobody who would have to wait for it.
         if (::fork() == 0) {
             ::execv(program.c_str(), argv.data());
+            ::dprintf(STDERR_FILENO, "cannot execute %s: %s\n", program.c_str(), std::strerror(errno));
             ::_exit(127);
         }
         ::_exit(0);
