@@ -238,6 +238,8 @@ ExitCode up(const UpArguments& arguments) {
         wait_until_stopped(vm, launch::patience_for_end(*previous, std::chrono::seconds(10)));
     order.applied = intended_state(front, order.start.plan.accel, previous ? previous->generation + 1 : 1,
                                    spare_pcie_ports);
+    // It has the same place and name each time: should this start end before it can say so, that is known.
+    if (previous) order.applied.cgroup = previous->cgroup;
     adopt_orphan(vm);
     const auto condition = vm.condition();
     if (condition != launch::Condition::Stopped) {

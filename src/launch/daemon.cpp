@@ -98,10 +98,10 @@ qmp::net::awaitable<void> supervise(qmp::net::io_context& context, UpOrder& orde
     std::exception_ptr failure;
     try {
         order.start.cgroup = make_cgroup(order.start.vm, order.start.plan, own);
-        if (order.start.cgroup) {
-            order.applied.cgroup = order.start.cgroup->record();
-            own.write_applied(order.applied);
-        }
+        const bool known = order.applied.cgroup.has_value();
+        order.applied.cgroup.reset();
+        if (order.start.cgroup) order.applied.cgroup = order.start.cgroup->record();
+        if (known || order.applied.cgroup) own.write_applied(order.applied);
         const auto harden = [&own](const Started& vm) { harden_supervisor(vm, own); };
         auto starting = start(context, std::move(order.start), state, spawned, harden, std::move(progress));
         Started vm = co_await std::move(starting);
