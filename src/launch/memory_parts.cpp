@@ -83,7 +83,7 @@ std::string place_memory(config::Vm& vm, const config::Vm& running) {
     const std::uint64_t block = std::max<std::uint64_t>(1, number_of(*before, "block-size"));
     const std::uint64_t above = wanted > booted ? std::min(wanted - booted, most) / block * block : 0;
     set_number(*object, "size", most, object->origin);
-    if (!fits_nodes(vm, running)) {
+    if (wanted >= booted && !fits_nodes(vm, running)) {
         set_number(*device, "requested-size", number_of(*before, "requested-size"), vm.memory.origin);
         return "memory that comes while it runs is in node 0";
     }
