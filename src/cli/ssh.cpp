@@ -35,7 +35,7 @@ void take_words(std::vector<std::string> words, Arguments& arguments) {
 launch::SshWay way_to(const launch::VmState& vm) {
     const auto applied = vm.applied();
     if (!applied || vm.condition() == launch::Condition::Stopped) throw not_running(vm);
-    if (auto way = launch::ssh_way(applied->compiled)) return *way;
+    if (auto way = launch::ssh_way(launch::lower_compiled(applied->compiled))) return *way;
     throw Error(ExitCode::Usage,
                 fmt::format("no port of this host leads to port 22 of {}'s guest", vm.name()),
                 "say forward = [\"2222 -> 22\"] in a [net.X] with type = \"user\", and `qvm apply` it");

@@ -14,6 +14,14 @@
 #include "config/lower.hpp"
 
 namespace qvm::launch {
+namespace {
+
+/// No name that a file could have, and all paths in it are absolute.
+config::Document document_of(const Compiled& compiled, Diagnostics& diagnostics) {
+    return config::load({{"<what runs>", "/what-runs.toml", compiled.text()}}, {}, diagnostics);
+}
+
+}  // namespace
 
 std::string Compiled::text() const {
     std::string whole = settings;
@@ -66,11 +74,14 @@ Compiled compiled(const config::Vm& vm, unsigned spare_pcie_ports) {
     return parts;
 }
 
+config::Vm lower_compiled(const Compiled& compiled) {
+    Diagnostics ignored;
+    return config::lower(document_of(compiled, ignored), ignored);
+}
+
 config::Vm read_compiled(const Compiled& compiled, const std::string& vm, Probe& probe) {
     Diagnostics diagnostics;
-    // No name that a file could have, and all paths in it are absolute.
-    const auto document =
-        config::load({{"<what runs>", "/what-runs.toml", compiled.text()}}, {}, diagnostics);
+    const auto document = document_of(compiled, diagnostics);
     config::Vm running = config::lower(document, diagnostics);
     config::find_host_uses(running, document, diagnostics);
     for (auto& resource : running.resources) {

@@ -40,6 +40,9 @@ struct Compiled {
 Compiled compiled(const config::Vm& vm, unsigned spare_pcie_ports);
 CompiledResource compiled(const config::Resource& resource);
 
+/// The VM again as a file means it, without a QEMU to check it against.
+config::Vm lower_compiled(const Compiled& compiled);
+
 /// The VM again, placed and checked against the QEMU at hand. Throws Error when that does not know any more
 /// what runs: `vm` names it.
 config::Vm read_compiled(const Compiled& compiled, const std::string& vm, Probe& probe);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "launch/display_place.hpp"
 
-#include "config/document.hpp"
-#include "config/lower.hpp"
 #include "config/rules_buses.hpp"
 
 namespace qvm::launch {
@@ -20,9 +18,7 @@ std::string socket_of(const config::StartCommand& command) {
 }  // namespace
 
 std::optional<DisplayPlace> display_place(const VmState& vm, const Compiled& compiled) {
-    Diagnostics ignored;
-    const auto document = config::load({{"<what runs>", "/what-runs.toml", compiled.text()}}, {}, ignored);
-    const config::Vm running = config::lower(document, ignored);
+    const config::Vm running = lower_compiled(compiled);
     std::optional<DisplayPlace> place;
     bool password = false;
     for (const auto& command : running.commands) {

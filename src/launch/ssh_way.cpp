@@ -3,8 +3,6 @@
 
 #include <charconv>
 
-#include "config/document.hpp"
-#include "config/lower.hpp"
 #include "config/rules_buses.hpp"
 
 namespace qvm::launch {
@@ -57,10 +55,7 @@ std::optional<SshWay> forward_to_ssh(const config::Resource& host) {
 
 }  // namespace
 
-std::optional<SshWay> ssh_way(const Compiled& compiled) {
-    Diagnostics ignored;
-    const auto document = config::load({{"<what runs>", "/what-runs.toml", compiled.text()}}, {}, ignored);
-    const config::Vm vm = config::lower(document, ignored);
+std::optional<SshWay> ssh_way(const config::Vm& vm) {
     std::optional<SshWay> way;
     std::string user;
     for (const auto& resource : vm.resources) {

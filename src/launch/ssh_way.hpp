@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "launch/compiled.hpp"
+#include "config/resource.hpp"
 
 namespace qvm::launch {
 
@@ -14,7 +14,7 @@ struct SshWay {
     std::string user;     ///< whom cloud-init lets in; empty: it says none
 };
 
-/// The first such forward of what runs; nothing if it has none. Pure.
-std::optional<SshWay> ssh_way(const Compiled& compiled);
+/// The first such forward; nothing if it has none. Pure.
+std::optional<SshWay> ssh_way(const config::Vm& vm);
 
 }  // namespace qvm::launch

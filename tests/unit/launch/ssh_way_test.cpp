@@ -16,7 +16,7 @@ std::optional<SshWay> way_of(const std::string& file) {
     const auto vm = config::lower(document, diagnostics);
     INFO(diagnostics.to_text(false));
     REQUIRE_FALSE(diagnostics.has_errors());
-    return ssh_way(compiled(vm, 4));
+    return ssh_way(vm);
 }
 
 }  // namespace
