@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "config/import_translator.hpp"
+#include "config/sugar_disk.hpp"
 
 namespace qvm::config {
 namespace {

@@ -228,15 +228,4 @@ bool is_utf8(const std::string& text) {
     }
 }
 
-std::string_view format_of_suffix(std::string_view file) {
-    struct Suffix {
-        std::string_view suffix, format;
-    };
-    constexpr auto suffixes = std::to_array<Suffix>(
-        {{".qcow2", "qcow2"}, {".raw", "raw"}, {".iso", "raw"}, {".vmdk", "vmdk"}, {".vhdx", "vhdx"}});
-    const auto found =
-        std::ranges::find_if(suffixes, [&](const Suffix& row) { return file.ends_with(row.suffix); });
-    return found == suffixes.end() ? std::string_view() : found->format;
-}
-
 }  // namespace qvm::config

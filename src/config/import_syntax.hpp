@@ -58,9 +58,6 @@ std::optional<Table> json_table(std::string_view text);
 /// True for what a TOML string can hold.
 bool is_utf8(const std::string& text);
 
-/// The format that a file's suffix tells: config/sugar_disk.cpp. Empty if it tells none.
-std::string_view format_of_suffix(std::string_view file);
-
 /// A size as -m takes it: without a unit it counts in `unit` bytes. Nothing if it is none.
 std::optional<std::uint64_t> option_size(const std::string& text, std::uint64_t unit);
 

@@ -7,6 +7,7 @@
 
 #include "config/import_syntax.hpp"
 #include "config/libvirt_domain.hpp"
+#include "config/sugar_disk.hpp"
 
 namespace qvm::config {
 namespace {

@@ -64,9 +64,7 @@ std::optional<std::string> format_of(Lowering& lowering, const Item& disk, const
     if (const auto format = disk.text(keys.format)) return format;
     if (disk.says(keys.format)) return std::nullopt;
     const std::string& file = *disk.value(keys.file)->string();
-    const auto found =
-        std::ranges::find_if(suffixes, [&](const Suffix& s) { return file.ends_with(s.suffix); });
-    if (found != suffixes.end()) return std::string(found->format);
+    if (const auto known = format_of_suffix(file); !known.empty()) return std::string(known);
     lowering.report(
         DiagnosticKind::Missing, disk.origin_of(keys.file),
         fmt::format("{} needs a {}: the suffix of '{}' tells none", disk.where, keys.format, file),
@@ -284,6 +282,12 @@ void lower_device(Lowering& lowering, Buses& buses, const Item& disk, const std:
 }
 
 }  // namespace
+
+std::string_view format_of_suffix(std::string_view file) {
+    const auto found =
+        std::ranges::find_if(suffixes, [&](const Suffix& s) { return file.ends_with(s.suffix); });
+    return found == suffixes.end() ? std::string_view() : found->format;
+}
 
 void lower_disks(Lowering& lowering, Buses& buses) {
     for (const auto& disk : lowering.named("disk")) {

@@ -6,6 +6,9 @@
 
 namespace qvm::config {
 
+/// The format that a file's suffix tells; empty if it tells none.
+std::string_view format_of_suffix(std::string_view file);
+
 void lower_disks(Lowering& lowering, Buses& buses);
 void lower_cdroms(Lowering& lowering, Buses& buses);
 
