@@ -4,16 +4,16 @@
 #include <cerrno>
 #include <charconv>
 #include <cstddef>
-#include <fstream>
 #include <optional>
 #include <sched.h>
-#include <sstream>
 #include <string>
 
 #include <fmt/format.h>
 
 #include "base/error.hpp"
+#include "base/file.hpp"
 #include "config/cpu_list.hpp"
+#include "jail/proc_facts.hpp"
 
 namespace qvm::launch {
 namespace {
@@ -35,28 +35,27 @@ class CpuSet {
     std::vector<unsigned long> words_;
 };
 
-/// Where the process as a whole may run: what it was started with.
-std::vector<unsigned> cpus_of(pid_t process) {
-    std::ifstream status(fmt::format("/proc/{}/status", process));
-    constexpr std::string_view key = "Cpus_allowed_list:\t";
-    for (std::string line; std::getline(status, line);)
-        if (line.starts_with(key))
-            return config::parse_cpu_list(line.substr(key.size())).value_or(std::vector<unsigned>());
-    return {};
+std::map<std::string, std::string> status_in(const std::filesystem::path& directory) {
+    return jail::parse_status(read_file(directory / "status").bytes);
 }
 
-/// The last of "NSpid:\t4711\t3": the number in the innermost namespace.
-std::optional<pid_t> inner_number(const std::filesystem::path& status) {
-    std::ifstream file(status);
-    constexpr std::string_view key = "NSpid:";
-    for (std::string line; std::getline(file, line);) {
-        if (!line.starts_with(key)) continue;
-        std::istringstream numbers(line.substr(key.size()));
-        std::optional<pid_t> last;
-        for (pid_t number = 0; numbers >> number;) last = number;
-        return last;
-    }
-    return std::nullopt;
+/// Where the process as a whole may run: what it was started with.
+std::vector<unsigned> cpus_of(pid_t process) {
+    const auto status = status_in(fmt::format("/proc/{}", process));
+    const auto list = status.find("Cpus_allowed_list");
+    if (list == status.end()) return {};
+    return config::parse_cpu_list(list->second).value_or(std::vector<unsigned>());
+}
+
+/// "NSpid: 4711 3": the number in the innermost namespace is the last one.
+std::optional<pid_t> inner_number(const std::filesystem::path& thread) {
+    const auto status = status_in(thread);
+    const auto numbers = status.find("NSpid");
+    if (numbers == status.end()) return std::nullopt;
+    const auto text = std::string_view(numbers->second).substr(numbers->second.rfind(' ') + 1);
+    pid_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    return error == std::errc() && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
 }
 
 void pin(pid_t thread, const std::vector<unsigned>& cpus, std::int64_t guest) {
@@ -76,8 +75,7 @@ std::map<pid_t, pid_t> threads_of(pid_t process, const std::filesystem::path& pr
         const auto name = task->path().filename().string();
         pid_t number = 0;
         std::from_chars(name.data(), name.data() + name.size(), number);
-        if (const auto inner = inner_number(task->path() / "status"); inner && number > 0)
-            threads[*inner] = number;
+        if (const auto inner = inner_number(task->path()); inner && number > 0) threads[*inner] = number;
     }
     return threads;
 }

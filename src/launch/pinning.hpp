@@ -16,8 +16,8 @@ namespace qvm::launch {
 std::map<pid_t, pid_t> threads_of(pid_t process, const std::filesystem::path& proc = "/proc");
 
 /// `cpus`: what query-cpus-fast says of the QEMU that is `process` here. A number that is of no thread of the
-/// process is passed over: QEMU says it. A pin without CPUs, or none, lets the thread run where this process
-/// may. Needs the rights over the process that sched_setaffinity(2) names; throws SystemError.
+/// process is passed over: QEMU says it. A pin without CPUs, or none, lets the thread run where
+/// `process` may. Needs the rights over the process that sched_setaffinity(2) names; throws SystemError.
 void pin_processors(const std::vector<config::Pin>& pins, const Json& cpus, pid_t process);
 
 }  // namespace qvm::launch
