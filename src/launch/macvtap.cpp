@@ -20,8 +20,9 @@ namespace qvm::launch {
 namespace {
 
 Fd present_network() {
-    Fd network(::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
-    if (!network) throw SystemError("open '/proc/self/ns/net'", errno, {}, ExitCode::HostCannot);
+    // Of this thread: it alone goes elsewhere.
+    Fd network(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+    if (!network) throw SystemError("open '/proc/thread-self/ns/net'", errno, {}, ExitCode::HostCannot);
     return network;
 }
 
@@ -51,7 +52,7 @@ class Elsewhere {
 /// What is not whole in the end is taken away.
 class Draft {
   public:
-    Draft(const OpenTap& tap, int parent) : name_(fmt::format("qvm{}", ::getpid())) {
+    Draft(const OpenTap& tap, int parent) : name_(fmt::format("qvm-m{}", ::getpid())) {
         make_macvtap(name_, parent, tap.mac);
         if (const auto made = look_at_interface(name_)) index_ = made->index;
     }
