@@ -71,7 +71,10 @@ class Numa {
 
     void claim_cpus(const Item& node) {
         const Value* said = node.value("cpus");
-        if (said == nullptr) return;
+        if (said == nullptr) {
+            if (node.says("cpus")) wrong_cpus_ = true;  // told where it was read
+            return;
+        }
         const unsigned most = lowering_.vm().smp.maxcpus;
         std::optional<std::vector<unsigned>> cpus;
         if (said->string() != nullptr) cpus = parse_cpu_list(*said->string());
@@ -123,6 +126,8 @@ class Numa {
     }
 
     void check_memory() {
+        const auto is_wrong = [](const Item& node) { return node.says("memory") && !node.number("memory"); };
+        if (std::ranges::any_of(nodes_, is_wrong)) return;
         const auto sum = memory_of_nodes(lowering_);
         const auto& memory = lowering_.vm().memory;
         const std::uint64_t in_nodes = sum ? sum->value : 0;
