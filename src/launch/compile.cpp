@@ -12,10 +12,10 @@
 #include "config/host_uses.hpp"
 #include "launch/argv.hpp"
 #include "launch/command_line.hpp"
+#include "launch/host_action.hpp"
 #include "launch/memory_parts.hpp"
 #include "launch/new_image.hpp"
 #include "launch/placement.hpp"
-#include "launch/seed.hpp"
 
 namespace qvm::launch {
 namespace {
@@ -45,20 +45,6 @@ const std::map<std::string, std::string, std::less<>> option_names{
 
 std::string text_of(const Json& json) {
     return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-std::string string_property(const Resource& resource, std::string_view key) {
-    const auto* table = resource.properties.table();
-    const auto* value = table == nullptr ? nullptr : table->find(key);
-    const auto* text = value == nullptr ? nullptr : value->string();
-    return text == nullptr ? std::string() : *text;
-}
-
-std::int64_t number_property(const Resource& resource, std::string_view key) {
-    const auto* table = resource.properties.table();
-    const auto* value = table == nullptr ? nullptr : table->find(key);
-    const auto* number = value == nullptr ? nullptr : value->integer();
-    return number == nullptr ? 0 : *number;
 }
 
 /// The member of `arguments` that a use stands in.
@@ -307,43 +293,14 @@ std::string Compiler::host_step(const HostUse& use, const ResourceId& of, const 
     const Resource* host = vm_.find(id);
     if (host == nullptr)
         throw Error(ExitCode::Usage, fmt::format("{} is compiled without {}", owner, id.to_string()));
-    const auto kind = string_property(*host, "kind");
-    const std::filesystem::path path = string_property(*host, "path");
     if (use.entrance == Entrance::Text) {
         // One for each object: what has been sent is closed.
         auto name = owner + '.' + use.member.back();
-        ReadSecret secret{path, string_property(*host, "env"), string_property(*host, "credential")};
-        host_.push_back({HostStep{name, std::move(secret)}, of, use.origin});
+        host_.push_back({HostStep{name, secret_of(*host)}, of, use.origin});
         return name;
     }
     if (!opened_.insert(use.host).second) return id.to_string();
-    HostStep step{id.to_string(), OpenFile{path, use.access, false}};
-    if (kind == "tap")
-        step.action =
-            OpenTap{string_property(*host, "ifname"), string_property(*host, "bridge"),
-                    config::descriptors_of(*host),    static_cast<unsigned>(number_property(*host, "mtu")),
-                    string_property(*host, "parent"), string_property(*host, "mac")};
-    else if (kind == "socket" && string_property(*host, "mode") == "connect")
-        step.action = ConnectSocket{path};
-    else if (kind == "socket")
-        step.action =
-            ListenSocket{path, string_property(*host, "runtime"), string_property(*host, "address")};
-    else if (kind == "seed")
-        step.action = write_seed(*host);
-    else if (kind == "process") {
-        StartProcess process{string_property(*host, "profile"), {}, path};
-        if (const auto* command = host->properties.table()->find("command");
-            command != nullptr && command->array())
-            for (const auto& word : *command->array())
-                if (word.string() != nullptr) process.argv.push_back(*word.string());
-        step.action = std::move(process);
-    } else if (const auto access = string_property(*host, "access"); !access.empty()) {
-        std::get<OpenFile>(step.action).access = access == "rw"   ? config::Access::ReadWrite
-                                                 : access == "wo" ? config::Access::WriteOnly
-                                                                  : config::Access::ReadOnly;
-    }
-    if (auto* file = std::get_if<OpenFile>(&step.action)) file->count = config::descriptors_of(*host);
-    host_.push_back({std::move(step), id, host->origin});
+    host_.push_back({HostStep{id.to_string(), host_action(*host, use.access)}, id, host->origin});
     return id.to_string();
 }
 

@@ -15,6 +15,7 @@
 #include "base/text.hpp"
 #include "launch/block_nodes.hpp"
 #include "launch/find_program.hpp"
+#include "launch/host_action.hpp"
 #include "launch/image_header.hpp"
 #include "launch/run_program.hpp"
 #include "launch/secret.hpp"
@@ -48,9 +49,7 @@ std::optional<ReadSecret> key_of(const config::Vm& vm, const Table& node) {
     const auto data = object == nullptr ? std::string() : text_of(object->properties.table(), "data");
     if (!data.starts_with('@')) return std::nullopt;
     const Resource* host = vm.find({Kind::Host, data.substr(1)});
-    if (host == nullptr) return std::nullopt;
-    const Table* source = host->properties.table();
-    return ReadSecret{text_of(source, "path"), text_of(source, "env"), text_of(source, "credential")};
+    return host == nullptr ? std::nullopt : std::optional(secret_of(*host));
 }
 
 /// An image in the making, beside the place where it will be; gone unless it got there.
