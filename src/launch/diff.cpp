@@ -44,64 +44,6 @@ struct Node {
     std::string why;
 };
 
-Json member_of(const Json& arguments, const std::string& member) {
-    const auto found = arguments.find(member);
-    return found == arguments.end() ? Json() : *found;
-}
-
-Json growth_of(const Resource& resource) {
-    return resource.grow_to ? Json(resource.grow_to->value) : Json();
-}
-
-bool is_same(const Resource& before, const Resource& after) {
-    if (before.id.kind == Kind::Host)
-        return config::to_json(before.properties) == config::to_json(after.properties);
-    return before.arguments == after.arguments && growth_of(before) == growth_of(after);
-}
-
-std::vector<std::string> changed_members(const Json& before, const Json& after) {
-    std::vector<std::string> changed;
-    for (const auto& member : before.items())
-        if (member_of(after, member.key()) != member.value()) changed.push_back(member.key());
-    for (const auto& member : after.items())
-        if (!before.contains(member.key())) changed.push_back(member.key());
-    return changed;
-}
-
-/// All of `node`'s changes in place, or none when one of them cannot be made so.
-std::vector<Change> changes_in_place(const Node& node) {
-    const Resource& after = *node.after;
-    if (after.id.kind == Kind::Host || node.before->driver() != after.driver()) return {};
-    std::vector<Change> changes;
-    for (const auto& member : changed_members(node.before->arguments, after.arguments)) {
-        const auto old_value = member_of(node.before->arguments, member);
-        const auto new_value = member_of(after.arguments, member);
-        const auto way = way_of(after, member, old_value, new_value);
-        if (!way) return {};
-        const Value* said = after.properties.table()->find(member);
-        changes.push_back({Action::InPlace,
-                           after.id,
-                           after.made_by,
-                           member,
-                           *way,
-                           old_value,
-                           new_value,
-                           said != nullptr ? said->origin : after.origin,
-                           {}});
-    }
-    if (growth_of(*node.before) != growth_of(after))
-        changes.push_back({Action::InPlace,
-                           after.id,
-                           after.made_by,
-                           "size",
-                           Way::Grow,
-                           growth_of(*node.before),
-                           growth_of(after),
-                           after.grow_to ? after.grow_to->origin : after.origin,
-                           {}});
-    return changes;
-}
-
 /// Does a [[qmp]] use that [host.ID]?
 bool is_for_command(const config::Vm& vm, const std::string& id) {
     return std::ranges::any_of(vm.commands, [&](const auto& command) {
@@ -226,7 +168,7 @@ void Differ::judge_each() {
             (is_for_command(running_.vm, id.id) || is_for_command(wanted_.vm, id.id)))
             put_off(node, "QEMU gets it by a command at its start");
         if (node.fate == Fate::Replug) {
-            node.in_place = changes_in_place(node);
+            node.in_place = changes_in_place(*node.before, *node.after);
             if (id.kind == Kind::Chardev && keeps_chardev(id))
                 node.in_place.push_back({Action::InPlace,
                                          id,

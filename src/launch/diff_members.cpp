@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <vector>
 
 namespace qvm::launch {
 namespace {
@@ -65,6 +66,19 @@ bool takes_another_drive(std::string_view type) {
     return type == "virtio-blk-pci" || type == "virtio-blk-device" || type == "scsi-hd";
 }
 
+Json growth_of(const Resource& resource) {
+    return resource.grow_to ? Json(resource.grow_to->value) : Json();
+}
+
+std::vector<std::string> changed_members(const Json& before, const Json& after) {
+    std::vector<std::string> changed;
+    for (const auto& member : before.items())
+        if (member_of(after, member.key()) != member.value()) changed.push_back(member.key());
+    for (const auto& member : after.items())
+        if (!before.contains(member.key())) changed.push_back(member.key());
+    return changed;
+}
+
 }  // namespace
 
 bool has_removable_medium(std::string_view type) {
@@ -92,6 +106,49 @@ std::optional<Way> way_of(const Resource& after, const std::string& member, cons
         if (row.type == type && row.member == member && (row.may_go || !new_value.is_null()))
             return Way::QomSet;
     return std::nullopt;
+}
+
+Json member_of(const Json& arguments, const std::string& member) {
+    const auto found = arguments.find(member);
+    return found == arguments.end() ? Json() : *found;
+}
+
+bool is_same(const Resource& before, const Resource& after) {
+    if (before.id.kind == Kind::Host)
+        return config::to_json(before.properties) == config::to_json(after.properties);
+    return before.arguments == after.arguments && growth_of(before) == growth_of(after);
+}
+
+std::vector<Change> changes_in_place(const Resource& before, const Resource& after) {
+    if (after.id.kind == Kind::Host || before.driver() != after.driver()) return {};
+    std::vector<Change> changes;
+    for (const auto& member : changed_members(before.arguments, after.arguments)) {
+        const auto old_value = member_of(before.arguments, member);
+        const auto new_value = member_of(after.arguments, member);
+        const auto way = way_of(after, member, old_value, new_value);
+        if (!way) return {};
+        const config::Value* said = after.properties.table()->find(member);
+        changes.push_back({Action::InPlace,
+                           after.id,
+                           after.made_by,
+                           member,
+                           *way,
+                           old_value,
+                           new_value,
+                           said != nullptr ? said->origin : after.origin,
+                           {}});
+    }
+    if (growth_of(before) != growth_of(after))
+        changes.push_back({Action::InPlace,
+                           after.id,
+                           after.made_by,
+                           "size",
+                           Way::Grow,
+                           growth_of(before),
+                           growth_of(after),
+                           after.grow_to ? after.grow_to->origin : after.origin,
+                           {}});
+    return changes;
 }
 
 }  // namespace qvm::launch
