@@ -168,7 +168,7 @@ void open_window_or_tell(const launch::VmState& vm) {
 
 /// --timeout, and whether --wait names something. Throws Error (Usage).
 std::chrono::milliseconds patience_with_guest(const UpArguments& arguments) {
-    const auto& signs = guest_signs();
+    const auto& signs = GuestSign::names();
     if (!arguments.wait.empty() && arguments.wait != any_sign &&
         std::ranges::find(signs, arguments.wait) == signs.end())
         throw Error(
@@ -181,11 +181,16 @@ std::chrono::milliseconds patience_with_guest(const UpArguments& arguments) {
     return std::get<std::chrono::milliseconds>(parsed);
 }
 
-void wait_if_asked(const launch::VmState& vm, const UpArguments& arguments,
-                   std::chrono::milliseconds timeout) {
-    if (arguments.wait.empty()) return;
-    const auto came = wait_for_guest(vm, arguments.wait == any_sign ? "" : arguments.wait, timeout);
-    fmt::print("{}: {}\n", vm.name(), came);
+/// Before the start: a VM that could never tell is not started for it.
+std::optional<GuestSign> sign_asked_for(const launch::VmState& vm, const config::Vm& made,
+                                        const std::string& wait) {
+    if (wait.empty()) return std::nullopt;
+    return GuestSign::of(vm, made, wait == any_sign ? "" : wait);
+}
+
+void wait_for(const std::optional<GuestSign>& sign, const launch::VmState& vm,
+              std::chrono::milliseconds timeout) {
+    if (sign) fmt::print("{}: {}\n", vm.name(), sign->wait(timeout));
 }
 
 launch::Plan make_plan(const Front& front) {
@@ -229,6 +234,7 @@ ExitCode up(const UpArguments& arguments) {
     const auto directories = launch::Directories::from_environment();
     if (!directories.runtime_warning.empty()) print_warning(directories.runtime_warning);
     launch::VmState vm(directories, front.vm.name.value);
+    const auto sign = sign_asked_for(vm, front.vm, arguments.wait);
     const auto notice = vm.claim(front.document.files.front());
     if (!notice.empty()) print_warning(notice);
     order.operation_lock = lock_when_settled(vm, patience);
@@ -244,7 +250,7 @@ ExitCode up(const UpArguments& arguments) {
     const auto condition = vm.condition();
     if (condition != launch::Condition::Stopped) {
         const auto code = already_there(vm, condition, arguments);
-        wait_if_asked(vm, arguments, guest_patience);
+        wait_for(sign, vm, guest_patience);
         return arguments.console ? attend_console(vm, "^]") : code;
     }
     take_locks(vm, order);
@@ -290,7 +296,7 @@ ExitCode up(const UpArguments& arguments) {
     print_made(vm, missing);
     print_running(vm, applied, begun);
     if (front.vm.opens_window) open_window_or_tell(vm);
-    wait_if_asked(vm, arguments, guest_patience);
+    wait_for(sign, vm, guest_patience);
     if (arguments.console) return attend_console(vm, "^]");
     // What is left would be to take the schema apart, which takes a good part of what a start does.
     std::fflush(nullptr);

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
-#include <functional>
 #include <poll.h>
 #include <random>
 #include <sys/socket.h>
@@ -14,7 +13,7 @@
 
 #include "base/tcp_address.hpp"
 #include "cli/terminal.hpp"
-#include "config/resource.hpp"
+#include "config/rules_buses.hpp"
 #include "launch/ssh_way.hpp"
 #include "qmp/transport.hpp"
 
@@ -70,29 +69,17 @@ bool agent_answers(const std::string& path) {
     }
 }
 
-struct Sign {
-    std::string name, came;
-    std::function<bool()> is_there;
-};
+bool has_agent(const config::Vm& vm) {
+    return std::ranges::any_of(vm.resources, [](const config::Resource& resource) {
+        const std::string* file = config::text_at(resource, "runtime");
+        return resource.id.kind == config::Kind::Host && file != nullptr && *file == config::agent_socket;
+    });
+}
 
-std::vector<Sign> signs_of(const launch::VmState& vm) {
-    std::vector<Sign> signs;
-    const auto applied = vm.applied();
-    if (!applied) return signs;
-    if (const auto way = launch::ssh_way(applied->compiled))
-        signs.push_back({"ssh", "its SSH server answers", [way] { return ssh_greets(*way); }});
-    const auto agent = vm.socket(config::agent_socket).string();
-    std::error_code ignored;
-    if (std::filesystem::exists(agent, ignored))
-        signs.push_back({"agent", "its agent answers", [agent] { return agent_answers(agent); }});
-    const auto log = vm.directory() / "console.log";
-    if (!applied->console.empty())
-        signs.push_back({"console", "it speaks on its console", [log] {
-                             std::error_code error;
-                             const auto size = std::filesystem::file_size(log, error);
-                             return !error && size > 0;
-                         }});
-    return signs;
+bool has_bytes(const std::filesystem::path& file) {
+    std::error_code error;
+    const auto size = std::filesystem::file_size(file, error);
+    return !error && size > 0;
 }
 
 Error no_way(const launch::VmState& vm, const std::string& sign) {
@@ -108,36 +95,53 @@ Error no_way(const launch::VmState& vm, const std::string& sign) {
 
 }  // namespace
 
-const std::vector<std::string>& guest_signs() {
-    static const std::vector<std::string> signs{"ssh", "agent", "console"};
+const std::vector<std::string>& GuestSign::names() {
+    static const std::vector<std::string> names{"ssh", "agent", "console"};
+    return names;
+}
+
+std::vector<GuestSign> GuestSign::all_of(const launch::VmState& vm, const config::Vm& made) {
+    std::vector<GuestSign> signs;
+    if (const auto way = launch::ssh_way(made))
+        signs.push_back({vm, "ssh", "its SSH server answers", [way] { return ssh_greets(*way); }});
+    if (has_agent(made))
+        signs.push_back({vm, "agent", "its agent answers",
+                         [path = vm.socket(config::agent_socket).string()] { return agent_answers(path); }});
+    if (!made.console.empty())
+        signs.push_back({vm, "console", "it speaks on its console",
+                         [log = vm.directory() / "console.log"] { return has_bytes(log); }});
     return signs;
 }
 
-std::string wait_for_guest(const launch::VmState& vm, const std::string& sign, milliseconds timeout) {
+GuestSign GuestSign::of(const launch::VmState& vm, const config::Vm& made, const std::string& name) {
+    const auto signs = all_of(vm, made);
+    const auto wanted = std::ranges::find_if(
+        signs, [&](const GuestSign& sign) { return name.empty() || sign.name_ == name; });
+    if (wanted == signs.end()) throw no_way(vm, name);
+    return *wanted;
+}
+
+std::string GuestSign::wait(milliseconds timeout) const {
     const auto begun = Clock::now();
-    const auto signs = signs_of(vm);
-    const auto wanted =
-        std::ranges::find_if(signs, [&](const auto& one) { return sign.empty() || one.name == sign; });
-    if (wanted == signs.end()) throw no_way(vm, sign);
     ProgressLine line;
     const auto waited = [&] {
         return std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - begun).count();
     };
     while (true) {
-        line.show(fmt::format("{}: waiting for its {} ({} s)", vm.name(), wanted->name, waited()));
-        if (wanted->is_there()) return fmt::format("{}, after {} s", wanted->came, waited());
-        if (vm.condition() == launch::Condition::Stopped) {
-            const auto applied = vm.applied();
+        line.show(fmt::format("{}: waiting for its {} ({} s)", vm_.name(), name_, waited()));
+        if (is_there_()) return fmt::format("{}, after {} s", came_, waited());
+        if (vm_.condition() == launch::Condition::Stopped) {
+            const auto applied = vm_.applied();
             throw Error(ExitCode::VmDied,
-                        fmt::format("{} has ended: {}", vm.name(),
+                        fmt::format("{} has ended: {}", vm_.name(),
                                     applied && applied->ended.is_object() ? applied->ended.value("detail", "")
                                                                           : "nobody knows how"));
         }
         if (Clock::now() - begun >= timeout)
-            throw Error(ExitCode::TimedOut,
-                        fmt::format("{} runs, but its {} did not answer within {} s", vm.name(), wanted->name,
-                                    waited()),
-                        fmt::format("`qvm console {0}` and `qvm log {0}` may tell why", vm.name()));
+            throw Error(
+                ExitCode::TimedOut,
+                fmt::format("{} runs, but its {} did not answer within {} s", vm_.name(), name_, waited()),
+                fmt::format("`qvm console {0}` and `qvm log {0}` may tell why", vm_.name()));
         std::this_thread::sleep_for(pause);
     }
 }

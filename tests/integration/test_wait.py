@@ -18,8 +18,13 @@ class Wait(harness.TestCase):
         self.world.report("guest")
         self.assertTrue(log.read_text().startswith("before\nguest: "), log.read_text()[:200])
         self.assertIn("runs already", self.world.run("up", "--wait=console", file).stdout)
-        for sign, way in (("agent", "say agent = true"), ("ssh", "2222 -> 22")):
+        refusals = (("agent", "say agent = true"), ("ssh", "2222 -> 22"))
+        for sign, way in refusals:
             self.assertIn(way, self.world.run("up", f"--wait={sign}", file, status=1).stderr)
+        self.world.run("kill", "guest")
+        for sign, way in refusals:
+            self.assertIn(way, self.world.run("up", f"--wait={sign}", file, status=1).stderr)
+            self.assertEqual(self.world.qemus(), [], "a VM that can never tell is not started for it")
         self.assertIn("it takes ssh, agent or console", self.world.run("up", "--wait=web", file, status=1).stderr)
         self.assertIn("--timeout", self.world.run("up", "--wait", "--timeout", "5 apples", file, status=1).stderr)
 
