@@ -83,6 +83,7 @@ class Finder {
         std::string driver;
         std::size_t depth;
         bool read_only;
+        bool auto_read_only = false;
     };
 
     void enter(Table& table, Node node) {
@@ -90,10 +91,9 @@ class Finder {
             const Value* driver = table.find("driver");
             if (driver != nullptr && driver->is_string()) {
                 const bool backing = !path_.empty() && path_.back() == "backing";
-                const Value* read_only = table.find("read-only");
-                const bool said = read_only != nullptr && read_only->boolean() != nullptr;
                 node = {*driver->string(), path_.size(),
-                        said ? *read_only->boolean() : node.read_only || backing};
+                        said(table, "read-only").value_or(node.read_only || backing),
+                        said(table, "auto-read-only").value_or(node.auto_read_only)};
             }
         }
         for (auto& entry : table.entries()) {
@@ -101,6 +101,12 @@ class Finder {
             visit(entry.value, node);
             path_.pop_back();
         }
+    }
+
+    static std::optional<bool> said(const Table& table, std::string_view key) {
+        const Value* value = table.find(key);
+        const bool* flag = value == nullptr ? nullptr : value->boolean();
+        return flag == nullptr ? std::nullopt : std::optional(*flag);
     }
 
     void visit(Value& value, const Node& node) {
@@ -167,6 +173,8 @@ class Finder {
                 make_absolute(value);
                 use(is_always_there(*value.string()) ? Entrance::Keep : Entrance::Fdset, access(row, node),
                     value);
+                uses_.back().also_read_only = row.reach == Reach::ByNode && node.auto_read_only &&
+                                              uses_.back().access == Access::ReadWrite;
                 return;
         }
     }
