@@ -58,6 +58,10 @@ bool is_plain_rng(const std::string& type, const Table& members) {
             (file.empty() || file == "/dev/urandom" || file == "/dev/random"));
 }
 
+bool is_balloon_key(std::string_view property) {
+    return property == "deflate-on-oom" || property == "free-page-reporting";
+}
+
 }  // namespace
 
 void Translator::object(const GivenOption& option) {
@@ -85,7 +89,7 @@ void Translator::normalize_drivers() {
     }
 }
 
-void Translator::write_objects() {
+void Translator::write_rng() {
     for (auto& device : devices_) {
         if (device.driver != "virtio-rng-pci" && device.driver != "virtio-rng-device") continue;
         const std::string name = text_of(device.properties, "rng");
@@ -97,23 +101,66 @@ void Translator::write_objects() {
         if (known) object->taken = true;
         draft_.set("rng", Value(true, {}), device.shown);
         device.driver.clear();  // the table makes it
-        break;
+        return;
     }
-    for (auto& object : objects_) {
-        if (object.taken) continue;
-        const bool iothread = object.type == "iothread" && is_sugar_id(object.id);
-        Draft::Part& part = draft_.add({iothread ? "iothread" : "object", object.id}, object.shown);
-        if (!iothread) part.put("qom-type", object.type);
-        merge(part.members, object.members);
-        if (object.type != "memory-backend-file") continue;
-        // A path of the host cannot get into the jail; the memory is shared as well without one.
-        const bool huge = text_of(object.members, "mem-path").find("huge") != std::string::npos;
-        warn(part, fmt::format("{}: memory that needs no path in the jail, in place of memory-backend-file",
-                               object.id));
-        part.put("qom-type", "memory-backend-memfd");
-        part.members.erase("mem-path");
-        if (huge) part.put("hugetlb", true);
+}
+
+void Translator::write_balloon() {
+    for (auto& device : devices_) {
+        if (device.driver != "virtio-balloon-pci" && device.driver != "virtio-balloon-device") continue;
+        const auto& given = device.properties.entries();
+        if (!std::ranges::all_of(given, [](const Entry& e) { return is_balloon_key(e.key); })) return;
+        draft_.set("balloon", given.empty() ? Value(true, {}) : Value(device.properties, {}), device.shown);
+        device.driver.clear();
+        return;
     }
+}
+
+/// With what it does when nobody feeds it, wherever on the command line that was said.
+void Translator::write_watchdog() {
+    const auto device = std::ranges::find_if(devices_, [](const Device& d) {
+        return (d.driver == "i6300esb" || d.driver == "ib700") && d.properties.empty();
+    });
+    if (device == devices_.end()) {
+        if (watchdog_action_)
+            draft_.at({"option", "action"}, watchdog_action_->shown)
+                .put("watchdog", watchdog_action_->action);
+        return;
+    }
+    Value model(device->driver, {});
+    std::string shown = device->shown;
+    if (watchdog_action_) {
+        Table members;
+        members.set("model", {}, std::move(model));
+        members.set("action", {}, Value(watchdog_action_->action, {}));
+        model = Value(std::move(members), {});
+        shown += ", " + watchdog_action_->shown;
+    }
+    draft_.set("watchdog", std::move(model), shown);
+    device->driver.clear();
+}
+
+void Translator::write_object(const Object& object) {
+    const bool iothread = object.type == "iothread" && is_sugar_id(object.id);
+    Draft::Part& part = draft_.add({iothread ? "iothread" : "object", object.id}, object.shown);
+    if (!iothread) part.put("qom-type", object.type);
+    merge(part.members, object.members);
+    if (object.type != "memory-backend-file") return;
+    // A path of the host cannot get into the jail; the memory is shared as well without one.
+    const bool huge = text_of(object.members, "mem-path").find("huge") != std::string::npos;
+    warn(part, fmt::format("{}: memory that needs no path in the jail, in place of memory-backend-file",
+                           object.id));
+    part.put("qom-type", "memory-backend-memfd");
+    part.members.erase("mem-path");
+    if (huge) part.put("hugetlb", true);
+}
+
+void Translator::write_objects() {
+    write_rng();
+    write_balloon();
+    write_watchdog();
+    for (const auto& object : objects_)
+        if (!object.taken) write_object(object);
 }
 
 std::string Translator::lost_backend_of(const Device& device) const {

@@ -161,6 +161,7 @@ void Translator::write_sugar_disk(Drive& drive, const std::string& bus, bool cdr
         }
     rest.erase("drive");
     if (bus == "scsi" && rest.find("bus") == nullptr) raw_scsi_bus(rest);
+    if (bus == "scsi") put_device_id(rest, drive, part.members.find("serial") != nullptr);
     if (!cdrom) part.merge_into("device", std::move(rest));
 }
 
@@ -172,6 +173,13 @@ void Translator::raw_scsi_bus(Table& properties) {
         properties.set("bus", {}, Value(device.id + ".0", {}));
         return;
     }
+}
+
+/// A SCSI disk without a serial number tells its guest the drive's id, and /dev/disk/by-id has it.
+void Translator::put_device_id(Table& properties, const Drive& drive, bool has_serial) {
+    const bool told =
+        has_serial || properties.find("serial") != nullptr || properties.find("device_id") != nullptr;
+    if (!told && !drive.id.empty()) properties.set("device_id", {}, Value(drive.id, {}));
 }
 
 void Translator::write_disk_device(Drive& drive, Device& device) {
@@ -190,6 +198,8 @@ void Translator::write_disk_device(Drive& drive, Device& device) {
         if (device.driver.ends_with("-cd")) drive.pairs.add("media", "cdrom");
         write_raw_disk(drive);
         device.properties.set("drive", {}, Value(drive.id, {}));
+        if (device.driver == "scsi-hd" || device.driver == "scsi-cd")
+            put_device_id(device.properties, drive, false);
         return;
     }
     if (row->cdrom)

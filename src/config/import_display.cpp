@@ -68,6 +68,7 @@ void Translator::window(const GivenOption& option) {
 
 void Translator::nographic(const GivenOption&) {
     no_graphics_ = true;
+    machine_properties_.set("graphics", {}, Value(false, {}));  // firmware speaks on the serial port
 }
 
 void Translator::vnc(const GivenOption& option) {

@@ -113,8 +113,8 @@ constexpr std::array rows{
     OptionRow{"audio", takes_argument, &T::leave_out, "QEMU reaches no sound device from the jail"},
     OptionRow{"mem-path", takes_argument, &T::leave_out, memory_backend},
     OptionRow{"mem-prealloc", flag, &T::leave_out, memory_backend},
-    OptionRow{"watchdog", takes_argument, &T::leave_out, "say it as a [device.X] with that driver"},
-    OptionRow{"watchdog-action", takes_argument, &T::group, "action", "watchdog"},
+    OptionRow{"watchdog", takes_argument, &T::watchdog},
+    OptionRow{"watchdog-action", takes_argument, &T::watchdog_action},
     // What qvm does itself
     OptionRow{"daemonize", flag, &T::leave_out, own_process},
     OptionRow{"pidfile", takes_argument, &T::leave_out, "`qvm status` knows QEMU's process"},

@@ -207,9 +207,16 @@ void Translator::action(const GivenOption& option) {
     };
     if (const auto reboot = pairs.take("reboot")) put("on-reboot", *reboot == "shutdown" ? "stop" : "reset");
     if (const auto panic = pairs.take("panic")) put("on-crash", *panic == "pause" ? "pause" : "stop");
-    if (const auto watchdog = pairs.take("watchdog"))
-        draft_.at({"option", "action"}, option.shown()).put("watchdog", *watchdog);
+    if (const auto watchdog = pairs.take("watchdog")) watchdog_action_ = {*watchdog, option.shown()};
     leave_out_rest("-action", pairs, "lifecycle has no such key");
+}
+
+void Translator::watchdog(const GivenOption& option) {
+    devices_.push_back({option.argument, "", option.shown(), {}});
+}
+
+void Translator::watchdog_action(const GivenOption& option) {
+    watchdog_action_ = {option.argument, option.shown()};
 }
 
 /// A board's part that `-no-X` takes away.

@@ -70,6 +70,8 @@ class Translator {
     void global(const GivenOption& option);
     void group(const GivenOption& option);
     void action(const GivenOption& option);
+    void watchdog(const GivenOption& option);
+    void watchdog_action(const GivenOption& option);
     void no_reboot(const GivenOption& option);
     void usb(const GivenOption& option);
     void usb_device(const GivenOption& option);
@@ -124,6 +126,9 @@ class Translator {
         std::string driver, id, shown;
         Table properties;
     };
+    struct WatchdogAction {
+        std::string action, shown;
+    };
     struct Object {
         std::string type, id, shown;
         Table members;
@@ -165,6 +170,7 @@ class Translator {
     void put_file(Draft::Part& part, Drive& drive);
     Drive* drive_of(const Device& device);
     void raw_scsi_bus(Table& properties);
+    static void put_device_id(Table& properties, const Drive& drive, bool has_serial);
 
     // import_nets.cpp
     void write_nets();
@@ -191,6 +197,10 @@ class Translator {
 
     // import_devices.cpp
     void write_objects();
+    void write_object(const Object& object);
+    void write_rng();
+    void write_balloon();
+    void write_watchdog();
     void write_devices();
     void write_device(Device& device);
     void normalize_drivers();
@@ -219,6 +229,7 @@ class Translator {
     std::set<std::string, std::less<>> idle_chardevs_;  ///< of what is left out, as monitors are
     std::vector<Device> devices_;
     std::vector<Object> objects_;
+    std::optional<WatchdogAction> watchdog_action_;
     bool net_given_ = false, screen_ = false;
     unsigned flashes_ = 0, disks_ = 0;
 };
