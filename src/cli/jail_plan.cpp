@@ -33,11 +33,12 @@ ExitCode plan(const LookArguments& arguments) {
     if (front.report(false)) return ExitCode::Invalid;
     const auto made = front.compile(front.accelerator(arguments));
     const auto nothing_open = [](const std::string&) { return -1; };
-    auto spec = launch::contain(front.vm, made, nothing_open, front.probe->binary(), known_ids(front.vm),
-                                launch::filter_for(front.vm.jail, front.vm.jail_mode.value));
+    auto spec = launch::contain(
+        front.vm, made, nothing_open, front.probe->binary(), known_ids(front.vm),
+        launch::filter_for(launch::filter_options(front.vm), launch::violation_of(front.vm.jail)));
     const auto abi = arguments.no_host ? std::nullopt : std::optional(jail::landlock_abi());
     launch::JailPlan jail(made, std::move(spec), launch::violation_of(front.vm.jail), abi,
-                          launch::filter_options(front.vm.jail, front.vm.jail_mode.value));
+                          launch::filter_options(front.vm));
     if (front.vm.jail.user) jail.user = front.vm.jail.user->value;
     if (::geteuid() == 0 && !front.vm.jail.user) jail.uids = launch::range_of(front.vm.jail);
     if (::geteuid() == 0) jail.make_devices_anew();

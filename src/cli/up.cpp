@@ -224,7 +224,8 @@ ExitCode up(const UpArguments& arguments) {
     order.inherited = open_descriptors(STDERR_FILENO + 1);
     Front front = Front::load(arguments.vm);
     // libseccomp takes as long for it as the checks below take, and other processors are idle.
-    auto filter = std::async(std::launch::async, launch::filter_for, front.vm.jail, front.vm.jail_mode.value);
+    auto filter = std::async(std::launch::async, launch::filter_for, launch::filter_options(front.vm),
+                             launch::violation_of(front.vm.jail));
     const auto spare_pcie_ports = front.vm.spare_pcie_ports.value;
     front.check();
     front.check_host();

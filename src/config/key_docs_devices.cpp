@@ -126,6 +126,16 @@ constexpr auto devices = std::to_array<KeyDoc>({
      next_start, "watchdog = \"ib700\""},
     {"watchdog.action", "What becomes of a guest that does not feed it in time.", "reset, as QEMU has it",
      "-action watchdog", next_start, "watchdog.action = \"poweroff\""},
+    {"host-device",
+     "A PCI device of this host that the VM has for itself, by vfio. The host's driver must have let go of "
+     "it: qvm never rebinds one, but tells how. All of the guest's memory is locked then.",
+     "none", "device X: vfio-pci", next_start, "host-device.gpu.pci = \"0000:41:00.0\""},
+    {"host-device.pci", "Where the device is, as `lspci -D` prints it.", "none: it must be said",
+     "device X: host", next_start, "host-device.gpu = { pci = \"41:00.0\" }"},
+    {"host-device.boot", "Its place in the order of what is booted from; 0 is first.", "not booted from",
+     "device X: bootindex", next_start, "host-device.nic = { pci = \"41:00.0\", boot = 0 }"},
+    {"host-device.device", "Properties of the device, in QEMU's own words.", "none", "device X", next_start,
+     "[host-device.gpu]\npci = \"0000:41:00.0\"\ndevice = { x-vga = true }"},
     {"video", "A graphics card.", "none", "device video0", "", "video = { model = \"virtio\", heads = 2 }"},
     {"video.model", "Which graphics card.", "virtio",
      "device video0: driver virtio-vga, VGA, qxl-vga, bochs-display or cirrus-vga (virtio on microvm: "

@@ -11,6 +11,7 @@
 #include "config/sugar_devices.hpp"
 #include "config/sugar_disk.hpp"
 #include "config/sugar_display.hpp"
+#include "config/sugar_host_device.hpp"
 #include "config/sugar_memory.hpp"
 #include "config/sugar_net.hpp"
 #include "config/sugar_secret.hpp"
@@ -48,6 +49,7 @@ Vm lower(const Document& document, Diagnostics& diagnostics) {
     lower_console(lowering);
     lower_rng(lowering);
     lower_devices(lowering);
+    lower_host_devices(lowering);
     lower_hot_memory(lowering);
     lower_raw(lowering);
     lower_clocks(lowering);

@@ -109,6 +109,8 @@ constexpr std::array disk_keys{
 };
 constexpr std::array cdrom_keys{KeyRule{"file", string | as_path}, KeyRule{"bus", string, cdrom_buses},
                                 KeyRule{"boot", integer, {}, 0, INT32_MAX}, enabled_key};
+constexpr std::array host_device_keys{KeyRule{"pci", string}, KeyRule{"boot", integer, {}, 0, INT32_MAX},
+                                      KeyRule{"device", table}, enabled_key};
 /// What virtio-net takes as host_mtu, and Linux for an interface.
 constexpr std::int64_t least_mtu = 68, most_mtu = 65520;
 constexpr std::int64_t most_queues = 256;  // QEMU's net/tap.c: MAX_TAP_QUEUES
@@ -256,6 +258,7 @@ constexpr std::array tables{
     TableRule{"video", Shape::Single, video_keys, false, "model", string, true},
     TableRule{"display", Shape::Single, display_keys, false, "type", string, true},
     TableRule{"tpm", Shape::Single, tpm_keys, false, {}, 0, true},
+    TableRule{"host-device", Shape::Named, host_device_keys, false, {}, 0, true},
     TableRule{"iothread", Shape::Named, iothread_keys, true, {}, 0, true},
     TableRule{"throttle", Shape::Named, throttle_keys, false, {}, 0, true},
     TableRule{"secret", Shape::Named, secret_keys, false, {}, 0, true},

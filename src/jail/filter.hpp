@@ -90,6 +90,7 @@ struct FilterOptions {
     Mode mode = Mode::Strict;
     bool internet = false;     ///< sockets of TCP and UDP, as its own user network (slirp) needs them
     bool io_uring = false;     ///< whose operations no filter sees
+    bool vfio = false;         ///< devices of the host's
     bool makes_files = false;  ///< Reduced: it has a directory to keep files in; Landlock says which
 };
 

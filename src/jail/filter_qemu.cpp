@@ -174,6 +174,7 @@ void allow_socket_options(FilterBuilder& filter) {
 constexpr std::uint32_t ioctl_type_mask = 0xff00;
 constexpr std::uint32_t ioctl_type_kvm = 0xae00;
 constexpr std::uint32_t ioctl_type_vhost = 0xaf00;
+constexpr std::uint32_t ioctl_type_vfio = 0x3b00;  ///< linux/vfio.h: VFIO_TYPE
 
 /// Threads, not processes: all that makes a thread one, and nothing else but where its ids and its storage
 /// go.
@@ -231,6 +232,10 @@ void add_extras(FilterBuilder& filter, const FilterOptions& options) {
         // A strict jail has these anyway. There is no socket but these and connected ones to use them on.
         if (options.mode == Mode::Reduced)
             for (const char* call : {"bind", "connect"}) filter.allow(call);
+    }
+    if (options.vfio) {
+        filter.because("vfio: the host's devices that the VM has", "device: vfio");
+        filter.allow("ioctl", {{.index = 1, .value = ioctl_type_vfio, .mask = ioctl_type_mask}});
     }
     if (!options.io_uring) return;
     filter.because("io_uring, past this filter: what it opens, connects and sends is not seen here");

@@ -109,6 +109,13 @@ std::string device_path(Device device) {
     return {};
 }
 
+std::vector<std::string> device_paths(const Spec& spec) {
+    std::vector<std::string> paths;
+    for (const auto device : spec.devices) paths.push_back(device_path(device));
+    paths.insert(paths.end(), spec.device_files.begin(), spec.device_files.end());
+    return paths;
+}
+
 Layout lay_out(const Spec& spec) {
     Layout layout;
     Builder builder(layout);
@@ -120,10 +127,8 @@ Layout lay_out(const Spec& spec) {
         if (bind.optional && ::stat(bind.source.c_str(), &status) != 0) continue;
         builder.attach({bind.source, relative(bind.target), attributes_of(bind)});
     }
-    for (const auto device : spec.devices) {
-        const auto path = device_path(device);
+    for (const auto& path : device_paths(spec))
         builder.attach({path, relative(path), MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC});
-    }
     for (const auto& path : spec.directories) builder.directory(relative(path));
     for (const auto& path : spec.tmpfs) {
         builder.directory(relative(path));

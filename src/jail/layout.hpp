@@ -36,5 +36,7 @@ Layout lay_out(const Spec& spec);
 
 /// "/dev/null": where a device is on the host and in the jail.
 std::string device_path(Device device);
+/// Of all device files that the jail has.
+std::vector<std::string> device_paths(const Spec& spec);
 
 }  // namespace qvm::jail

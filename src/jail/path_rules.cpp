@@ -22,8 +22,8 @@ std::vector<PathRule> path_rules(const Spec& spec, int executable) {
         if (kept.writable_directory)
             rules.push_back({"/proc/self/fd/" + std::to_string(kept.number), writable});
     for (const auto& path : spec.tmpfs) rules.push_back({path, writable});
-    for (const auto device : spec.devices)
-        rules.push_back({device_path(device), R::read_file | R::write_file | R::truncate | R::ioctl_device});
+    for (const auto& path : device_paths(spec))
+        rules.push_back({path, R::read_file | R::write_file | R::truncate | R::ioctl_device});
     return rules;
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <string_view>
 #include <sys/stat.h>
 
 #include "jail/sys.hpp"
@@ -12,21 +13,26 @@ namespace qvm::jail {
 namespace {
 
 constexpr mode_t device_mode = 0600;
+constexpr mode_t directory_mode = 0755;
+constexpr std::string_view dev = "/dev/";
 
 /// A detached tmpfs with the device files, or a negated errno value (EPERM: root may not make device files
 /// here).
-int make_dev(const std::vector<Device>& devices, std::uint32_t host_uid) {
+int make_dev(const std::vector<std::string>& devices, std::uint32_t host_uid) {
     const Fd fs(sys::fsopen("tmpfs"));
     if (fs.get() < 0) return fs.get();
     for (const auto& [key, value] :
-         {std::pair{"size", "64k"}, std::pair{"nr_inodes", "16"}, std::pair{"mode", "0755"}})
+         {std::pair{"size", "64k"}, std::pair{"nr_inodes", "256"}, std::pair{"mode", "0755"}})
         if (const int result = sys::fsconfig_string(fs.get(), key, value); result < 0) return result;
     if (const int result = sys::fsconfig_create(fs.get()); result < 0) return result;
     Fd tree(sys::fsmount(fs.get(), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
     if (tree.get() < 0) return tree.get();
-    for (const auto device : devices) {
-        const auto path = device_path(device);
-        const auto name = path.substr(path.rfind('/') + 1);
+    for (const auto& path : devices) {
+        const auto name = path.substr(dev.size());
+        const auto slash = name.find('/');
+        if (slash != std::string::npos &&
+            ::mkdirat(tree.get(), name.substr(0, slash).c_str(), directory_mode) < 0 && errno != EEXIST)
+            return -errno;
         struct stat status {};
         if (::stat(path.c_str(), &status) < 0) return -errno;
         if (::mknodat(tree.get(), name.c_str(), S_IFCHR | device_mode, status.st_rdev) < 0) return -errno;
@@ -42,18 +48,18 @@ bool is_device(const Attachment& attachment) {
 
 }  // namespace
 
-std::optional<Failure> open_sources(Layout& layout, const std::vector<Device>& devices,
+std::optional<Failure> open_sources(Layout& layout, const std::vector<std::string>& devices,
                                     std::uint32_t host_uid, std::vector<Fd>& trees) {
     auto& attachments = layout.attachments;
     if (!devices.empty()) {
-        const int dev = make_dev(devices, host_uid);
-        if (dev >= 0) {
+        const int made = make_dev(devices, host_uid);
+        if (made >= 0) {
             attachments.erase(std::remove_if(attachments.begin(), attachments.end(), is_device),
                               attachments.end());
-            trees.emplace_back(dev);
-            attachments.push_back({"a new /dev", "dev", 0, dev});
-        } else if (dev != -EPERM) {
-            return Failure{Stage::MakeDevices, 0, -dev};
+            trees.emplace_back(made);
+            attachments.push_back({"a new /dev", "dev", 0, made});
+        } else if (made != -EPERM) {
+            return Failure{Stage::MakeDevices, 0, -made};
         }
     }
     std::int32_t index = 0;

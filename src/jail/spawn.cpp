@@ -131,7 +131,7 @@ class Spawner {
     Child run(const Announce& announce) {
         open_program();
         if (strict_ && privileged_)
-            if (const auto failure = open_sources(layout_, spec_.devices, *spec_.host_uid, trees_))
+            if (const auto failure = open_sources(layout_, device_paths(spec_), *spec_.host_uid, trees_))
                 refuse(*failure, spec_, layout_);
         prepare_order();
         clone();

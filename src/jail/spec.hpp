@@ -115,6 +115,7 @@ struct Spec {
     bool proc = false;                     ///< mount /proc (subset=pid where the kernel can)
     bool whole_proc = false;               ///< if so, with /proc/sys and all else it has
     std::vector<Device> devices;
+    std::vector<std::string> device_files;  ///< further ones of the host's: "/dev/vfio/12"
     std::vector<KeptFd> fds;
     std::vector<Limit> limits;
     Filter filter;

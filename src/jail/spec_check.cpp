@@ -199,6 +199,12 @@ class Checker {
                 refuse(fmt::format("cannot use {}: {}", path, errno_text(errno)), errno,
                        "add the user to the group that owns it (often 'kvm'), or use accel = \"tcg\"");
         }
+        for (const auto& path : spec_.device_files) {
+            target(path, "the device");
+            struct stat status {};
+            if (!path.starts_with("/dev/") || ::stat(path.c_str(), &status) < 0 || !S_ISCHR(status.st_mode))
+                refuse(fmt::format("there is no device {}", path), ENODEV);
+        }
     }
 
     /// Nothing can be put elsewhere, or made, in the host's root and namespaces.

@@ -8,6 +8,7 @@
 #include "jail/profile.hpp"
 #include "jail/reduced.hpp"
 #include "launch/hardware.hpp"
+#include "launch/passed_device.hpp"
 
 namespace qvm::launch {
 namespace {
@@ -45,10 +46,11 @@ jail::Mode mode_of(config::JailMode mode) {
     return jail::Mode::Strict;
 }
 
-jail::FilterOptions filter_options(const config::JailOptions& options, config::JailMode mode) {
-    return {.mode = mode_of(mode),
-            .internet = options.net.value == config::JailNet::Host,
-            .io_uring = options.io_uring.value};
+jail::FilterOptions filter_options(const config::Vm& vm) {
+    return {.mode = mode_of(vm.jail_mode.value),
+            .internet = vm.jail.net.value == config::JailNet::Host,
+            .io_uring = vm.jail.io_uring.value,
+            .vfio = !passed_devices(vm).empty()};
 }
 
 void set_ids(jail::Spec& spec, const std::optional<HostIds>& ids) {
@@ -69,9 +71,8 @@ jail::Violation violation_of(const config::JailOptions& options) {
     return jail::Violation::Errno;
 }
 
-jail::Filter filter_for(const config::JailOptions& options, config::JailMode mode) {
-    return jail::qemu_filter(jail::descriptor_ceiling(), violation_of(options),
-                             filter_options(options, mode));
+jail::Filter filter_for(const jail::FilterOptions& options, jail::Violation violation) {
+    return jail::qemu_filter(jail::descriptor_ceiling(), violation, options);
 }
 
 jail::Spec contain(const config::Vm& vm, const Plan& plan, const FdOf& fd_of,
@@ -90,6 +91,7 @@ jail::Spec contain(const config::Vm& vm, const Plan& plan, const FdOf& fd_of,
     spec.end_with_parent = vm.lifecycle.on_supervisor_death.value == config::OnSupervisorDeath::Kill;
     set_ids(spec, ids);
     if (vm.jail.net.value == config::JailNet::Host) give_network(spec);
+    for (const auto& device : passed_devices(vm)) let_in(spec, device);
     if (locks_memory(vm)) spec.limits.push_back({RLIMIT_MEMLOCK, RLIM_INFINITY});
     spec.mode = mode_of(vm.jail_mode.value);
     for (const auto& word : plan.argv()) spec.argv.push_back(word);

@@ -18,8 +18,8 @@ namespace qvm::launch {
 /// What a file's jail.mode means.
 jail::Mode mode_of(config::JailMode mode);
 
-/// What a file's [jail] lets QEMU have, and where.
-jail::FilterOptions filter_options(const config::JailOptions& options, config::JailMode mode);
+/// What a file lets QEMU ask of the kernel, and where.
+jail::FilterOptions filter_options(const config::Vm& vm);
 
 /// Whom a contained process of root's runs as.
 void set_ids(jail::Spec& spec, const std::optional<HostIds>& ids);
@@ -27,9 +27,9 @@ void set_ids(jail::Spec& spec, const std::optional<HostIds>& ids);
 /// What a file's jail.on-violation means.
 jail::Violation violation_of(const config::JailOptions& options);
 
-/// QEMU's system call filter, as its file's [jail] says. It takes libseccomp some milliseconds and
+/// QEMU's system call filter. It takes libseccomp some milliseconds and
 /// needs nothing else, so a caller may run it beside other work.
-jail::Filter filter_for(const config::JailOptions& options, config::JailMode mode);
+jail::Filter filter_for(const jail::FilterOptions& options, jail::Violation violation);
 
 /// The descriptor of a HostStep, by its name.
 using FdOf = std::function<int(const std::string&)>;

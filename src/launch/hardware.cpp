@@ -13,6 +13,7 @@
 
 #include "base/text.hpp"
 #include "config/cpu_list.hpp"
+#include "launch/passed_device.hpp"
 
 namespace qvm::launch {
 namespace {
@@ -113,7 +114,7 @@ class Checker {
         const auto needed = vm_.memory.value + qemus_own;
         if (!locks_memory(vm_) || !places_.lockable || *places_.lockable >= needed) return;
         const auto option = std::ranges::find(vm_.options, "overcommit", &config::NamedTable::name);
-        report(option->origin,
+        report(option != vm_.options.end() ? option->origin : passed_devices(vm_).front().origin,
                fmt::format("you may lock {} of memory, and the VM needs some {}",
                            format_size(*places_.lockable), format_size(needed)),
                {"an administrator raises it: `memlock` in /etc/security/limits.conf, or LimitMEMLOCK= of the "
@@ -182,10 +183,11 @@ std::map<std::uint64_t, std::uint64_t> huge_pages_of(const config::Vm& vm) {
 }
 
 bool locks_memory(const config::Vm& vm) {
-    return std::ranges::any_of(vm.options, [](const config::NamedTable& option) {
-        const Value* lock = option.name == "overcommit" ? option.properties.find("mem-lock") : nullptr;
-        return lock != nullptr && lock->boolean() != nullptr && *lock->boolean();
-    });
+    return !passed_devices(vm).empty() ||
+           std::ranges::any_of(vm.options, [](const config::NamedTable& option) {
+               const Value* lock = option.name == "overcommit" ? option.properties.find("mem-lock") : nullptr;
+               return lock != nullptr && lock->boolean() != nullptr && *lock->boolean();
+           });
 }
 
 HardwarePlaces HardwarePlaces::of_host(config::JailMode jail) {
@@ -207,6 +209,7 @@ void check_hardware(const config::Vm& vm, bool runs, const HardwarePlaces& place
     checker.pins();
     checker.nodes();
     checker.lock();
+    if (!runs) check_passed_devices(vm, places, diagnostics);
 }
 
 }  // namespace qvm::launch

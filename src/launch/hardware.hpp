@@ -15,13 +15,15 @@ namespace qvm::launch {
 /// comes later is not counted.
 std::map<std::uint64_t, std::uint64_t> huge_pages_of(const config::Vm& vm);
 
-/// True if QEMU is to keep all of its memory in place.
+/// True if QEMU is to keep all of its memory in place, for its own sake or for that of a device of the
+/// host's.
 bool locks_memory(const config::Vm& vm);
 
 /// Where the host tells about itself.
 struct HardwarePlaces {
     std::filesystem::path sys = "/sys";
     std::filesystem::path proc = "/proc";
+    std::filesystem::path dev = "/dev";
     /// Bytes that the caller may have locked for it; nothing: any number.
     std::optional<std::uint64_t> lockable;
 

@@ -46,7 +46,7 @@ jail::Spec spec_for(const config::QemuBinary& qemu, const std::filesystem::path&
                                           .library_path = qemu.library_path,
                                           .data = qemu.data,
                                           .modules = qemu.module_dir},
-                                         false, filter_for({}, mode));
+                                         false, filter_for({.mode = mode_of(mode)}, jail::Violation::Errno));
     spec.name = "probe";
     spec.mode = mode_of(mode);
     spec.end_with_parent = true;

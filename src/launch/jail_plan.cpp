@@ -210,7 +210,7 @@ Json JailPlan::to_json() const {
     for (const auto& link : layout.symlinks)
         links.push_back(Json::object({{"path", '/' + link.path}, {"target", link.target}}));
     Json& devices = json["devices"] = Json::array();
-    for (const auto device : spec.devices) devices.push_back(jail::device_path(device));
+    for (const auto& path : jail::device_paths(spec)) devices.push_back(path);
     Json& copied = json["copies"] = Json::array();
     for (const auto& copy : copies) copied.push_back(launch::to_json(copy));
     Json& given = json["fds"] = Json::array();

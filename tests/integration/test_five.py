@@ -68,6 +68,7 @@ memory = { size = "64G", max = "256G", hugepages = "1G", prealloc = true }
 numa.0 = { cpus = "0-7", memory = "32G", host-nodes = [0], pin = "8-15" }
 numa.1 = { cpus = "8-15", memory = "32G", host-nodes = [1], pin = "40-47" }
 net.mgmt = { type = "bridge", bridge = "br0" }
+host-device.gpu = { pci = "0000:41:00.0" }
 device.iommu = { driver = "intel-iommu", intremap = "on", caching-mode = true }
 hotplug = { pcie-ports = 8 }
 """,

@@ -34,14 +34,32 @@ class Host {
         std::filesystem::create_directories(path.parent_path());
         std::ofstream(path) << text << '\n';
     }
+    void link(const std::string& name, const std::string& target) const {
+        const auto path = directory_.path() / name;
+        std::filesystem::create_directories(path.parent_path());
+        std::filesystem::create_symlink(target, path);
+    }
+    /// A PCI device as sysfs shows it.
+    void pci(const std::string& address, const std::string& group, const std::string& driver,
+             const std::string& kind = "0x030000") const {
+        const auto place = "sys/bus/pci/devices/" + address;
+        write(place + "/class", kind);
+        if (!driver.empty()) link(place + "/driver", "../../../bus/pci/drivers/" + driver);
+        if (group.empty()) return;
+        link(place + "/iommu_group", "../../../kernel/iommu_groups/" + group);
+        link("sys/kernel/iommu_groups/" + group + "/devices/" + address,
+             (directory_.path() / place).string());
+    }
     std::string says(const std::string& text, bool runs = false,
                      std::optional<std::uint64_t> lockable = std::nullopt) const {
         Diagnostics diagnostics;
         const auto document = config::load({{"vm.toml", "/vm/vm.toml", text}}, {}, diagnostics);
         const auto vm = config::lower(document, diagnostics);
         REQUIRE_FALSE(diagnostics.has_errors());
-        check_hardware(vm, runs, {directory_.path() / "sys", directory_.path() / "proc", lockable},
-                       diagnostics);
+        check_hardware(
+            vm, runs,
+            {directory_.path() / "sys", directory_.path() / "proc", directory_.path() / "dev", lockable},
+            diagnostics);
         return diagnostics.to_text(false);
     }
 
@@ -87,4 +105,46 @@ TEST_CASE("memory is locked within one's limit") {
     CHECK_THAT(host.says(lock, false, 8U << 20U), ContainsSubstring("you may lock 8M of memory"));
     CHECK(host.says(lock, false, std::uint64_t{2} << 30U).empty());
     CHECK(host.says("memory = '1G'", false, 0).empty());
+}
+
+TEST_CASE("what hinders a device of the host's from being passed is told, with the way out") {
+    const Host host;
+    const std::string gpu = "host-device.gpu = { pci = '41:00.0' }";
+    CHECK_THAT(host.says(gpu), ContainsSubstring("this host has no PCI device 0000:41:00.0"));
+    CHECK(host.says(gpu, true).empty());
+
+    host.pci("0000:41:00.0", "", "nouveau");
+    CHECK_THAT(host.says(gpu), ContainsSubstring("in no IOMMU group"));
+    CHECK_THAT(host.says(gpu), ContainsSubstring("vm.toml:1:27: error"));
+}
+
+TEST_CASE("a device that the host's driver has is told with the commands that take it away") {
+    const Host host;
+    const std::string gpu = "host-device.gpu = { pci = '41:00.0' }";
+    host.pci("0000:41:00.0", "12", "nouveau");
+    const auto bound = host.says(gpu);
+    CHECK_THAT(bound, ContainsSubstring("0000:41:00.0 is bound to the host's driver nouveau"));
+    CHECK_THAT(bound, ContainsSubstring("echo vfio-pci > /sys/bus/pci/devices/0000:41:00.0/driver_override; "
+                                        "echo 0000:41:00.0 > "
+                                        "/sys/bus/pci/devices/0000:41:00.0/driver/unbind"));
+    CHECK_THAT(bound, ContainsSubstring("driverctl set-override 0000:41:00.0 vfio-pci"));
+    CHECK_THAT(bound, ContainsSubstring("in host-device.gpu"));
+}
+
+TEST_CASE("a device's IOMMU group goes with it") {
+    const Host host;
+    const std::string gpu = "host-device.gpu = { pci = '41:00.0' }";
+    host.pci("0000:40:00.0", "12", "pcieport", "0x060400");
+    host.pci("0000:41:00.0", "12", "vfio-pci");
+    host.pci("0000:41:00.1", "12", "snd_hda_intel", "0x040300");
+    CHECK_THAT(host.says(gpu), ContainsSubstring("0000:41:00.1 is in the same IOMMU group as 0000:41:00.0, "
+                                                 "and bound to the host's driver snd_hda_intel"));
+    const Host other;
+    other.pci("0000:41:00.0", "12", "vfio-pci");
+    CHECK_THAT(other.says(gpu), ContainsSubstring("dev/vfio/12': No such file or directory"));
+    other.write("dev/vfio/12", "");
+    CHECK(other.says(gpu).empty());
+    CHECK_THAT(other.says("memory = '4G'\n" + gpu, false, 1 << 20), ContainsSubstring("you may lock 1M"));
+    CHECK_THAT(other.says("defaults = false\ndevice.x = { driver = 'vfio-pci', host = '0000:42:00.0' }"),
+               ContainsSubstring("no PCI device 0000:42:00.0"));
 }
