@@ -14,8 +14,6 @@ struct Reason {
     std::string_view element, reason;
 };
 constexpr auto reasons = std::to_array<Reason>({
-    {"hostdev",
-     "the language has no sugar for the host's devices: a [device.X] (vfio-pci, usb-host) can say it"},
     {"filesystem", "the language has no sugar for shared directories"},
     {"sound", "the language has no sugar for sound: [audiodev.X] and a [device.X] can say it"},
     {"audio", "the language has no sugar for sound"},
@@ -74,6 +72,7 @@ void LibvirtDomain::device(Node node) {
         {"vsock", &LibvirtDomain::vsock},
         {"panic", &LibvirtDomain::panic},
         {"controller", &LibvirtDomain::controller},
+        {"hostdev", &LibvirtDomain::hostdev},
     });
     const std::string_view name = node.name();
     const auto row = std::ranges::find(rows, name, &Row::name);

@@ -95,8 +95,22 @@ void LibvirtDomain::disk(Node disk) {
     if (disk.child("readonly")) part.put("read-only", true);
     if (see(disk, "shareable")) part.put("share-rw", true);
     if (serial) part.put("serial", *serial);
+    if (!serial && bus == "scsi") put_device_id(disk, part);
     disk_driver(disk, part);
     disk_limits(disk, part, id);
+}
+
+/// libvirt gives a SCSI disk without a serial number the name of its place, and /dev/disk/by-id has it.
+void LibvirtDomain::put_device_id(Node disk, Draft::Part& part) {
+    const Node address = disk.child("address");
+    if (std::string_view(address.attribute("type").value()) != "drive") return;
+    const auto number = [&](const char* of) { return address.attribute(of).as_uint(); };
+    Table device;
+    device.set("device_id", {},
+               Value(fmt::format("drive-scsi{}-{}-{}-{}", number("controller"), number("bus"),
+                                 number("target"), number("unit")),
+                     {}));
+    part.merge_into("device", std::move(device));
 }
 
 void LibvirtDomain::disk_source(Node disk, Draft::Part& part, bool cdrom) {

@@ -62,6 +62,7 @@ class LibvirtDomain {
     void devices();
     void device(Node node);
     void disk(Node disk);
+    static void put_device_id(Node disk, Draft::Part& part);
     void disk_source(Node disk, Draft::Part& part, bool cdrom);
     void disk_driver(Node disk, Draft::Part& part);
     void disk_limits(Node disk, Draft::Part& part, const std::string& id);
@@ -81,6 +82,7 @@ class LibvirtDomain {
     void vsock(Node vsock);
     void panic(Node panic);
     void controller(Node controller);
+    void hostdev(Node hostdev);
 
     Node domain_;
     std::set<std::size_t> seen_;
