@@ -77,7 +77,9 @@ std::string namespace_advice(int error) {
             return "user namespaces are switched off for ordinary users: as root, where the key exists, "
                    "sysctl kernel.unprivileged_userns_clone=1 or "
                    "kernel.apparmor_restrict_unprivileged_userns=0; "
-                   "in a container, allow clone3 and CLONE_NEWUSER in its seccomp profile";
+                   "in a container, allow clone3 and CLONE_NEWUSER in its seccomp profile; "
+                   "a process in a chroot(2) can have none (switch_root(8) and pivot_root(8) do not hinder "
+                   "it)";
         case EINVAL:
             return "the kernel was built without one of the namespaces: user, mnt, pid, net, ipc, uts, "
                    "cgroup";
