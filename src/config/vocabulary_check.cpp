@@ -144,10 +144,19 @@ class Checker {
                          checked(*key, fmt::format("{}.{}", where, entry.key), entry.value));
             else if (rule.open)
                 copy.set(entry.key, entry.key_origin, entry.value);
-            else
+            else {
                 unknown_key(rule, where, entry);
+                put_meant(rule, entry, from, copy);
+            }
         }
         return copy;
+    }
+
+    /// A key that was mistyped is not missing.
+    static void put_meant(const TableRule& rule, const Entry& entry, const Table& from, Table& copy) {
+        const auto meant = nearest(entry.key, names_of(rule.keys));
+        if (meant && from.find(*meant) == nullptr && copy.find(*meant) == nullptr)
+            copy.set(*meant, entry.key_origin, Value({}, entry.key_origin));
     }
 
     Value checked(const KeyRule& rule, const std::string& where, const Value& value) {
