@@ -227,6 +227,14 @@ class Checker {
             refuse("cannot let it use /dev/kvm: only root may open that", EACCES,
                    "`chgrp kvm /dev/kvm && chmod 660 /dev/kvm` lets a jail of root's have that group; a "
                    "strict jail has a device of its own");
+        for (const auto& path : spec_.device_files) {
+            struct stat status {};
+            const bool there = ::stat(path.c_str(), &status) == 0;
+            const bool for_all = (status.st_mode & (S_IROTH | S_IWOTH)) == (S_IROTH | S_IWOTH);
+            if (there && spec_.host_uid && status.st_uid != *spec_.host_uid && !for_all)
+                refuse(fmt::format("cannot let it use {}: uid {} may not open that", path, *spec_.host_uid),
+                       EACCES, "a strict jail has a device of its own");
+        }
     }
 
     void limits() const {

@@ -274,6 +274,16 @@ TEST_CASE("with the host's network TCP, UDP and echo requests are allowed, no ra
         CHECK(says(call, {}) == allowed);
 }
 
+TEST_CASE("the requests of vfio are allowed to who has a device of the host's", "[jail]") {
+    const auto filter = qemu_filter(exec_fd, Violation::Errno, {.vfio = true});
+    // linux/vfio.h: VFIO_GET_API_VERSION, VFIO_DEVICE_SET_IRQS.
+    for (const std::uint64_t request : {0x3b64, 0x3b6e}) {
+        CHECK(answer_of(filter, SYS_ioctl, {0, request}) == SECCOMP_RET_ALLOW);
+        CHECK(answer_of(qemu_filter(exec_fd), SYS_ioctl, {0, request}) == errno_of(EPERM));
+    }
+    CHECK(answer_of(filter, SYS_ioctl, {0, TIOCSTI}) == errno_of(EPERM));
+}
+
 TEST_CASE("io_uring is allowed to who asks for it", "[jail]") {
     const auto filter = qemu_filter(exec_fd, Violation::Errno, {.io_uring = true});
     for (const long call : {SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register}) {
@@ -395,7 +405,7 @@ TEST_CASE("what a filter says of itself is what it does") {
     }
     const std::vector<std::string> kinds = {"libc", "kvm", "device", "error", "build"};
     bool exec = false;
-    for (const auto& rule : qemu_filter_rules(exec_fd, {.internet = true, .io_uring = true})) {
+    for (const auto& rule : qemu_filter_rules(exec_fd, {.internet = true, .io_uring = true, .vfio = true})) {
         INFO(rule.call);
         CHECK_FALSE(rule.reason.empty());
         if (!rule.unseen.empty()) {

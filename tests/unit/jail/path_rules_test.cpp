@@ -23,6 +23,7 @@ TEST_CASE("only what is writable may be changed, and only a jail for any command
     spec.binds = {{.source = "/a", .target = "/a"}, {.source = "/b", .target = "/c", .writable = true}};
     spec.tmpfs = {"/tmp"};
     spec.devices = {Device::Null};
+    spec.device_files = {"/dev/vfio/12"};
     CHECK(rights_of(spec, "/") == R::read);
     CHECK(rights_of(spec, "/a") == 0);
     for (const char* path : {"/c", "/tmp"}) {
@@ -31,6 +32,7 @@ TEST_CASE("only what is writable may be changed, and only a jail for any command
         CHECK((rights_of(spec, path) & R::execute) == 0);
     }
     CHECK((rights_of(spec, "/dev/null") & R::write_file) != 0);
+    CHECK(rights_of(spec, "/dev/vfio/12") == rights_of(spec, "/dev/null"));
     spec.may_execute = true;
     CHECK(rights_of(spec, "/") == (R::read | R::execute));
 }

@@ -309,6 +309,18 @@ TEST_CASE("binds are not executable unless asked, and optional ones may be missi
     CHECK_THAT(outcome.output, ContainsSubstring("/missing: No such file or directory"));
 }
 
+TEST_CASE("further device files of the host's are where they are there", "[jail]") {
+    auto spec = shell("ls /dev /dev/pts; test -c /dev/pts/ptmx && echo a device");
+    spec.devices = {Device::Null};
+    spec.device_files = {"/dev/pts/ptmx"};
+    const auto output = run(spec).output;
+    CHECK_THAT(output, ContainsSubstring("null\npts\n"));
+    CHECK_THAT(output, ContainsSubstring("ptmx\n"));
+    CHECK_THAT(output, ContainsSubstring("a device"));
+    spec.device_files = {"/dev/pts/no-such-device"};
+    CHECK_THROWS_WITH(run(spec), ContainsSubstring("there is no device /dev/pts/no-such-device"));
+}
+
 TEST_CASE("devices work", "[jail]") {
     auto spec = shell(
         "head -c 3 /dev/urandom | wc -c; head -c 2 /dev/zero | wc -c; echo x >/dev/null && echo ok; "
