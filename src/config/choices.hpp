@@ -33,6 +33,11 @@ enum class OnSupervisorDeath { Keep, Kill };
 template <>
 inline constexpr std::array<std::string_view, 2> words_of<OnSupervisorDeath>{"keep", "kill"};
 
+/// What becomes of a VM that one of the processes dies which serve it.
+enum class OnHelperDeath { Report, Stop };
+template <>
+inline constexpr std::array<std::string_view, 2> words_of<OnHelperDeath>{"report", "stop"};
+
 enum class OnCrash { Stop, Pause, Restart };
 template <>
 inline constexpr std::array<std::string_view, 3> words_of<OnCrash>{"stop", "pause", "restart"};

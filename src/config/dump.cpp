@@ -63,6 +63,8 @@ std::string lifecycle_text(const Lifecycle& lifecycle) {
     const auto death = lifecycle.on_supervisor_death.value;
     std::string more;
     if (death != OnSupervisorDeath::Keep) more = line("on-supervisor-death", std::string(word_of(death)));
+    const auto helper = lifecycle.on_helper_death.value;
+    if (helper != OnHelperDeath::Report) more += line("on-helper-death", std::string(word_of(helper)));
     for (const auto& hook : lifecycle.hooks)
         more += fmt::format("hooks.{} = {}\n", word_of(hook.event), strings(hook.argv));
     return text + more;

@@ -24,6 +24,11 @@ constexpr auto keeping = std::to_array<KeyDoc>({
      "What becomes of the VM when its supervisor dies: it runs on until it gets a new one (`qvm adopt`), or "
      "it is ended at once.",
      "keep", "", next_start, "lifecycle.on-supervisor-death = \"kill\""},
+    {"lifecycle.on-helper-death",
+     "What becomes of the VM when a process dies that serves it (passt, swtpm, virtiofsd): it runs on "
+     "without, and `qvm status` tells (report), or it is stopped as by `qvm stop`. None can be started again "
+     "for a QEMU that runs.",
+     "report", "", live, "lifecycle.on-helper-death = \"stop\""},
     {"lifecycle.hooks",
      "Programs of the host that are run when something happens to the VM. Each is a list of a program and "
      "its arguments, which no shell looks at; they run as who started the VM, and not in a jail.",

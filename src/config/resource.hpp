@@ -164,6 +164,7 @@ struct Lifecycle {
     Setting<OnReboot> on_reboot{OnReboot::Reset, {}};
     Setting<OnCrash> on_crash{OnCrash::Stop, {}};
     Setting<OnSupervisorDeath> on_supervisor_death{OnSupervisorDeath::Keep, {}};
+    Setting<OnHelperDeath> on_helper_death{OnHelperDeath::Report, {}};
     std::vector<Hook> hooks;  ///< at most one of each event
 };
 

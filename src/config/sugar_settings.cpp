@@ -190,6 +190,7 @@ void lower_lifecycle(Lowering& lowering) {
     item->choose("on-reboot", lifecycle.on_reboot);
     item->choose("on-crash", lifecycle.on_crash);
     item->choose("on-supervisor-death", lifecycle.on_supervisor_death);
+    item->choose("on-helper-death", lifecycle.on_helper_death);
     if (const Table* hooks = item->inner("hooks"))
         for (const auto event : {HookEvent::Started, HookEvent::Stopped, HookEvent::Crashed})
             lower_hook(lowering, *hooks, event);

@@ -174,6 +174,7 @@ constexpr std::array lifecycle_keys{KeyRule{"stop-timeout", duration},
                                     KeyRule{"on-reboot", string, words_of<OnReboot>},
                                     KeyRule{"on-crash", string, words_of<OnCrash>},
                                     KeyRule{"on-supervisor-death", string, words_of<OnSupervisorDeath>},
+                                    KeyRule{"on-helper-death", string, words_of<OnHelperDeath>},
                                     KeyRule{"hooks", table, {}, 0, 0, hook_keys}};
 constexpr std::array attach_keys{KeyRule{"allow", string, words_of<AttachAllow>}};
 constexpr std::array jail_keys{KeyRule{"mode", string, words_of<JailMode>},

@@ -110,6 +110,7 @@ Applied load(const Json& saved) {
     applied.restart_on_reboot = saved.value("restart-on-reboot", false);
     applied.restarts = saved.value("restarts", 0U);
     applied.ends_with_supervisor = saved.value("ends-with-supervisor", false);
+    applied.stop_on_helper_death = saved.value("stop-on-helper-death", false);
     applied.restart_on_crash = saved.value("restart-on-crash", false);
     applied.console = saved.at("console").get<std::string>();
     applied.ended = saved.at("ended");
@@ -175,6 +176,7 @@ Json Applied::to_json() const {
     json["restart-on-reboot"] = restart_on_reboot;
     json["restarts"] = restarts;
     json["ends-with-supervisor"] = ends_with_supervisor;
+    json["stop-on-helper-death"] = stop_on_helper_death;
     json["restart-on-crash"] = restart_on_crash;
     json["console"] = console;
     json["ended"] = ended;

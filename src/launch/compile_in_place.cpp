@@ -308,6 +308,8 @@ void ChangeCompiler::settings(std::vector<Operation>& to) {
             made.lifecycle.stop_timeout = wanted.lifecycle.stop_timeout;
         if (change.member == "lifecycle.on-reboot") made.lifecycle.on_reboot = wanted.lifecycle.on_reboot;
         if (change.member == "lifecycle.on-crash") made.lifecycle.on_crash = wanted.lifecycle.on_crash;
+        if (change.member == "lifecycle.on-helper-death")
+            made.lifecycle.on_helper_death = wanted.lifecycle.on_helper_death;
         if (change.member == "cpus.pin") made.smp.pins = wanted.smp.pins;
         if (change.member == "attach.allow") made.attach_allow = wanted.attach_allow;
     }
@@ -322,9 +324,12 @@ void ChangeCompiler::settings(std::vector<Operation>& to) {
     }
     if (!any) return;
     const auto describe = [](const config::Vm& vm) {
-        return Json::object({{"stop-timeout-ms", vm.lifecycle.stop_timeout.value.count()},
-                             {"attach", config::word_of(vm.attach_allow.value)},
-                             {"restart-on-crash", vm.lifecycle.on_crash.value == config::OnCrash::Restart}});
+        const auto& life = vm.lifecycle;
+        return Json::object(
+            {{"stop-timeout-ms", life.stop_timeout.value.count()},
+             {"attach", config::word_of(vm.attach_allow.value)},
+             {"restart-on-crash", life.on_crash.value == config::OnCrash::Restart},
+             {"stop-on-helper-death", life.on_helper_death.value == config::OnHelperDeath::Stop}});
     };
     const auto actions = [](const config::Vm& vm) {
         const bool resets = vm.lifecycle.on_reboot.value == config::OnReboot::Reset;

@@ -40,7 +40,9 @@ Origin origin_in(const config::Document* document, const std::vector<std::string
 }
 
 bool is_set_while_running(const std::string& key, const Json& before, const Json& after) {
-    if (key == "lifecycle.stop-timeout" || key == "lifecycle.on-crash" || key == "attach.allow") return true;
+    if (key == "lifecycle.stop-timeout" || key == "lifecycle.on-crash" || key == "attach.allow" ||
+        key == "lifecycle.on-helper-death")
+        return true;
     // The process that would start it again is not there, or is and must not.
     return key == "lifecycle.on-reboot" && before != "restart" && after != "restart";
 }

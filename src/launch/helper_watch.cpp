@@ -23,8 +23,14 @@ ProcessRecord record_in(const Json& helper) {
 
 HelperWatch::HelperWatch(boost::asio::io_context& context, Records& records, HostResources& host,
                          std::function<void(const std::string&)> log,
-                         std::function<void(const std::string&)> gone)
-    : context_(context), records_(records), host_(host), log_(std::move(log)), gone_(std::move(gone)) {}
+                         std::function<void(const std::string&)> gone,
+                         std::function<void(const std::string&)> died)
+    : context_(context),
+      records_(records),
+      host_(host),
+      log_(std::move(log)),
+      gone_(std::move(gone)),
+      died_(std::move(died)) {}
 
 void HelperWatch::watch() {
     for (auto& [name, helper] : host_.processes())
@@ -52,6 +58,7 @@ awaitable<void> HelperWatch::watch_started_one(std::string name, jail::Child& he
     if (std::ranges::none_of(records_, is_it)) co_return gone_(name);  // an apply has ended it
     ended_[name] = status ? status->to_string() : "ended";
     log_(fmt::format("helper {} {}", name, ended_[name]));
+    died_(name);
 }
 
 void HelperWatch::take(const Json& helper) {
@@ -75,6 +82,7 @@ awaitable<void> HelperWatch::watch_taken_one(std::string name, int process) {
     }
     ended_[name] = "ended";
     log_(fmt::format("helper {} ended", name));
+    died_(name);
 }
 
 void HelperWatch::end(const Json& helper) {
@@ -97,6 +105,13 @@ void HelperWatch::end(const Json& helper) {
 
 void HelperWatch::end_taken() noexcept {
     for (const auto& [name, process] : taken_) process.send(SIGKILL);
+}
+
+std::string HelperWatch::death_of(const std::string& name) const {
+    const bool is_ours =
+        std::ranges::any_of(records_, [&](const auto& known) { return known.first == name; });
+    const auto ended = ended_.find(name);
+    return is_ours && ended != ended_.end() ? ended->second : std::string();
 }
 
 Json HelperWatch::states() const {

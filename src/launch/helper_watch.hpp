@@ -23,9 +23,10 @@ class HelperWatch {
   public:
     using Records = std::vector<std::pair<std::string, ProcessRecord>>;
     /// Borrows all it is given. `records`: what is written down of them; kept up to date. `gone`: told the
-    /// name of each that end() has ended, once it is no more.
+    /// name of each that end() has ended, once it is no more; `died`: of each that ended by itself.
     HelperWatch(boost::asio::io_context& context, Records& records, HostResources& host,
-                std::function<void(const std::string&)> log, std::function<void(const std::string&)> gone);
+                std::function<void(const std::string&)> log, std::function<void(const std::string&)> gone,
+                std::function<void(const std::string&)> died);
     HelperWatch(const HelperWatch&) = delete;
     HelperWatch& operator=(const HelperWatch&) = delete;
 
@@ -38,6 +39,8 @@ class HelperWatch {
     void end(const Json& helper);
     /// The VM has ended, and with it goes what was taken.
     void end_taken() noexcept;
+    /// How it ended, of one that is the VM's and did by itself; else empty.
+    std::string death_of(const std::string& name) const;
     /// By name: "running", or how it ended.
     Json states() const;
 
@@ -49,7 +52,7 @@ class HelperWatch {
     boost::asio::io_context& context_;
     Records& records_;
     HostResources& host_;
-    std::function<void(const std::string&)> log_, gone_;
+    std::function<void(const std::string&)> log_, gone_, died_;
     std::map<std::string, PidFd> taken_;
     std::vector<PidFd> let_go_;                 ///< waited for until they end
     std::map<std::string, std::string> ended_;  ///< how, by name

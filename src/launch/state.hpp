@@ -111,6 +111,7 @@ struct Applied {
     bool restart_on_reboot = false;     ///< lifecycle.on-reboot = "restart"
     unsigned restarts = 0;              ///< since `up`, because of restart_on_reboot
     bool ends_with_supervisor = false;  ///< lifecycle.on-supervisor-death = "kill"
+    bool stop_on_helper_death = false;  ///< lifecycle.on-helper-death = "stop"
     bool restart_on_crash = false;      ///< lifecycle.on-crash = "restart": a guest that panics is reset
     std::string console;                ///< id of the console chardev, or empty
     Json ended;                         ///< {how, detail} once it has ended, see Ending; also `hook`, what

@@ -55,6 +55,9 @@ struct Supervisor::Impl {
               ctx, applied.helpers, *vm.host, [this](const std::string& text) { log_line(text); },
               [this](const std::string& name) {
                   if (vm.cgroup) jail::remove_leaf(vm.cgroup->record(), name);
+              },
+              [this](const std::string& name) {
+                  if (applied.stop_on_helper_death) qmp::spawn(context, stop_for_helper(name), log_failure());
               }),
           applier(ctx, *vm.monitor, applied, apply_hooks()),
           desk(
@@ -118,6 +121,7 @@ struct Supervisor::Impl {
     void set(const Json& settings) {
         applied.attach = settings.value("attach", applied.attach);
         if (!gate.may_watch()) server->end_watches();
+        applied.stop_on_helper_death = settings.value("stop-on-helper-death", applied.stop_on_helper_death);
         applied.restart_on_crash = settings.value("restart-on-crash", applied.restart_on_crash);
         applied.stop_timeout =
             std::chrono::milliseconds(settings.value("stop-timeout-ms", applied.stop_timeout.count()));
@@ -213,6 +217,24 @@ struct Supervisor::Impl {
         const auto way = co_await std::move(down);
         intended = Ending{"stopped", launch::describe(way, timeout)};
         co_return intended->to_json();
+    }
+
+    /// Helpers end with QEMU, and with what an apply takes away: then nothing is amiss.
+    awaitable<void> stop_for_helper(std::string name) {
+        auto gone = qmp::wait_readable_for(vm.qemu->stub().get(), std::chrono::seconds(1));
+        if (co_await std::move(gone)) co_return;
+        while (applier.busy()) {
+            auto moment = qmp::sleep_for(std::chrono::milliseconds(50));
+            co_await std::move(moment);
+        }
+        const auto death = helpers.death_of(name);
+        if (death.empty() || intended || left) co_return;
+        const auto why = fmt::format("{} {} (lifecycle.on-helper-death)", name, death);
+        intended = Ending{"stopped", why};
+        log_line("stop: " + why);
+        auto down = shut_down(*vm.monitor, vm.qemu->stub(), applied.stop_timeout);
+        const auto way = co_await std::move(down);
+        intended = Ending{"stopped", fmt::format("{}: {}", why, describe(way, applied.stop_timeout))};
     }
 
     awaitable<Json> kill() {

@@ -53,6 +53,7 @@ inline Json settings_json(const Vm& vm) {
     json["stop-timeout"] = vm.lifecycle.stop_timeout.value.count();
     json["on-reboot"] = static_cast<int>(vm.lifecycle.on_reboot.value);
     json["on-crash"] = static_cast<int>(vm.lifecycle.on_crash.value);
+    json["on-helper-death"] = static_cast<int>(vm.lifecycle.on_helper_death.value);
     json["on-supervisor-death"] = static_cast<int>(vm.lifecycle.on_supervisor_death.value);
     for (const auto& hook : vm.lifecycle.hooks) json["hooks"][std::string(word_of(hook.event))] = hook.argv;
     json["jail"] = static_cast<int>(vm.jail_mode.value);

@@ -1,0 +1,45 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What becomes of a VM when a process that serves it dies."""
+import contextlib
+import os
+import pathlib
+import signal
+
+import harness
+from test_apply import Apply
+
+
+class HelperDeath(Apply):
+    NIC = '[net.lan]\ntype = "user"\n'
+
+    def end_passt(self):
+        passt = [pid for pid in self.world.processes()
+                 if pathlib.Path(f"/proc/{pid}/exe").exists() and "passt" in os.readlink(f"/proc/{pid}/exe")]
+        self.assertNotEqual(passt, [])
+        for pid in passt:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def test_report(self):
+        self.boot(self.NIC)
+        self.end_passt()
+        harness.wait_until(lambda: self.world.status("guest")["helpers"]["host.lan.passt"] != "running", "the report")
+        self.assertIn("guest: ready", self.world.log("guest") + self.ask("echo guest: ready"))
+
+    def test_stop(self):
+        """The VM is stopped and tells why. It can be said while the VM runs; what apply takes away is no death."""
+        self.boot(self.NIC)
+        stops = 'lifecycle = { on-helper-death = "stop", stop-timeout = "3s" }'
+        self.apply(self.NIC, head=stops)
+        self.apply("", head=stops)
+        self.apply(self.NIC, head=stops)
+        self.assertEqual(self.unchanged(), "guest: nothing to change\n")
+        self.end_passt()
+        harness.wait_until(lambda: not self.world.qemus(), "the VM's end", 60)
+        harness.wait_until(lambda: "lifecycle.on-helper-death" in self.world.run("status", "guest").stdout, "the reason to be told", 15)
+        self.assertIn("host.lan.passt", self.world.run("status", "guest").stdout)
+
+
+if __name__ == "__main__":
+    harness.main()
