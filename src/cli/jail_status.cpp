@@ -53,11 +53,13 @@ class Audit {
         promise_.signals = false;
     }
     /// A stub and what it is the stub of. A process that has ended meanwhile is left out. `profile`: of a
-    /// helper.
-    void add(const std::string& name, const launch::ProcessRecord& stub, const std::string& profile = {}) {
+    /// helper. `share`: the directory that a virtiofsd serves.
+    void add(const std::string& name, const launch::ProcessRecord& stub, const std::string& profile = {},
+             const std::string& share = {}) {
         if (!stub.open()) return;
-        const auto role =
-            profile.empty() || profile == "swtpm" ? jail::Role::Contained : jail::Role::Sandboxing;
+        const bool serves_files = profile == "virtiofsd";
+        const auto role = profile.empty() || profile == "swtpm" || serves_files ? jail::Role::Contained
+                                                                                : jail::Role::Sandboxing;
         network_ = profile.empty() && host_network_;
         promise_.unseen.clear();
         promise_.writable.clear();
@@ -66,14 +68,18 @@ class Audit {
             promise_.writable = {launch::directory_in_jail};
             promise_.directory = launch::directory_number;
         }
+        const auto qemus = promise_;
+        if (serves_files) expect_to_serve(share);
         judge(name + " (stub)", stub.pid, jail::Role::Stub, role);
-        if (profile == "swtpm")
+        promise_.directories = serves_files;
+        if (profile == "swtpm" || serves_files)
             promise_.unseen = {{"landlock", kernel_landlock_ + unseen}};
         else if (role == jail::Role::Contained)
             promise_.unseen = {{"landlock", landlock_ + unseen}, {"other calls", on_violation_ + unseen}};
         else
             promise_.unseen = {{"landlock", "off: it mounts"}};
         for (const pid_t child : jail::children_of(stub.pid)) judge(name, child, role, role);
+        promise_ = qemus;
     }
     const std::vector<Judged>& processes() const { return processes_; }
     bool all_kept() const {
@@ -86,6 +92,16 @@ class Audit {
 
   private:
     static constexpr const char* unseen = "; /proc does not show what is in force";
+
+    /// It opens whatever is in the one directory of the host that it has, as the directory's owner.
+    void expect_to_serve(const std::string& share) {
+        promise_.writable = {launch::directory_in_jail, "/proc"};
+        if (::geteuid() != 0) return;
+        const auto owner =
+            launch::owner_of(share, launch::HostIds{promise_.uid, promise_.gid.value_or(promise_.uid)});
+        promise_.uid = owner->uid;
+        promise_.gid = owner->gid;
+    }
 
     void judge(const std::string& name, pid_t pid, jail::Role role, jail::Role jail) {
         auto promise = promise_;
@@ -109,19 +125,19 @@ class Audit {
 };
 
 /// Of a helper called "host.X": what its resource says.
-std::string profile_of(const std::string& name, const launch::Compiled& compiled) {
+std::string said_of(const std::string& name, std::string_view member, const std::string& usual,
+                    const launch::Compiled& compiled) {
     const auto resource = std::ranges::find(compiled.resources, name, &launch::CompiledResource::id);
-    if (resource == compiled.resources.end()) return "passt";
+    if (resource == compiled.resources.end()) return usual;
     Diagnostics ignored;
     const auto document = config::load({{"", "/", resource->text}}, {}, ignored);
     const config::Value* here = &document.root;
-    for (const std::string_view key :
-         {std::string_view("host"), std::string_view(name).substr(5), std::string_view("profile")}) {
+    for (const std::string_view key : {std::string_view("host"), std::string_view(name).substr(5), member}) {
         const auto* table = here->table();
         here = table == nullptr ? nullptr : table->find(key);
-        if (here == nullptr) return "passt";
+        if (here == nullptr) return usual;
     }
-    return here->string() == nullptr ? "passt" : *here->string();
+    return here->string() == nullptr ? usual : *here->string();
 }
 
 Json to_json(const Judged& process) {
@@ -174,7 +190,8 @@ ExitCode jail_status(const std::string& word, bool json) {
     Audit audit(vm, *applied);
     audit.add("qemu", applied->stub);
     for (const auto& [name, record] : applied->helpers)
-        audit.add(name, record, profile_of(name, applied->compiled));
+        audit.add(name, record, said_of(name, "profile", "passt", applied->compiled),
+                  said_of(name, "path", "", applied->compiled));
     if (audit.processes().empty()) throw not_running(vm);
     audit.add_supervisor(applied->supervisor);
     if (json) {

@@ -19,6 +19,7 @@
 #include "config/check_tpm.hpp"
 #include "config/graph.hpp"
 #include "config/rules_options.hpp"
+#include "config/shared_memory.hpp"
 
 namespace qvm::config {
 namespace {
@@ -442,6 +443,7 @@ void check(Vm& vm, const qapi::Capabilities& qemu, Diagnostics& diagnostics) {
     Checker(vm, qemu, diagnostics).run();
     check_jail(vm, qemu, diagnostics);
     check_tpm(vm, diagnostics);
+    check_vhost_user(vm, diagnostics);
 }
 
 }  // namespace qvm::config

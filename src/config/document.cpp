@@ -8,6 +8,7 @@
 #include "config/composition.hpp"
 #include "config/interpolation.hpp"
 #include "config/overrides.hpp"
+#include "config/shared_memory.hpp"
 
 namespace qvm::config {
 namespace {
@@ -53,6 +54,7 @@ Document load(const std::vector<SourceText>& texts, const std::vector<Override>&
     }
     apply_overrides(document, overrides, diagnostics);
     interpolate(document, diagnostics);
+    share_memory_where_needed(*document.root.table());
     return document;
 }
 

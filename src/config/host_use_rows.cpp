@@ -50,7 +50,7 @@ constexpr std::array rows{
     Row{Place::Chardev,
         "socket",
         {"backend", "data", "addr", "data", "path"},
-        Way::Refused,
+        Way::Socket,
         Reach::ReadWrite,
         {},
         chardev_advice},

@@ -14,6 +14,7 @@ enum class Way {
     Getfd,  ///< takes "@X" only
     Text,   ///< text, or "@X"
     Copy,
+    Socket,    ///< a Unix socket that QEMU connects to; it gets in for a nic of vhost-user, else as Refused
     Firmware,  ///< a path is copied; a plain name is looked up by QEMU among its own files
     Refused,   ///< has no way in
     Remote,    ///< looks like a path, but is none of this host
@@ -34,7 +35,7 @@ struct Row {
     Way way;
     Reach reach = Reach::ReadOnly;
     std::string_view hosts = {};   ///< the kinds of [host.X] that "@X" may name
-    std::string_view advice = {};  ///< the way out of Refused
+    std::string_view advice = {};  ///< the way out of Refused and Socket
 };
 
 /// Null for a member that is nothing of the host's. `member`: within its resource, of a blockdev within its

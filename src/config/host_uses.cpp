@@ -5,6 +5,7 @@
 #include <array>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 
@@ -13,6 +14,7 @@
 #include "base/text.hpp"
 #include "config/host_use_rows.hpp"
 #include "config/lowering.hpp"
+#include "config/shared_memory.hpp"
 #include "config/vocabulary.hpp"
 
 namespace qvm::config {
@@ -23,6 +25,9 @@ using namespace host_use;
 
 /// What every jail has at its usual place.
 constexpr std::array<std::string_view, 2> always_there{"/dev/urandom", "/dev/null"};
+
+/// The filter of a reduced jail, which has no root of its own, lets QEMU connect to nothing.
+constexpr std::string_view needs_strict = "jail.mode = \"strict\" shows QEMU this socket alone";
 
 std::optional<Place> place_of(Kind kind) {
     switch (kind) {
@@ -66,6 +71,10 @@ class Finder {
           diagnostics_(diagnostics) {
         for (const auto& resource : vm.resources)
             if (resource.id.kind == Kind::Host) hosts_.emplace(resource.id.id, &resource);
+        for (const auto& resource : vm.resources)
+            if (auto chardev = vhost_user_chardev(resource);
+                !chardev.empty() && resource.id.kind == Kind::Netdev)
+                of_vhost_user_.insert(ResourceId{Kind::Chardev, std::move(chardev)}.to_string());
     }
 
     std::vector<HostUse> find(Place place, const std::string& driver, std::string where, Table& members) {
@@ -155,6 +164,15 @@ class Finder {
                        fmt::format("{} takes a descriptor of this host, not '{}'", title(), text),
                        {fmt::format("write \"@X\", the name of a [host.X] with kind = \"{}\"",
                                     first_word(row.hosts))});
+                return;
+            case Way::Socket:
+                make_absolute(value);
+                // Of a nic, QEMU takes no socket that came as a descriptor.
+                if (of_vhost_user_.contains(where_) && !reduced_)
+                    use(Entrance::Bind, Access::ReadWrite, value);
+                else if (jailed_)
+                    path_in_jail(text, value.origin,
+                                 of_vhost_user_.contains(where_) ? needs_strict : row.advice);
                 return;
             case Way::Refused:
                 make_absolute(value);
@@ -248,6 +266,8 @@ class Finder {
 
     static Access host_access(const Resource& host) {
         if (host.driver() == "seed") return Access::ReadOnly;
+        // What a virtiofsd lets its guest do is no matter of the connection to it.
+        if (host.driver() == "process") return Access::ReadWrite;
         const Value* access = host.properties.table()->find("access");
         const std::string word = access != nullptr && access->is_string() ? *access->string() : "rw";
         return word == "ro" ? Access::ReadOnly : word == "wo" ? Access::WriteOnly : Access::ReadWrite;
@@ -305,6 +325,7 @@ class Finder {
     const bool reduced_;
     const std::vector<Setting<fs::path>>& binds_;
     std::map<std::string, const Resource*, std::less<>> hosts_;
+    std::set<std::string> of_vhost_user_;  ///< the chardevs of nics
     const Document& document_;
     Diagnostics& diagnostics_;
     Place place_ = Place::Object;

@@ -12,7 +12,7 @@ namespace {
 std::vector<KeyDoc> collect() {
     std::vector<KeyDoc> all;
     for (const auto part : {docs::of_files(), docs::of_machine(), docs::of_disks(), docs::of_nets(),
-                            docs::of_devices(), docs::of_keeping(), docs::of_raw()})
+                            docs::of_shares(), docs::of_devices(), docs::of_keeping(), docs::of_raw()})
         all.insert(all.end(), part.begin(), part.end());
     const auto place = [](const KeyDoc& doc) {
         const auto table = doc.path.substr(0, doc.path.find('.'));

@@ -7,16 +7,17 @@ namespace {
 constexpr auto nets = std::to_array<KeyDoc>({
     {"net", "A nic of the guest and the network it is on.", "",
      "netdev X, device X, and a host resource: X.passt of type user (netdev stream), X.tap of type tap, "
-     "bridge or macvtap (netdev tap), with X.vhost for vhost-net",
+     "bridge or macvtap (netdev tap), with X.vhost for vhost-net; chardev X.socket of type vhost-user",
      "", "net.lan = { type = \"user\", forward = [\"2222 -> 22\"] }"},
     {"net.type",
      "The network: user is the host's, through passt(1), without privileges and in a process of its own; "
      "bridge is that of a bridge of the host, through an interface that is made and goes with the VM; tap is "
      "whatever a tap interface of the host is in; macvtap is that of an interface of the host, beside the "
-     "host and without reaching it; none is a nic on no network. It has to be said, unless netdev has a "
+     "host and without reaching it; vhost-user is a switch in another process of the host, which moves the "
+     "packets in the guest's memory; none is a nic on no network. It has to be said, unless netdev has a "
      "type. Where /dev/vhost-net opens, and the processors are not emulated, the kernel moves "
      "the packets of tap, bridge and macvtap; netdev.vhost = false keeps it out.",
-     "", "netdev X and host resources X.passt, X.tap and X.vhost, or nothing", replug,
+     "", "netdev X, host resources X.passt, X.tap and X.vhost, chardev X.socket, or nothing", replug,
      "net.lan.type = \"user\""},
     {"net.model", "The nic's driver in QEMU, such as e1000e; virtio is the one that fits the machine.",
      "virtio", "device X: driver, virtio-net-pci (on microvm virtio-net-device) for virtio", replug,
@@ -53,11 +54,19 @@ constexpr auto nets = std::to_array<KeyDoc>({
      "host and the guest do not reach each other by it. Type macvtap only.",
      "", "host resource X.tap: parent and mac", replug,
      "net.lan = { type = \"macvtap\", parent = \"eth0\" }"},
+    {"net.socket",
+     "The Unix socket on which the switch listens; QEMU connects to it. It has to be there, and as root the "
+     "VM's uid needs the right to write to it. A switch that ends leaves the nic without a network until the "
+     "VM's next start. It makes memory.share true, so the switch can read and write all of the guest's "
+     "memory. Not in a reduced jail. Type vhost-user only.",
+     "", "chardev X.socket: path; object memory.boot: share", next_start,
+     "net.fast = { type = \"vhost-user\", socket = \"/run/switch/vm5.sock\" }"},
     {"net.queues",
-     "How many pairs of queues the nic has, one for each processor at best. Types tap, bridge and macvtap "
-     "only, and virtio models. A tap that is there has to be made with multi_queue for more than one.",
-     "1", "host resources X.tap: queues, X.vhost: count; netdev X: fds, vhostfds; device X: mq", replug,
-     "net.lan = { type = \"bridge\", bridge = \"br0\", queues = 4 }"},
+     "How many pairs of queues the nic has, one for each processor at best. Types tap, bridge, macvtap and "
+     "vhost-user only, and virtio models. A tap that is there has to be made with multi_queue for more than "
+     "one.",
+     "1", "host resources X.tap: queues, X.vhost: count; netdev X: fds, vhostfds, queues; device X: mq",
+     replug, "net.lan = { type = \"bridge\", bridge = \"br0\", queues = 4 }"},
     {"net.mtu", "The MTU that the guest is told, and that of an interface that is made. Virtio models only.",
      "what QEMU and passt say; of an interface in a bridge the bridge's",
      "device X: host_mtu; host resource X.passt: -m, X.tap: mtu", replug,
@@ -77,6 +86,42 @@ constexpr auto nets = std::to_array<KeyDoc>({
     {"link-down",
      "The ids of the devices that begin with their link down. It is what link = false of a [net.X] becomes.",
      "none", "set_link of each", live, "link-down = [\"lan\"]\nnet.lan.type = \"user\""},
+});
+
+constexpr auto shares = std::to_array<KeyDoc>({
+    {"share",
+     "A directory of this host that the guest can mount: `mount -t virtiofs X /mnt`, with X its tag. It is "
+     "served by virtiofsd(1) (the one in Rust, 1.13 or later) in a jail that has nothing else of the host. "
+     "All "
+     "that the guest's users make belongs to one user of the host: the one who starts the VM; as root the "
+     "directory's owner, or the VM's own uid where that is root. In the guest it is uid 1000. It makes "
+     "memory.share true.",
+     "",
+     "host resource X.virtiofsd, chardev X.socket and device X (vhost-user-fs-pci); object memory.boot: "
+     "share",
+     "", "share.src = { path = \"/home/me/src\" }"},
+    {"share.path", "The directory. What is mounted below it is not shared with it.", "",
+     "host resource X.virtiofsd: path", replug, "share.src = { path = \"/home/me/src\" }"},
+    {"share.tag", "The name that the guest mounts.", "the id X", "device X: tag", replug,
+     "share.src = { path = \"/home/me/src\", tag = \"sources\" }"},
+    {"share.read-only", "Whether the guest can only read in it.", "false",
+     "host resource X.virtiofsd: access", replug,
+     "share.src = { path = \"/home/me/src\", read-only = true }"},
+    {"share.virtiofsd", "Where virtiofsd is, if not in the usual places.", "", "", replug,
+     "[share.src]\npath = \"/home/me/src\"\nvirtiofsd = { binary = \"/opt/fs/bin/virtiofsd\" }"},
+    {"share.virtiofsd.binary", "The program.", "/usr/libexec/virtiofsd, /usr/lib/virtiofsd, or that of PATH",
+     "host resource X.virtiofsd: command", replug,
+     "[share.src]\npath = \"/home/me/src\"\nvirtiofsd.binary = \"/opt/fs/bin/virtiofsd\""},
+    {"share.virtiofsd.loader", "The ELF interpreter that it is started with.", "its own",
+     "host resource X.virtiofsd: loader", replug,
+     "[share.src]\npath = \"/home/me/src\"\nvirtiofsd.loader = \"/opt/fs/lib/ld.so\""},
+    {"share.virtiofsd.library-path", "The directories with its libraries.", "the system's",
+     "host resource X.virtiofsd: library-path", replug,
+     "[share.src]\npath = \"/home/me/src\"\nvirtiofsd.library-path = [\"/opt/fs/lib\"]"},
+    {"share.device",
+     "Overrides: properties of the device, merged into what qvm makes. `qvm explain vhost-user-fs-pci` tells "
+     "them.",
+     "", "device X", "", "[share.src]\npath = \"/home/me/src\"\ndevice = { queue-size = 512 }"},
 });
 
 constexpr auto devices = std::to_array<KeyDoc>({
@@ -188,6 +233,10 @@ constexpr auto devices = std::to_array<KeyDoc>({
 
 std::span<const KeyDoc> of_nets() {
     return nets;
+}
+
+std::span<const KeyDoc> of_shares() {
+    return shares;
 }
 
 std::span<const KeyDoc> of_devices() {

@@ -143,6 +143,22 @@ constexpr std::string_view process_example =
     "[device.n]\n"
     "driver = \"virtio-net-pci\"\n"
     "netdev = \"n\"";
+constexpr std::string_view virtiofsd_example =
+    "memory.share = true\n"
+    "[host.fs]\n"
+    "kind = \"process\"\n"
+    "profile = \"virtiofsd\"\n"
+    "command = [\"virtiofsd\", \"--fd={fd}\", \"--shared-dir={path}\"]\n"
+    "path = \"/home/me/src\"\n"
+    "loader = \"/opt/fs/lib/ld.so\"\n"
+    "library-path = [\"/opt/fs/lib\"]\n"
+    "[chardev.fs.backend]\n"
+    "type = \"socket\"\n"
+    "data = { addr = { type = \"fd\", data.str = \"@fs\" }, server = false }\n"
+    "[device.fs]\n"
+    "driver = \"vhost-user-fs-pci\"\n"
+    "chardev = \"fs\"\n"
+    "tag = \"src\"";
 constexpr std::string_view file_example =
     "host.log = { kind = \"file\", path = \"serial.log\", access = \"wo\" }\n"
     "chardev.s.backend = { type = \"file\", data.out = \"@log\" }\n"
@@ -219,10 +235,12 @@ constexpr auto raw = std::to_array<KeyDoc>({
      "", "", replug, file_example},
     {"host.path",
      "The path of a file, of a socket, of the file that holds a secret, or of the directory in which a swtpm "
-     "keeps the TPM's state.",
+     "keeps the TPM's state or which a virtiofsd serves.",
      "of a swtpm tpm in the VM's state directory, else none", "", replug, file_example},
-    {"host.access", "How a file is opened: ro reads, rw reads and writes, wo writes. Kind file only.", "rw",
-     "", replug, file_example},
+    {"host.access",
+     "How a file is opened: ro reads, rw reads and writes, wo writes. Of a virtiofsd, whether what it serves "
+     "can be changed (rw) or not (ro).",
+     "rw", "", replug, file_example},
     {"host.mode", "Whether QEMU listens on the socket or is connected to it. Kind socket only.", "listen", "",
      replug, socket_example},
     {"host.runtime",
@@ -252,8 +270,12 @@ constexpr auto raw = std::to_array<KeyDoc>({
     {"host.profile", "Which helper the process is. Kind process only.", "", "", replug, process_example},
     {"host.command",
      "The helper's program and arguments, in which {fd} is the number of its end of the socket pair, and "
-     "{path} the directory of a swtpm. Kind process only.",
+     "{path} the directory of a swtpm or virtiofsd. Kind process only.",
      "", "", replug, process_example},
+    {"host.loader", "The ELF interpreter that a virtiofsd is started with. Kind process only.", "its own", "",
+     replug, virtiofsd_example},
+    {"host.library-path", "The directories with the libraries of a virtiofsd. Kind process only.",
+     "the system's", "", replug, virtiofsd_example},
     {"host.env", "The variable of qvm's environment that holds the secret. Kind secret only.", "", "", "",
      "host.k = { kind = \"secret\", env = \"KEY\" }\n"
      "object.k = { qom-type = \"secret\", data = \"@k\" }\n"

@@ -60,8 +60,8 @@ constexpr auto machine = std::to_array<KeyDoc>({
      "noticed then. With max, the guest gets of the rest only what the host has at that moment.",
      "false", "the memory object's prealloc", next_start, "memory = { size = \"4G\", prealloc = true }"},
     {"memory.share", "Whether other processes can share the memory, as devices of vhost-user need it.",
-     "false, or true with hugepages", "memory-backend-memfd's share", next_start,
-     "memory = { size = \"4G\", share = true }"},
+     "false, or true with hugepages, [share.X] and a [net.X] of type vhost-user",
+     "memory-backend-memfd's share", next_start, "memory = { size = \"4G\", share = true }"},
     {"memory.lock",
      "Keeps all of QEMU's memory in place, so that the host never swaps it out. An ordinary user may lock as "
      "much as his limit memlock allows. Not together with max, whose memory comes and goes (via = \"none\" "

@@ -18,6 +18,7 @@ std::span<const KeyDoc> of_files();
 std::span<const KeyDoc> of_machine();
 std::span<const KeyDoc> of_disks();
 std::span<const KeyDoc> of_nets();
+std::span<const KeyDoc> of_shares();
 std::span<const KeyDoc> of_devices();
 std::span<const KeyDoc> of_keeping();  ///< lifecycle, limits, jail, attach, qemu
 std::span<const KeyDoc> of_raw();

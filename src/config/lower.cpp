@@ -16,6 +16,7 @@
 #include "config/sugar_net.hpp"
 #include "config/sugar_secret.hpp"
 #include "config/sugar_settings.hpp"
+#include "config/sugar_share.hpp"
 #include "config/sugar_throttle.hpp"
 #include "config/sugar_tpm.hpp"
 
@@ -46,6 +47,7 @@ Vm lower(const Document& document, Diagnostics& diagnostics) {
     lower_cdroms(lowering, buses);
     lower_cloud_init(lowering);
     lower_nets(lowering);
+    lower_shares(lowering);
     lower_console(lowering);
     lower_rng(lowering);
     lower_devices(lowering);

@@ -148,6 +148,17 @@ void Lowering::add(Kind kind, std::string id, Members members, const Item& made_
     add(kind, std::move(id), std::move(members), made_by);
 }
 
+namespace {
+
+/// chardev-add wraps the address in `data` (QAPI: SocketAddressLegacy), netdev_add does not.
+Table socket_address(const char* type, Members place, const Origin& origin) {
+    Members address(origin);
+    address.put("type", std::string(type)).put("data", std::move(place.table()));
+    return std::move(address.table());
+}
+
+}  // namespace
+
 void Lowering::add_listener(const std::string& id, std::string_view socket, const Item& made_by,
                             const Table& more) {
     Members host(made_by.origin);
@@ -155,14 +166,43 @@ void Lowering::add_listener(const std::string& id, std::string_view socket, cons
     host.put("runtime", std::string(socket));
     add(Kind::Host, id, std::move(host), made_by);
 
-    // chardev-add wraps the address in `data` (QAPI: SocketAddressLegacy), netdev_add does not.
     Members descriptor(made_by.origin);
     descriptor.put("str", '@' + id);
-    Members address(made_by.origin);
-    address.put("type", std::string("fd")).put("data", std::move(descriptor.table()));
     Members data(made_by.origin);
-    data.put("addr", std::move(address.table())).put("server", true).put("wait", false);
+    data.put("addr", socket_address("fd", std::move(descriptor), made_by.origin));
+    data.put("server", true).put("wait", false);
     merge(data.table(), more);
+    add_socket(id, std::move(data), made_by);
+}
+
+Array Lowering::absolute_all(const Value& paths) const {
+    Array all;
+    const auto add_one = [&](const Value& path) {
+        if (path.is_string()) all.emplace_back(Value::Data(absolute(path).string()), path.origin);
+    };
+    add_one(paths);
+    if (paths.array() != nullptr)
+        for (const auto& path : *paths.array()) add_one(path);
+    return all;
+}
+
+void Lowering::add_connection(const std::string& id, const Value& path, const Item& made_by) {
+    Members place(made_by.origin);
+    place.put("path", path.data, path.origin);
+    Members data(made_by.origin);
+    data.put("addr", socket_address("unix", std::move(place), made_by.origin)).put("server", false);
+    add_socket(id, std::move(data), made_by);
+}
+
+void Lowering::add_connection(const std::string& id, const std::string& host, const Item& made_by) {
+    Members descriptor(made_by.origin);
+    descriptor.put("str", '@' + host);
+    Members data(made_by.origin);
+    data.put("addr", socket_address("fd", std::move(descriptor), made_by.origin)).put("server", false);
+    add_socket(id, std::move(data), made_by);
+}
+
+void Lowering::add_socket(const std::string& id, Members data, const Item& made_by) {
     Members backend(made_by.origin);
     backend.put("type", std::string("socket")).put("data", std::move(data.table()));
     Members chardev(made_by.origin);

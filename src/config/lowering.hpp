@@ -79,6 +79,8 @@ class Lowering {
 
     /// `~` expanded; relative to the file that says it.
     std::filesystem::path absolute(const Value& path) const;
+    /// The same of a path or a list of them, as a list.
+    Array absolute_all(const Value& paths) const;
 
     /// A file of the VM's own, in its state directory.
     std::filesystem::path kept(const std::string& file) const;
@@ -100,6 +102,11 @@ class Lowering {
     void add_listener(const std::string& id, std::string_view socket, const Item& made_by,
                       const Table& more = {});
 
+    /// A chardev that connects to the Unix socket `path`.
+    void add_connection(const std::string& id, const Value& path, const Item& made_by);
+    /// One that is the connection to the process [host.HOST].
+    void add_connection(const std::string& id, const std::string& host, const Item& made_by);
+
     /// Reports the member of `table` that would give the resource another id than its table's name, and takes
     /// it out: the resource is there for those who refer to it.
     void drop_own_id(Kind kind, const std::string& id, const std::string& where, Table& table);
@@ -108,6 +115,8 @@ class Lowering {
                 std::string label = {});
 
   private:
+    /// A chardev of this `data` (QAPI: ChardevSocket).
+    void add_socket(const std::string& id, Members data, const Item& made_by);
     /// Take the keys that are not QEMU's out of a block node's properties.
     void take_growth(Resource& node);
     void take_creation(Resource& node);

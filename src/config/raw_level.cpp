@@ -11,6 +11,7 @@
 #include "base/text.hpp"
 #include "config/sugar_cloud_init.hpp"
 #include "config/sugar_secret.hpp"
+#include "config/sugar_share.hpp"
 #include "config/sugar_tap.hpp"
 
 namespace qvm::config {
@@ -29,7 +30,7 @@ constexpr std::array<HostKind, 6> host_kinds{{
     {"file", {"path", "access", "count"}, {"path"}},
     {"socket", {"path", "mode", "runtime", "address"}, {}},
     {"tap", {"ifname", "bridge", "parent", "mac", "queues", "mtu"}, {}},
-    {"process", {"profile", "command", "path"}, {"profile", "command"}},
+    {"process", {"profile", "command", "path", "access", "loader", "library-path"}, {"profile", "command"}},
     {"secret", {"path", "env", "credential"}, {}},
     {"seed",
      {"user", "ssh-keys", "hostname", "user-data", "user-data-text", "network-config", "instance-id"},
@@ -77,6 +78,7 @@ void check_host(Lowering& lowering, const Item& item) {
     if (kind->name == "process" && item.says("path") && item.text("profile") == "passt")
         lowering.report(DiagnosticKind::Conflict, item.origin_of("path"),
                         fmt::format("{} is a passt, which writes in no directory", item.where));
+    if (kind->name == "process") check_virtiofsd(lowering, item);
     if (kind->name == "tap") check_tap(lowering, item);
     const auto runtime = item.text("runtime");
     if (runtime && (runtime->empty() || runtime->find('/') != std::string::npos || runtime->starts_with('.')))
@@ -89,6 +91,10 @@ Value host_properties(const Lowering& lowering, const Item& item) {
     Table table = *item.table;
     if (Value* path = table.find("path"); path != nullptr && path->is_string())
         path->data = lowering.absolute(*path).string();
+    if (Value* loader = table.find("loader"); loader != nullptr && loader->is_string())
+        loader->data = lowering.absolute(*loader).string();
+    if (Value* directories = table.find("library-path"))
+        directories->data = lowering.absolute_all(*directories);
     return {std::move(table), item.origin};
 }
 

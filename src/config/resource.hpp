@@ -36,6 +36,7 @@ enum class Entrance {
     Fdset,  ///< opened here, add-fd, "/dev/fdset/N" in its place
     Getfd,  ///< opened here, getfd, its name in its place
     Copy,   ///< copied into the jail's own read-only file system, its path there in its place
+    Bind,   ///< a socket that QEMU connects to: it is in the jail, under the same path
     Text,   ///< a secret: its text is sent in its place
     Keep,   ///< a path that exists in the jail anyway (/dev/urandom, a firmware name QEMU finds itself)
 };

@@ -133,6 +133,31 @@ void lower_user(Lowering& lowering, const Item& net, TakenPorts& taken) {
     lowering.add(Kind::Netdev, net.id, std::move(netdev), net, "netdev");
 }
 
+/// The process on the other end of the socket moves the packets, in the guest's memory. True if there is a
+/// netdev.
+bool lower_vhost_user(Lowering& lowering, const Item& net) {
+    const Origin origin = net.origin_of("type");
+    const Value* socket = net.value("socket");
+    if (socket == nullptr) {
+        if (!net.says("socket"))
+            lowering.report(DiagnosticKind::Missing, net.origin, fmt::format("{} has no socket", net.where),
+                            {"say on which socket the switch listens: socket = \"/run/switch/vm5.sock\""});
+        return false;
+    }
+    const auto model = net.text("model").value_or("virtio");
+    if (!model.starts_with("virtio"))
+        lowering.report(
+            DiagnosticKind::Conflict, net.origin_of("model"),
+            fmt::format("{}: type = \"vhost-user\" needs model = \"virtio\", not {}", net.where, model));
+    const std::string chardev = net.id + ".socket";
+    lowering.add_connection(chardev, *socket, net);
+    Members netdev(origin);
+    netdev.put("type", std::string("vhost-user")).put("chardev", chardev);
+    if (net.number("queues").value_or(1) > 1) netdev.copy("queues", *net.table, "queues");
+    lowering.add(Kind::Netdev, net.id, std::move(netdev), net, "netdev");
+    return true;
+}
+
 std::string nic_address(Lowering& lowering, const Item& net) {
     const Table* over = net.inner("device");
     if (const Value* mac = over == nullptr ? nullptr : over->find("mac"); mac != nullptr && mac->is_string())
@@ -152,6 +177,7 @@ bool lower_backend(Lowering& lowering, const Item& net, TakenPorts& taken) {
         if (*type == "user") lower_user(lowering, net, taken);
         if (*type == "tap" || *type == "bridge" || *type == "macvtap")
             lower_tap(lowering, net, nic_address(lowering, net));
+        if (*type == "vhost-user") return lower_vhost_user(lowering, net);
         return *type != "none";
     }
     if (!net.says("type"))
@@ -164,12 +190,13 @@ bool lower_backend(Lowering& lowering, const Item& net, TakenPorts& taken) {
 
 struct KeyOfTypes {
     std::string_view key;
-    std::array<std::string_view, 3> types;
+    std::array<std::string_view, 4> types;
 };
 constexpr std::array keys_of_types{
-    KeyOfTypes{"forward", {"user"}},   KeyOfTypes{"host-loopback", {"user"}},
-    KeyOfTypes{"bridge", {"bridge"}},  KeyOfTypes{"ifname", {"tap", "bridge"}},
-    KeyOfTypes{"parent", {"macvtap"}}, KeyOfTypes{"queues", {"tap", "bridge", "macvtap"}},
+    KeyOfTypes{"forward", {"user"}},      KeyOfTypes{"host-loopback", {"user"}},
+    KeyOfTypes{"bridge", {"bridge"}},     KeyOfTypes{"ifname", {"tap", "bridge"}},
+    KeyOfTypes{"parent", {"macvtap"}},    KeyOfTypes{"queues", {"tap", "bridge", "macvtap", "vhost-user"}},
+    KeyOfTypes{"socket", {"vhost-user"}},
 };
 
 void check_keys(Lowering& lowering, const Item& net) {
@@ -177,7 +204,7 @@ void check_keys(Lowering& lowering, const Item& net) {
     for (const auto& [key, types] : keys_of_types) {
         if (!net.says(key) || !type || std::ranges::find(types, *type) != types.end()) continue;
         std::string needed = fmt::format("\"{}\"", types[0]);
-        for (const auto& other : {types[1], types[2]})
+        for (const auto& other : {types[1], types[2], types[3]})
             if (!other.empty()) needed += fmt::format(" or \"{}\"", other);
         lowering.report(DiagnosticKind::Conflict, net.origin_of(key),
                         fmt::format("{}: {} needs type = {}", net.where, key, needed));

@@ -34,20 +34,6 @@ void lower_process(Lowering& lowering, const Item& tpm, bool old) {
     lowering.add(Kind::Host, process_id, std::move(process), tpm);
 }
 
-void lower_chardev(Lowering& lowering, const Item& tpm) {
-    Members descriptor(tpm.origin);
-    descriptor.put("str", '@' + std::string(process_id));
-    Members address(tpm.origin);
-    address.put("type", std::string("fd")).put("data", std::move(descriptor.table()));
-    Members data(tpm.origin);
-    data.put("addr", std::move(address.table())).put("server", false);
-    Members backend(tpm.origin);
-    backend.put("type", std::string("socket")).put("data", std::move(data.table()));
-    Members chardev(tpm.origin);
-    chardev.put("backend", std::move(backend.table()));
-    lowering.add(Kind::Chardev, tpm_id, std::move(chardev), tpm);
-}
-
 void lower_backend(Lowering& lowering, const Item& tpm) {
     auto& options = lowering.vm().options;
     const auto raw = std::ranges::find(options, "tpmdev", &NamedTable::name);
@@ -82,7 +68,7 @@ void lower_tpm(Lowering& lowering) {
                             : fmt::format("machine \"{}\" has no TPM of the model crb", machine),
                         {"leave model out, or say model = \"tis\""});
     lower_process(lowering, *tpm, old);
-    lower_chardev(lowering, *tpm);
+    lowering.add_connection(tpm_id, std::string(process_id), *tpm);
     lower_backend(lowering, *tpm);
     Members device(tpm->origin);
     const auto driver = model == "crb" ? "tpm-crb" : arm ? "tpm-tis-device" : "tpm-tis";

@@ -18,12 +18,12 @@ constexpr std::array<Words, 2> cdrom_buses{"sata", "scsi"};
 constexpr std::array<Words, 5> cache_modes{"none", "writeback", "writethrough", "directsync", "unsafe"};
 constexpr std::array<Words, 3> aio_modes{"threads", "native", "io_uring"};
 constexpr std::array<Words, 2> discard_modes{"ignore", "unmap"};
-constexpr std::array<Words, 5> net_types{"user", "tap", "bridge", "macvtap", "none"};
+constexpr std::array<Words, 6> net_types{"user", "tap", "bridge", "macvtap", "vhost-user", "none"};
 constexpr std::array<Words, 3> console_types{"serial", "virtio", "none"};
 constexpr std::array<Words, 6> host_kinds{"file", "socket", "tap", "process", "secret", "seed"};
 constexpr std::array<Words, 3> access_words{"ro", "rw", "wo"};
 constexpr std::array<Words, 2> socket_modes{"listen", "connect"};
-constexpr std::array<Words, 2> process_profiles{"passt", "swtpm"};
+constexpr std::array<Words, 3> process_profiles{"passt", "swtpm", "virtiofsd"};
 
 /// In thousandths; the kernel counts in periods of 100 ms and takes no less than one of them.
 constexpr std::int64_t least_processors = 10, most_processors = 4'096'000;
@@ -123,6 +123,7 @@ constexpr std::array net_keys{
     KeyRule{"ifname", string},
     KeyRule{"bridge", string},
     KeyRule{"parent", string},
+    KeyRule{"socket", string | as_path},
     KeyRule{"queues", integer, {}, 1, most_queues},
     KeyRule{"mtu", integer, {}, least_mtu, most_mtu},
     KeyRule{"link", boolean},
@@ -131,6 +132,12 @@ constexpr std::array net_keys{
     KeyRule{"device", table},
     enabled_key,
 };
+constexpr std::array virtiofsd_keys{KeyRule{"binary", string | as_path}, KeyRule{"loader", string | as_path},
+                                    KeyRule{"library-path", string | strings | as_path}};
+constexpr std::array share_keys{
+    KeyRule{"path", string | as_path}, KeyRule{"tag", string},
+    KeyRule{"read-only", boolean},     KeyRule{"virtiofsd", table, {}, 0, 0, virtiofsd_keys},
+    KeyRule{"device", table},          enabled_key};
 constexpr std::array console_keys{KeyRule{"type", string, console_types}, KeyRule{"log", string | as_path},
                                   enabled_key};
 constexpr std::array rng_keys{enabled_key};
@@ -218,6 +225,8 @@ constexpr std::array host_keys{
     KeyRule{"count", integer, {}, 1, most_queues},
     KeyRule{"profile", string, process_profiles},
     KeyRule{"command", strings},
+    KeyRule{"loader", string | as_path},
+    KeyRule{"library-path", string | strings | as_path},
     KeyRule{"env", string},
     KeyRule{"credential", string},
     KeyRule{"user", string},
@@ -247,6 +256,7 @@ constexpr std::array tables{
     TableRule{"cdrom", Shape::Named, cdrom_keys, false, {}, 0, true},
     TableRule{"cloud-init", Shape::Single, cloud_init_keys, false, {}, 0, true},
     TableRule{"net", Shape::Named, net_keys, false, {}, 0, true},
+    TableRule{"share", Shape::Named, share_keys, false, {}, 0, true},
     TableRule{"console", Shape::Single, console_keys, false, "type", string, true},
     TableRule{"rng", Shape::Single, rng_keys, false, {}, 0, true},
     TableRule{"balloon", Shape::Single, balloon_keys, false, {}, 0, true},

@@ -182,7 +182,8 @@ class Judge {
     void descriptors() {
         std::string directories;
         for (const auto& fd : facts_.fds)
-            if (fd.directory && !(promise_.reduced && promise_.directory == fd.number))
+            if (fd.directory && !promise_.directories &&
+                !(promise_.reduced && promise_.directory == fd.number))
                 directories += fmt::format("{}{}", directories.empty() ? "" : " ", fd.number);
         require(
             "descriptors",

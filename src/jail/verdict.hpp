@@ -30,6 +30,7 @@ struct Promise {
     std::optional<std::uint32_t> group;  ///< of /dev/kvm, which a reduced jail of root's may have
     std::vector<std::string> writable;   ///< mounts that may be
     std::optional<int> directory;        ///< the descriptor that may be one, in a reduced jail
+    bool directories = false;            ///< any descriptor may be one
     bool signals = false;                ///< Supervisor: it keeps CAP_KILL
     /// What the kernel does not show of a process, to be told: "landlock" -> "auto; ..".
     std::vector<std::pair<std::string, std::string>> unseen;

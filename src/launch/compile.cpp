@@ -308,11 +308,16 @@ std::string Compiler::host_step(const HostUse& use, const ResourceId& of, const 
 }
 
 void Compiler::bring_in(const Resource& resource, const HostUse& use, Placement placement, Json& member) {
+    if (use.entrance == Entrance::Bind) {
+        if (contained()) jail_.push_back({BindStep{use.path}, resource.id, use.origin});
+        return;
+    }
     if (use.entrance == Entrance::Keep || (use.entrance == Entrance::Copy && !contained())) return;
     const auto name = host_step(resource, use);
     const bool early = placement == Placement::Argv;
     switch (use.entrance) {
         case Entrance::Keep:
+        case Entrance::Bind:
             break;
         case Entrance::Copy:
             member = copy(name, name, resource.id, use.origin);

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "config/rules_buses.hpp"
+#include "config/shared_memory.hpp"
 #include "launch/command_line.hpp"
 #include "launch/diff_members.hpp"
 #include "launch/diff_settings.hpp"
@@ -113,6 +114,12 @@ class Differ {
                                    [](const auto& use) { return use.entrance == config::Entrance::Copy; });
     }
 
+    bool is_bound(const Resource& resource) const {
+        return wanted_.vm.jail_mode.value != config::JailMode::Off &&
+               std::ranges::any_of(resource.host_uses,
+                                   [](const auto& use) { return use.entrance == config::Entrance::Bind; });
+    }
+
     void judge_each();
     void judge_memory(Node& node, const ResourceId& id);
     void renew_media();
@@ -187,6 +194,11 @@ void Differ::judge_each() {
             put_off(node, "QEMU listens on " + socket + " until then");
         if (node.fate != Fate::InPlace && node.after != nullptr && is_copied(*node.after))
             put_off(node, "a file that it names is copied into the jail before QEMU starts");
+        if (node.fate != Fate::InPlace && node.after != nullptr && is_bound(*node.after))
+            put_off(node, "its socket gets into the jail before QEMU starts");
+        if (node.after != nullptr && !config::vhost_user_chardev(*node.after).empty() &&
+            !config::shares_memory(running_.vm))
+            put_off(node, "the memory that the VM was started with is not shared");
         if (node.before != nullptr && id.kind == Kind::Device && qemu_.is_a(node.before->driver(), "cpu") &&
             !lets_processors_go(qemu_, running_.accel))
             put_off(node, "with tcg, this QEMU does not survive that a processor goes");

@@ -124,16 +124,54 @@ void expect_namespaces_for_passt(const std::string& name, uid_t uid) {
                 "kernel.apparmor_restrict_unprivileged_userns");
 }
 
+std::string find_virtiofsd(const std::string& program) {
+    if (program.find('/') != std::string::npos) return find_program(program, {});
+    for (const char* usual : {"/usr/libexec/virtiofsd", "/usr/lib/virtiofsd"})
+        if (::access(usual, X_OK) == 0) return usual;
+    try {
+        return find_program(program, {});
+    } catch (const Error&) {
+        throw Error(
+            ExitCode::HostCannot, "virtiofsd is missing: /usr/libexec/virtiofsd",
+            "install it: `apt install virtiofsd`, from Debian 13 and Ubuntu 24.04 on; the one that came "
+            "with QEMU before version 8 cannot be jailed, and is not used\n"
+            "share.X.virtiofsd.binary names one that lies elsewhere");
+    }
+}
+
+void prepare_virtiofsd(Helper& helper, const StartProcess& process) {
+    std::error_code ignored;
+    if (!fs::is_directory(process.path, ignored))
+        throw Error(ExitCode::HostCannot, fmt::format("'{}' is not a directory", process.path.string()),
+                    "it is to be shared with the guest");
+    helper.spec = jail::virtiofsd_profile({.binary = find_virtiofsd(process.argv.front()),
+                                           .loader = process.loader,
+                                           .library_path = process.library_path});
+    helper.spec.binds.push_back(
+        {.source = process.path, .target = directory_in_jail, .writable = !process.read_only});
+}
+
 }  // namespace
+
+std::optional<HostIds> owner_of(const fs::path& directory, const std::optional<HostIds>& ids) {
+    struct stat status {};
+    if (!ids || ::stat(directory.c_str(), &status) != 0 || status.st_uid == 0) return ids;
+    return HostIds{status.st_uid, status.st_gid == 0 ? ids->gid : status.st_gid};
+}
 
 Helper prepare_helper(const std::string& name, const StartProcess& process, int socket, const VmState& state,
                       const std::optional<HostIds>& ids, bool reduced) {
     if (process.argv.empty()) throw Error(ExitCode::Usage, fmt::format("{} has no command", name));
-    const jail::Program program{.binary = find_program(process.argv.front(), process.profile)};
+    const bool serves_files = process.profile == "virtiofsd";
+    jail::Program program;
+    if (!serves_files) program.binary = find_program(process.argv.front(), process.profile);
     Helper helper;
     auto& spec = helper.spec;
     std::string inside;
-    if (process.profile == "swtpm") {
+    if (serves_files) {
+        prepare_virtiofsd(helper, process);
+        inside = directory_in_jail;
+    } else if (process.profile == "swtpm") {
         const auto path = process.path.empty() ? state.directory() / tpm_directory : process.path;
         helper.directory = own_directory(path, ids);
         spec = jail::swtpm_profile(program, reduced ? jail::Mode::Reduced : jail::Mode::Strict);
@@ -155,7 +193,7 @@ Helper prepare_helper(const std::string& name, const StartProcess& process, int 
         spec.argv.push_back(
             replaced(replaced(process.argv[i], "{fd}", std::to_string(socket_number)), "{path}", inside));
     spec.fds.push_back({socket, socket_number});
-    set_ids(spec, ids);
+    set_ids(spec, serves_files ? owner_of(process.path, ids) : ids);
     return helper;
 }
 

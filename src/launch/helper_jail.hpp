@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The helper processes that serve a VM's QEMU: each profile's jail, and what it needs of this host.
 #pragma once
+#include <filesystem>
 #include <optional>
 #include <string>
 
@@ -15,9 +16,13 @@ namespace qvm::launch {
 /// The directory in a VM's state directory in which its TPM keeps its state.
 inline constexpr const char* tpm_directory = "tpm";
 
-/// Where a strict jail has the directory that a helper writes to, and its descriptor in a reduced one.
+/// Where a strict jail has the directory that a helper uses, and its descriptor in a reduced one.
 inline constexpr const char* directory_in_jail = "/state";
 inline constexpr int directory_number = 4;
+
+/// Whom the virtiofsd of a directory runs as. As root (`ids`: the VM's) the directory's owner, so that what
+/// the guest makes there is his, too; where that is root, the VM's uid.
+std::optional<HostIds> owner_of(const std::filesystem::path& directory, const std::optional<HostIds>& ids);
 
 /// A helper that can be started.
 struct Helper {

@@ -152,9 +152,29 @@ Fd HostResources::open(const OpenFile& wanted) {
     return file;
 }
 
+/// QEMU's end of the connection to a helper, and the helper's.
+std::pair<Fd, Fd> HostResources::ends_for(const std::string& name, const StartProcess& process) const {
+    if (process.profile != "virtiofsd") {
+        SocketPair pair(SOCK_STREAM);
+        return {std::move(pair.first), std::move(pair.second)};
+    }
+    // It takes a socket that listens. Nobody else can come by one that has lost its name.
+    const auto path = state_.socket(name + ".sock").string();
+    Fd listener = qmp::listen_unix(path);
+    Fd connection;
+    try {
+        connection = qmp::connect_unix(path);
+    } catch (...) {
+        ::unlink(path.c_str());
+        throw;
+    }
+    ::unlink(path.c_str());
+    return {std::move(connection), std::move(listener)};
+}
+
 Fd HostResources::start_process(const std::string& name, const StartProcess& process) {
-    SocketPair pair(SOCK_STREAM);
-    Helper helper = prepare_helper(name, process, pair.second.get(), state_, ids_, reduced_);
+    auto [ours, theirs] = ends_for(name, process);
+    Helper helper = prepare_helper(name, process, theirs.get(), state_, ids_, reduced_);
     jail::Spec& spec = helper.spec;
     const Fd log = state_.open_file(name + ".log", O_RDWR | O_CREAT | O_TRUNC | O_APPEND);
     spec.stub.log = log.get();
@@ -162,7 +182,7 @@ Fd HostResources::start_process(const std::string& name, const StartProcess& pro
         if (cgroup_ != nullptr) cgroup_->add(name, stub.pid());
     };
     helpers_.emplace_back(name, jail::spawn(spec, announce));
-    return std::move(pair.first);
+    return std::move(ours);
 }
 
 int HostResources::fd(const std::string& name) const {

@@ -69,6 +69,7 @@ class HostResources {
   private:
     Fd open(const OpenFile& wanted);
     Fd listen(const ListenSocket& socket);
+    std::pair<Fd, Fd> ends_for(const std::string& name, const StartProcess& process) const;
     Fd start_process(const std::string& name, const StartProcess& process);
 
     VmState state_;

@@ -27,6 +27,12 @@ StartProcess process_of(const config::Resource& host) {
     if (command != nullptr && command->array() != nullptr)
         for (const auto& word : *command->array())
             if (word.string() != nullptr) process.argv.push_back(*word.string());
+    process.read_only = text(host, "access") == "ro";
+    process.loader = text(host, "loader");
+    const auto* libraries = host.properties.table()->find("library-path");
+    if (libraries != nullptr && libraries->array() != nullptr)
+        for (const auto& directory : *libraries->array())
+            if (directory.string() != nullptr) process.library_path.emplace_back(*directory.string());
     return process;
 }
 

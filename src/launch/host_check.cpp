@@ -83,6 +83,9 @@ class HostChecker {
             if (makes != nullptr) will_be_made(resource, *makes);
             uses(resource.host_uses, resource.made_by, makes != nullptr ? *makes->string() : std::string());
             if (resource.id.kind == Kind::Host) host_file(resource);
+            if (const std::string* profile = config::text_at(resource, "profile");
+                resource.id.kind == Kind::Host && profile != nullptr && *profile == "virtiofsd")
+                shared(resource);
             if (resource.id.kind == Kind::Host && resource.driver() == "secret") secret(resource);
             if (resource.id.kind == Kind::Host && resource.driver() == "seed") seed(resource);
             if (resource.id.kind == Kind::Host && resource.driver() == "tap")
@@ -108,8 +111,39 @@ class HostChecker {
     /// But for the file `made`.
     void uses(const std::vector<config::HostUse>& list, const std::string& where, const fs::path& made = {}) {
         for (const auto& use : list)
-            if (use.entrance != config::Entrance::Keep && !use.path.empty() && use.path != made)
+            if (use.entrance == config::Entrance::Bind)
+                socket(use.path, use.origin, where);
+            else if (use.entrance != config::Entrance::Keep && !use.path.empty() && use.path != made)
                 file(use.path, use.access, use.origin, where);
+    }
+
+    /// One that somebody listens on, and that QEMU is to connect to.
+    void socket(const fs::path& path, const Origin& origin, const std::string& where) {
+        struct stat status {};
+        if (::stat(path.c_str(), &status) != 0)
+            report(DiagnosticKind::FileMissing, origin,
+                   errno == ENOENT ? fmt::format("there is no socket '{}'", path.string())
+                                   : fmt::format("cannot get to '{}': {}", path.string(), errno_text(errno)),
+                   {"who serves the device has to listen on it before the VM is started",
+                    fmt::format("in {}", where)});
+        else if (!S_ISSOCK(status.st_mode))
+            report(DiagnosticKind::FileMissing, origin, fmt::format("'{}' is not a socket", path.string()),
+                   {fmt::format("in {}", where)});
+        else
+            permitted(path, status, W_OK, "connected to", origin, where);
+    }
+
+    /// What a virtiofsd serves.
+    void shared(const Resource& host) {
+        const Value* path = host.properties.table()->find("path");
+        if (path == nullptr || path->string() == nullptr) return;
+        const fs::path directory = *path->string();
+        std::error_code error;
+        if (fs::is_directory(directory, error)) return;
+        report(DiagnosticKind::FileMissing, path->origin,
+               fs::exists(directory, error) ? fmt::format("'{}' is not a directory", directory.string())
+                                            : fmt::format("there is no directory '{}'", directory.string()),
+               {fmt::format("in {}, which gives it to the guest", host.made_by)});
     }
 
     /// The file of a node that is missing, and will be made.

@@ -70,6 +70,8 @@ Json describe(const HostStep& step) {
                               json["profile"] = process.profile;
                               json["command"] = process.argv;
                               if (!process.path.empty()) json["path"] = process.path.string();
+                              if (process.read_only) json["access"] = "ro";
+                              if (!process.loader.empty()) json["loader"] = process.loader.string();
                           },
                           [&](const ReadSecret& secret) {
                               json["do"] = "read-secret";
@@ -92,6 +94,10 @@ Json describe(const InheritStep& step) {
 
 Json describe(const CopyStep& step) {
     return Json::object({{"do", "copy"}, {"name", step.host}, {"to", step.jail_path}});
+}
+
+Json describe(const BindStep& step) {
+    return Json::object({{"do", "bind"}, {"path", step.path.string()}});
 }
 
 Json describe(const ArgvStep& step) {

@@ -71,13 +71,18 @@ struct OpenTap {
     std::string mac = {};
 };
 
-/// Starts a helper process on one end of a socket pair; later steps get the other end. "{fd}" in argv is the
-/// number of its end.
+/// Starts a helper process on one end of a connection; later steps get the other end. "{fd}" in argv is the
+/// number of its end: of a virtiofsd, a socket that listens and has that one connection waiting.
 struct StartProcess {
-    std::string profile;  ///< "passt", "swtpm"
+    std::string profile;  ///< "passt", "swtpm", "virtiofsd"
     std::vector<std::string> argv;
-    /// Where a swtpm keeps the TPM's state, {path} in argv; empty: in the VM's state directory.
+    /// {path} in argv: where a swtpm keeps the TPM's state (empty: in the VM's state directory), or what a
+    /// virtiofsd serves.
     std::filesystem::path path = {};
+    bool read_only = false;  ///< of a virtiofsd: nothing in there can be changed
+    /// Of a virtiofsd, as those of QEMU. Empty: the system's.
+    std::filesystem::path loader = {};
+    std::vector<std::filesystem::path> library_path = {};
 };
 
 /// Makes the disk that cloud-init reads, in memory.
@@ -120,6 +125,11 @@ struct CopyStep {
     int number = -1;        ///< the NUMBER
 };
 
+/// A socket of the host that QEMU connects to: it is in the jail, under the same path.
+struct BindStep {
+    std::filesystem::path path;
+};
+
 /// A QMP command, with at most one descriptor.
 struct QmpStep {
     std::string command;
@@ -143,12 +153,12 @@ struct WaitStep {
 };
 
 struct Step {
-    std::variant<HostStep, InheritStep, CopyStep, ArgvStep, QmpStep, GrowStep, WaitStep> action;
+    std::variant<HostStep, InheritStep, CopyStep, BindStep, ArgvStep, QmpStep, GrowStep, WaitStep> action;
     config::ResourceId resource;  ///< id may be empty: of the VM as a whole
     Origin origin;                ///< where the user asked for it; unknown for what qvm adds itself
 };
 
-/// Steps in the order they are done: host, inherit/copy/argv (QEMU is started after the last of them),
+/// Steps in the order they are done: host, inherit/copy/bind/argv (QEMU is started after the last of them),
 /// qmp/grow/wait.
 struct Plan {
     std::string vm;

@@ -119,6 +119,10 @@ void describe(const Step& step, Row& row) {
     std::visit(Overloaded{[&](const HostStep& host) { add_once(row.what, what_of(host)); },
                           [&](const InheritStep&) {},
                           [&](const CopyStep& copy) { add_once(row.how, "copied to " + copy.jail_path); },
+                          [&](const BindStep& bind) {
+                              add_once(row.what, "connection to " + bind.path.string());
+                              add_once(row.how, "shown in the jail");
+                          },
                           [&](const ArgvStep& argv) {
                               if (argv.words.front() == "-add-fd") return;
                               add_once(row.what, what_of(argv));

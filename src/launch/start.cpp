@@ -13,6 +13,7 @@
 #include "launch/last_words.hpp"
 #include "launch/limits.hpp"
 #include "launch/pinning.hpp"
+#include "launch/socket_access.hpp"
 #include "qmp/async.hpp"
 
 namespace qvm::launch {
@@ -122,6 +123,9 @@ qmp::net::awaitable<Started> start(qmp::net::io_context& context, StartOrder ord
                                               mode_of(order.vm.jail_mode.value));
     for (const auto& step : order.plan.steps)
         if (std::holds_alternative<HostStep>(step.action)) make(step, *vm.host);
+    for (const auto& step : order.plan.steps)
+        if (const auto* bind = std::get_if<BindStep>(&step.action))
+            expect_connectable(bind->path, order.host_ids);
 
     // Connected before QEMU exists, so nobody else can be its monitor's first client; and QEMU's end, at any
     // moment, is the end of this connection, because only QEMU holds the listening side from here on.

@@ -14,8 +14,8 @@ struct Found {
     Diagnostics diagnostics;
     Document document;
     Vm vm;
-    const HostUse& only(const char* blockdev) const {
-        const Resource* resource = vm.find({Kind::Blockdev, blockdev});
+    const HostUse& only(const char* id, Kind kind = Kind::Blockdev) const {
+        const Resource* resource = vm.find({kind, id});
         REQUIRE(resource != nullptr);
         REQUIRE(resource->host_uses.size() == 1);
         return resource->host_uses.front();
@@ -74,6 +74,22 @@ TEST_CASE("what has no way in is said, unless there is no jail") {
     CHECK(found("device.d = { driver = 'x', some = '/no/such/path' }").diagnostics.size() == 0);
     CHECK(found("blockdev.n = { driver = 'nfs', path = '/etc' }").diagnostics.size() == 0);
     CHECK(kind_of("machine = { made-up = '/etc' }") == DiagnosticKind::PathInJail);
+}
+
+TEST_CASE("the socket of a switch is shown in a strict jail, and no other socket") {
+    const std::string chardev =
+        "chardev.c.backend = { type = 'socket', data = { server = false, addr = { type = 'unix', data = { "
+        "path = '/run/x' } } } }\n";
+    const auto result = found(chardev + "netdev.n = { type = 'vhost-user', chardev = 'c' }");
+    CHECK(result.diagnostics.size() == 0);
+    CHECK(result.only("c", Kind::Chardev).entrance == Entrance::Bind);
+    CHECK(result.only("c", Kind::Chardev).path == "/run/x");
+    CHECK(kind_of(chardev + "device.d = { driver = 'vhost-user-blk-pci', chardev = 'c' }") ==
+          DiagnosticKind::PathInJail);
+    CHECK(kind_of(chardev + "netdev.n = { type = 'vhost-user', chardev = 'other' }") ==
+          DiagnosticKind::PathInJail);
+    CHECK(kind_of(chardev + "netdev.n = { type = 'vhost-user', chardev = 'c' }\njail.mode = 'reduced'") ==
+          DiagnosticKind::PathInJail);
 }
 
 TEST_CASE("@X is a descriptor of the right kind in a member that takes one") {
