@@ -58,7 +58,7 @@ ExitCode status(const std::string& word, bool json) {
         if (cgroup != nullptr) all["limits"] = launch::limits_json(*cgroup);
         if (alive)
             if (const auto place = launch::display_place(vm, summary.applied->compiled))
-                all["vnc"] = place->to_string();
+                all[place->spice ? "spice" : "vnc"] = place->to_string();
         if (alive) all["attach-socket"] = vm.socket("qmp.sock").string();
         fmt::print("{}\n", all.dump(2, ' ', false, Json::error_handler_t::replace));
         return ExitCode::Ok;
@@ -110,8 +110,9 @@ ExitCode status(const std::string& word, bool json) {
         row("qmp socket", vm.socket("qmp.sock").string());
         if (!summary.applied->console.empty()) row("console", "qvm console " + vm.name());
         if (const auto place = launch::display_place(vm, summary.applied->compiled))
-            row("display", fmt::format("VNC on {}{}; qvm view {}", place->to_string(),
-                                       place->password ? ", with a password" : "", vm.name()));
+            row("display",
+                fmt::format("{} on {}{}; qvm view {}", place->spice ? "SPICE" : "VNC", place->to_string(),
+                            place->password ? ", with a password" : "", vm.name()));
     }
     fmt::print("{}", table(rows));
     return ExitCode::Ok;

@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 
 #include "base/tcp_address.hpp"
+#include "cli/attach.hpp"
 #include "cli/reference.hpp"
 #include "cli/terminal.hpp"
 #include "cli/verbs.hpp"
@@ -38,7 +39,7 @@ launch::DisplayPlace place_of(const launch::VmState& vm) {
 }
 
 /// TigerVNC's, which knows how to reach a Unix socket. Debian gives others the plain name, too.
-std::string viewer() {
+std::string vnc_viewer() {
     try {
         return launch::find_program("xtigervncviewer", {}).string();
     } catch (const Error&) {
@@ -46,17 +47,24 @@ std::string viewer() {
     }
 }
 
-/// The words of the viewer: tigervnc's takes the path of a socket, or HOST::PORT.
+std::string viewer_for(const launch::DisplayPlace& place) {
+    return place.spice ? launch::find_program("remote-viewer", "virt-viewer").string() : vnc_viewer();
+}
+
+/// The words of the viewer: tigervnc's takes the path of a socket, or HOST::PORT; remote-viewer a URI.
 std::vector<std::string> viewer_words(const launch::DisplayPlace& place) {
     std::string target = place.path;
     if (const auto address = parse_tcp_address(place.address)) {
         auto host = address->host;
         if (host == "0.0.0.0") host = "127.0.0.1";
         if (host == "::") host = "::1";
-        target = host.find(':') == std::string::npos ? fmt::format("{}::{}", host, address->port)
-                                                     : fmt::format("[{}]::{}", host, address->port);
+        if (host.find(':') != std::string::npos) host = '[' + host + ']';
+        target = place.spice ? fmt::format("spice://{}:{}", host, address->port)
+                             : fmt::format("{}::{}", host, address->port);
+    } else if (place.spice) {
+        target = "spice+unix://" + place.path;
     }
-    return {"vncviewer", target};
+    return {place.spice ? "remote-viewer" : "vncviewer", target};
 }
 
 bool has_desktop() {
@@ -110,16 +118,18 @@ void open_window(const launch::VmState& vm) {
         throw Error(ExitCode::HostCannot,
                     "no window can be opened here: neither DISPLAY nor WAYLAND_DISPLAY is set",
                     fmt::format("`qvm view {}` opens it from a desktop; `qvm view --where {}` tells a viewer "
-                                "of VNC where to look",
+                                "where to look",
                                 vm.name(), vm.name()));
-    run_apart(viewer(), viewer_words(place), vm.open_file("view.log", O_WRONLY | O_CREAT | O_TRUNC));
+    // Clients of SPICE are let in by the supervisor.
+    if (place.spice) find_supervised_vm(vm.name());
+    run_apart(viewer_for(place), viewer_words(place), vm.open_file("view.log", O_WRONLY | O_CREAT | O_TRUNC));
 }
 
 void add_view(CLI::App& app, Action& action) {
     auto* verb = app.add_subcommand("view", "Open a window to a VM's screen");
     auto arguments = std::make_shared<Arguments>();
     add_name(*verb, arguments->vm);
-    verb->add_flag("--where", arguments->where, "only tell where VNC is served: a socket, or ADDRESS:PORT");
+    verb->add_flag("--where", arguments->where, "only tell where it is served: a socket, or ADDRESS:PORT");
     verb->callback([arguments, &action] { action = [arguments] { return view(*arguments); }; });
 }
 

@@ -63,6 +63,7 @@ class Checker {
     void check_accelerators(const Subject& machine);
     void check_cpu();
     void check_global(NamedTable& global);
+    bool check_module(const Subject& option);
     void check_option(NamedTable& option);
     void check_links();
     /// The typed values of a table of properties; `known` null: nobody knows them, so they pass.
@@ -111,6 +112,9 @@ void Checker::check_resource(Resource& resource) {
         case Kind::Netdev:
             check_qapi(resource, "netdev_add", "id");
             break;
+        case Kind::Audiodev:
+            check_qapi(resource, "query-audiodevs", "id");
+            break;
         case Kind::Device:
             check_device(resource);
             break;
@@ -139,9 +143,9 @@ bool is_nothing(const Resource& resource, const Path& path) {
 }
 
 void Checker::check_qapi(Resource& resource, const char* command_name, const char* id_member) {
-    const qapi::Command* command = qemu_.schema.command(command_name);
+    const qapi::Type* type = qemu_.schema.described_by(command_name);
     Json given = to_json(resource.properties);
-    if (command == nullptr) {  // a QEMU so old or so odd that only itself can tell
+    if (type == nullptr) {  // a QEMU so old or so odd that only itself can tell
         resource.arguments = std::move(given);
         return;
     }
@@ -150,7 +154,7 @@ void Checker::check_qapi(Resource& resource, const char* command_name, const cha
     if (!says_id) given[id_member] = resource.id.id;
 
     std::vector<Problem> problems;
-    resource.arguments = qapi::validate_arguments(*command, given, qapi::Leniency::FromFile, problems);
+    resource.arguments = qapi::validate(*type, given, qapi::Leniency::FromFile, problems);
     resource.arguments.erase(id_member);
 
     const Subject subject = subject_of(resource);
@@ -343,6 +347,23 @@ void Checker::check_global(NamedTable& global) {
     global.arguments = check_table(subject, qemu_.properties_of(global.name), nullptr);
 }
 
+/// SPICE is in modules, and one that is there has types of its own.
+bool Checker::check_module(const Subject& option) {
+    if (option.name != "spice") return false;
+    if (qemu_.schema.command("query-spice") == nullptr)
+        reporter_.report(DiagnosticKind::NotInThisQemu, option, {}, option.origin,
+                         "this QEMU was built without SPICE", {}, {"display = \"vnc\" needs nothing more"});
+    else if (!qemu_.parents.contains("chardev-spicevmc"))
+        reporter_.report(DiagnosticKind::NotInThisQemu, option, {}, option.origin,
+                         "this QEMU's modules for SPICE are not installed", {},
+                         {"distributions put them into a package of their own (Debian: "
+                          "qemu-system-modules-spice)",
+                          "display = \"vnc\" needs nothing more"});
+    else
+        return true;
+    return false;
+}
+
 void Checker::check_option(NamedTable& option) {
     const Subject subject{Subject::Noun::Option, option.name, &option.properties, option.origin,
                           "option." + option.name};
@@ -361,6 +382,8 @@ void Checker::check_option(NamedTable& option) {
         if (name == option.name) parameters = &list;
         if (owner_of_option(name).empty() && !name.empty()) names.push_back(name);
     }
+    if (parameters == nullptr && check_module(subject)) parameters = option_of_module(option.name);
+    if (parameters == nullptr && option_of_module(option.name) != nullptr) return;
     if (parameters == nullptr) {
         reporter_.report_no_such_type(subject, {}, option.origin, "option", option.name, names);
         return;

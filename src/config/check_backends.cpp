@@ -134,6 +134,7 @@ std::string what_helps(Kind kind) {
             return "give each its own image; or read-only = true to the node, if all only read; or, for a "
                    "guest that is made for that, share-rw = true to both devices";
         case Kind::Object:
+        case Kind::Audiodev:
         case Kind::Device:
         case Kind::Host:
             return {};

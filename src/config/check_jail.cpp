@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "config/check_jail.hpp"
 
+#include <algorithm>
+#include <array>
+#include <string_view>
+
 #include <fmt/format.h>
 
 namespace qvm::config {
@@ -48,6 +52,23 @@ void check_aio(const Value& value, const Resource& blockdev, Diagnostics& diagno
     }
 }
 
+/// Their servers and devices are the host's.
+void check_audio(const Resource& audiodev, JailMode mode, Diagnostics& diagnostics) {
+    constexpr auto of_host = std::to_array<std::string_view>(
+        {"alsa", "coreaudio", "dsound", "jack", "oss", "pa", "pipewire", "sdl", "sndio"});
+    const auto driver = audiodev.driver();
+    if (std::ranges::find(of_host, driver) == of_host.end()) return;
+    diagnostics.add({DiagnosticKind::PathInJail,
+                     audiodev.properties.table()->find("driver")->origin,
+                     fmt::format("{}: \"{}\" plays on this host, {}", audiodev.id.to_string(), driver,
+                                 mode == JailMode::Reduced ? "and the jail keeps that from QEMU"
+                                                           : "which is not there in the jail"),
+                     {},
+                     {"audio = true has a display carry the sound to whoever looks at it",
+                      "jail.mode = \"off\" runs QEMU where the host's sound is, without the jail's "
+                      "protection"}});
+}
+
 }  // namespace
 
 void check_jail(const Vm& vm, const qapi::Capabilities& qemu, Diagnostics& diagnostics) {
@@ -64,6 +85,7 @@ void check_jail(const Vm& vm, const qapi::Capabilities& qemu, Diagnostics& diagn
             check_slirp(resource, vm.jail_mode.value, diagnostics);
         if (resource.id.kind == Kind::Blockdev && !vm.jail.io_uring.value)
             check_aio(resource.properties, resource, diagnostics);
+        if (resource.id.kind == Kind::Audiodev) check_audio(resource, vm.jail_mode.value, diagnostics);
     }
 }
 

@@ -27,6 +27,8 @@ std::string words(const Target& target) {
             return "a blockdev";
         case Kind::Netdev:
             return "a netdev";
+        case Kind::Audiodev:
+            return "an audiodev";
         case Kind::Device:
             return "a device";
         case Kind::Host:
@@ -88,6 +90,7 @@ const char* command_of(Kind kind) {
             return "blockdev-add";
         case Kind::Netdev:
             return "netdev_add";
+        case Kind::Audiodev:
         case Kind::Device:
         case Kind::Host:
             break;
@@ -149,8 +152,8 @@ void References::report_missing(const Subject& subject, const Path& path, const 
                                 const Target& target) {
     const Origin origin = value_origin(subject, path);
     const std::string what = fmt::format("'{}' of {}", member_name(path), describe_owner(subject, path));
-    for (const Kind kind :
-         {Kind::Object, Kind::Chardev, Kind::Blockdev, Kind::Netdev, Kind::Device, Kind::Host}) {
+    for (const Kind kind : {Kind::Object, Kind::Chardev, Kind::Blockdev, Kind::Netdev, Kind::Audiodev,
+                            Kind::Device, Kind::Host}) {
         const Resource* other = kind == target.kind ? nullptr : find(kind, name);
         if (other == nullptr) continue;
         perhaps_meant_.insert(other);

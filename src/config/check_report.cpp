@@ -92,6 +92,8 @@ bool is_type_member(const Subject& subject, const Path& path) {
             return *name == "driver";
         case Subject::Noun::Netdev:
             return path.size() == 1 && *name == "type";
+        case Subject::Noun::Audiodev:
+            return path.size() == 1 && *name == "driver";
         case Subject::Noun::Device:
         case Subject::Noun::Machine:
         case Subject::Noun::Cpu:
@@ -114,6 +116,7 @@ std::string_view member_word(Subject::Noun noun) {
         case Subject::Noun::Chardev:
         case Subject::Noun::Blockdev:
         case Subject::Noun::Netdev:
+        case Subject::Noun::Audiodev:
             return "member";
         case Subject::Noun::Command:
             return "argument";
@@ -131,6 +134,8 @@ std::string_view noun_word(Subject::Noun noun) {
             return "blockdev";
         case Subject::Noun::Netdev:
             return "netdev";
+        case Subject::Noun::Audiodev:
+            return "audiodev";
         case Subject::Noun::Device:
             return "device";
         case Subject::Noun::Machine:
@@ -150,6 +155,7 @@ std::string type_words(Subject::Noun noun) {
     const std::string word(noun_word(noun));
     switch (noun) {
         case Subject::Noun::Blockdev:
+        case Subject::Noun::Audiodev:
             return word + " driver";
         case Subject::Noun::Netdev:
         case Subject::Noun::Chardev:
@@ -212,6 +218,9 @@ Subject subject_of(const Resource& resource) {
             break;
         case Kind::Netdev:
             subject.noun = Subject::Noun::Netdev;
+            break;
+        case Kind::Audiodev:
+            subject.noun = Subject::Noun::Audiodev;
             break;
         case Kind::Device:
         case Kind::Host:

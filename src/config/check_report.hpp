@@ -15,7 +15,7 @@ namespace qvm::config {
 
 /// A thing with properties, as messages speak of it. Borrows the table.
 struct Subject {
-    enum class Noun { Object, Chardev, Blockdev, Netdev, Device, Machine, Cpu, Option, Command };
+    enum class Noun { Object, Chardev, Blockdev, Netdev, Audiodev, Device, Machine, Cpu, Option, Command };
     Noun noun = Noun::Device;
     std::string name;              ///< driver, type, model; may be empty
     const Table* table = nullptr;  ///< as written

@@ -22,7 +22,7 @@ using Parts = std::vector<std::string>;
 constexpr const char* usual_machine = "q35";
 constexpr const char* usual_cpu = "max";
 /// In which a word without a table is looked for, after the devices.
-constexpr std::array<const char*, 4> tables_of_types{"blockdev", "object", "netdev", "chardev"};
+constexpr std::array<const char*, 5> tables_of_types{"blockdev", "object", "netdev", "chardev", "audiodev"};
 
 Parts behind(const Parts& parts, std::size_t count) {
     return {parts.begin() + static_cast<std::ptrdiff_t>(std::min(count, parts.size())), parts.end()};

@@ -26,11 +26,12 @@ constexpr std::size_t branches_in_full = 8;
 struct Command {
     std::string_view table, command, tag, id, noun;
 };
-constexpr std::array<Command, 4> commands{{
+constexpr std::array<Command, 5> commands{{
     {"blockdev", "blockdev-add", "driver", "node-name", "blockdev driver"},
     {"object", "object-add", "qom-type", "id", "object"},
     {"netdev", "netdev_add", "type", "id", "netdev type"},
     {"chardev", "chardev-add", "type", "id", "chardev backend"},
+    {"audiodev", "query-audiodevs", "driver", "id", "audiodev driver"},
 }};
 
 const Command& command_of(std::string_view table) {
@@ -65,8 +66,7 @@ std::vector<std::string> names_of(const qapi::Enum& words) {
 
 /// The union whose tag tells what a thing of the table is.
 const Object* union_of(std::string_view table, const qapi::Schema& schema) {
-    const auto* command = schema.command(command_of(table).command);
-    const Object* object = command == nullptr ? nullptr : object_in(command->arguments);
+    const Object* object = object_in(schema.described_by(command_of(table).command));
     if (object == nullptr || table != "chardev") return object;
     const auto* backend = object->member("backend");
     return backend == nullptr ? nullptr : object_in(backend->type);

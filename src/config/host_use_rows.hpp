@@ -24,7 +24,7 @@ enum class Way {
 enum class Reach { ReadOnly, ReadWrite, WriteOnly, ByNode };
 
 /// Where a table of members belongs to.
-enum class Place { Object, Chardev, Blockdev, Netdev, Device, Machine, Option, Command };
+enum class Place { Object, Chardev, Blockdev, Netdev, Audiodev, Device, Machine, Option, Command };
 
 using MemberPath = std::array<std::string_view, 5>;
 

@@ -39,6 +39,8 @@ std::optional<Place> place_of(Kind kind) {
             return Place::Blockdev;
         case Kind::Netdev:
             return Place::Netdev;
+        case Kind::Audiodev:
+            return Place::Audiodev;
         case Kind::Device:
             return Place::Device;
         case Kind::Host:

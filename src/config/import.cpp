@@ -89,8 +89,10 @@ void Translator::finish() {
     write_objects();
     write_disks();
     write_nets();
+    write_vdagent();
     write_serials();
     write_chardevs();
+    write_audio();
     write_devices();
     write_network_use();
 }

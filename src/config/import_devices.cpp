@@ -24,13 +24,12 @@ constexpr std::array driver_aliases{
 };
 
 /// "virtio-X" is virtio-X-pci, or virtio-X-device where there is no PCI.
-constexpr std::array<std::string_view, 16> virtio_kinds{
-    "blk",   "net",    "rng",        "balloon", "serial", "scsi",  "gpu",  "keyboard",
-    "mouse", "tablet", "input-host", "9p",      "crypto", "iommu", "pmem", "mem"};
+constexpr std::array<std::string_view, 17> virtio_kinds{
+    "blk",    "net",        "rng", "balloon", "serial", "scsi", "gpu", "keyboard", "mouse",
+    "tablet", "input-host", "9p",  "crypto",  "iommu",  "pmem", "mem", "sound"};
 
 /// Properties that name a backend.
-constexpr std::array<std::string_view, 6> backend_properties{"tpmdev",  "audiodev", "fsdev",
-                                                             "chardev", "netdev",   "drive"};
+constexpr std::array<std::string_view, 5> backend_properties{"tpmdev", "fsdev", "chardev", "netdev", "drive"};
 
 /// Devices that take the place of QEMU's default VGA. QEMU system/vl.c: default_list.
 constexpr std::array<std::string_view, 8> vga_drivers{"VGA",     "isa-vga",    "cirrus-vga",    "vmware-svga",

@@ -42,6 +42,31 @@ std::optional<std::string> vnc_place(const OptionPairs& pairs) {
     return fmt::format("{}:{}", host, first_port + number);
 }
 
+constexpr std::string_view for_this_host =
+    ": it would let in whoever reaches this host; here it listens for this host alone (ssh -L), and "
+    "display.password lets others in";
+
+struct SpicePlace {
+    std::string listen;
+    bool for_all = false;
+};
+
+/// Nothing where it listens on nothing.
+std::optional<SpicePlace> spice_place(OptionPairs& pairs) {
+    const bool on_unix = pairs.take_flag("unix").value_or(false);
+    auto address = pairs.take("addr").value_or("");
+    const auto port = pairs.take("port").value_or("0");
+    if (on_unix && !address.empty())
+        return SpicePlace{address.find('/') == std::string::npos ? "./" + address : address};
+    if (port == "0") return std::nullopt;
+    if (address == "localhost") address = "127.0.0.1";
+    const bool six = address.find(':') != std::string::npos;
+    auto place = six ? fmt::format("[{}]:{}", address, port) : fmt::format("{}:{}", address, port);
+    const auto parsed = parse_tcp_address(place);
+    if (parsed && parsed->is_loopback()) return SpicePlace{std::move(place)};
+    return SpicePlace{"127.0.0.1:" + port, true};
+}
+
 }  // namespace
 
 void Translator::vga(const GivenOption& option) {
@@ -79,9 +104,7 @@ void Translator::vnc(const GivenOption& option) {
     const bool for_all = place && place->starts_with(':');
     if (for_all) {
         *place = "127.0.0.1" + *place;
-        comment +=
-            ": it would let in whoever reaches this host; here it listens for this host alone (ssh -L), "
-            "and display.password lets others in";
+        comment += for_this_host;
     }
     const auto address = place ? parse_tcp_address(*place) : std::nullopt;
     if (place && (place->find('/') != std::string::npos || (address && address->is_loopback()))) {
@@ -94,6 +117,39 @@ void Translator::vnc(const GivenOption& option) {
     }
     merge(draft_.at({"option", "vnc"}, option.shown()).members, nested_table(pairs, ValueFor::Qapi));
     uses_host_network(option.shown());
+}
+
+void Translator::spice(const GivenOption& option) {
+    OptionPairs pairs = parse_pairs(option.argument, "");
+    Table display;
+    display.set("type", {}, Value(std::string("spice"), {}));
+    const bool secret = pairs.find("password") != nullptr || pairs.find("password-secret") != nullptr;
+    std::string comment = secret ? "-spice" : option.shown();
+    if (secret) comment += ": its password is not copied; display.password names a [secret.X] that has it";
+    const auto place = spice_place(pairs);
+    if (place) display.set("listen", {}, Value(place->listen, {}));
+    if (place && place->for_all) comment += for_this_host;
+    if (secret || (place && place->for_all)) warnings_.push_back(comment);
+    for (const char* said : {"password", "password-secret", "disable-ticketing"}) pairs.take(said);
+    leave_out_rest("-spice", pairs, "say it in [option.spice], in place of display");
+    const bool plain = display.entries().size() == 1;
+    draft_.set("display", plain ? Value(std::string("spice"), {}) : Value(std::move(display), {}),
+               std::move(comment));
+    screen_ = spice_ = true;
+}
+
+/// The port of spice-vdagent comes with the display.
+void Translator::write_vdagent() {
+    if (!spice_) return;
+    for (auto& device : devices_) {
+        const auto text = [&](const char* key) {
+            const Value* value = device.properties.find(key);
+            return value == nullptr || value->string() == nullptr ? std::string() : *value->string();
+        };
+        if (device.driver != "virtserialport" || text("name") != "com.redhat.spice.0") continue;
+        if (auto* chardev = chardev_named(text("chardev"))) chardev->taken = true;
+        device.driver.clear();
+    }
 }
 
 /// A display brings what a person looks at and types on, unless that is said.

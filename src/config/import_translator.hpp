@@ -80,6 +80,7 @@ class Translator {
     void window(const GivenOption& option);
     void nographic(const GivenOption& option);
     void vnc(const GivenOption& option);
+    void spice(const GivenOption& option);
     void no_defaults(const GivenOption& option);
     void drive(const GivenOption& option);
     void plain_disk(const GivenOption& option);
@@ -95,6 +96,8 @@ class Translator {
     void monitor(const GivenOption& option);
     void object(const GivenOption& option);
     void device(const GivenOption& option);
+    void audiodev(const GivenOption& option);
+    void sound_card(const GivenOption& option);
     void lost_backend(const GivenOption& option);
     void leave_out(const GivenOption& option);
     void nothing(const GivenOption& option);
@@ -129,6 +132,9 @@ class Translator {
     struct WatchdogAction {
         std::string action, shown;
     };
+    struct Audiodev {
+        std::string type, id, shown;
+    };
     struct Object {
         std::string type, id, shown;
         Table members;
@@ -157,6 +163,7 @@ class Translator {
     void write_cpu();
     void write_display();
     void write_screen();
+    void write_vdagent();
 
     // import_disks.cpp
     void write_flashes();
@@ -195,6 +202,10 @@ class Translator {
     /// What a terminal would show: qvm's own console does.
     bool is_console(const std::string& spec);
 
+    // import_audio.cpp
+    void set_audio(std::string_view model, const std::string& shown, std::string_view driver);
+    void write_audio();
+
     // import_devices.cpp
     void write_objects();
     void write_object(const Object& object);
@@ -230,7 +241,8 @@ class Translator {
     std::vector<Device> devices_;
     std::vector<Object> objects_;
     std::optional<WatchdogAction> watchdog_action_;
-    bool net_given_ = false, screen_ = false;
+    std::vector<Audiodev> audiodevs_;
+    bool net_given_ = false, screen_ = false, spice_ = false;
     unsigned flashes_ = 0, disks_ = 0;
 };
 

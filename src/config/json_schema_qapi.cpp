@@ -18,11 +18,12 @@ using qapi::Type;
 struct Root {
     std::string_view table, command, id;
 };
-constexpr std::array<Root, 4> roots{{
+constexpr std::array<Root, 5> roots{{
     {"object", "object-add", "id"},
     {"chardev", "chardev-add", "id"},
     {"blockdev", "blockdev-add", "node-name"},
     {"netdev", "netdev_add", "id"},
+    {"audiodev", "query-audiodevs", "id"},
 }};
 
 /// As check() takes an integer that is written as a string.
@@ -86,8 +87,8 @@ class Maker {
         : qemu_(qemu), definitions_(definitions) {}
 
     void root(const Root& root) {
-        const auto* command = qemu_.schema.command(root.command);
-        const auto* object = command == nullptr ? nullptr : std::get_if<Object>(&command->arguments->is);
+        const auto* type = qemu_.schema.described_by(root.command);
+        const auto* object = type == nullptr ? nullptr : std::get_if<Object>(&type->is);
         const std::string name(root.table);
         if (object == nullptr) {  // a QEMU so odd that only itself can tell
             for (const auto& which : {name, "any." + name}) definitions_.set(which, Json::object());
@@ -96,7 +97,7 @@ class Maker {
         Keys keys;
         if (name == "blockdev") {
             // Inside of others a node has a name, and not the keys that are qvm's.
-            names_[command->arguments] = "node";
+            names_[type] = "node";
             Json inner = Json::object({{"allOf", Json::array({Definitions::ref(name)})}});
             for (const char* key : {"grow-to", "create", "ephemeral", "copy-of"})
                 inner["properties"][key] = nothing();

@@ -181,6 +181,25 @@ constexpr auto devices = std::to_array<KeyDoc>({
      "device X: bootindex", next_start, "host-device.nic = { pci = \"41:00.0\", boot = 0 }"},
     {"host-device.device", "Properties of the device, in QEMU's own words.", "none", "device X", next_start,
      "[host-device.gpu]\npci = \"0000:41:00.0\"\ndevice = { x-vga = true }"},
+    {"audio",
+     "A sound card. The host's own sound does not get into the jail: a display carries it, SPICE both "
+     "ways, and VNC what the guest plays, to a viewer that asks for it (those made with gtk-vnc do, TigerVNC "
+     "does not). Without one, the guest plays to nobody.",
+     "none", "audiodev audio, device audio0, and audio0.codec for hda; -vnc audiodev", next_start,
+     "audio = true\ndisplay = \"vnc\""},
+    {"audio.model",
+     "Which sound card: hda, which systems know without drivers; virtio, from QEMU 8.2 on; usb; or ac97, for "
+     "old systems.",
+     "hda; virtio on the machine microvm",
+     "devices audio0 (ich9-intel-hda; on pc intel-hda) and audio0.codec (hda-duplex), or audio0 alone "
+     "(virtio-sound-pci, usb-audio, AC97)",
+     next_start, "audio.model = \"usb\""},
+    {"audio.backend",
+     "Where QEMU itself plays: a driver of -audiodev. Those for the host's sound (pa, pipewire, alsa, ..) "
+     "need "
+     "jail.mode = \"off\".",
+     "spice with such a display, else none, which leaves it to VNC", "audiodev audio: driver", next_start,
+     "audio = { backend = \"none\" }"},
     {"video", "A graphics card.", "none", "device video0", "", "video = { model = \"virtio\", heads = 2 }"},
     {"video.model", "Which graphics card.", "virtio",
      "device video0: driver virtio-vga, VGA, qxl-vga, bochs-display or cirrus-vga (virtio on microvm: "
@@ -194,22 +213,29 @@ constexpr auto devices = std::to_array<KeyDoc>({
      qemus_own, "device video0: max_hostmem (virtio), vgamem (bochs) or vgamem_mb", next_start,
      "video = { model = \"vga\", memory = \"32M\" }"},
     {"display",
-     "How the screen can be looked at. QEMU serves it by VNC, on a socket that qvm opens. Unless the file "
-     "says otherwise, there is a graphics card then, a tablet and a keyboard.",
-     "none", "host resource display, -vnc none and display-update; devices video0, tablet0 and keyboard0",
+     "How the screen can be looked at: by VNC, which QEMU serves on a socket that qvm opens, or by SPICE, "
+     "for "
+     "which qvm accepts the clients and hands them to QEMU. Unless the file says otherwise, there is a "
+     "graphics card then, a tablet and a keyboard.",
+     "none",
+     "host resource display; -vnc none and display-update, or -spice with chardev and device vdagent; "
+     "devices "
+     "video0, tablet0 and keyboard0",
      next_start, "display = \"vnc\""},
     {"display.type",
-     "vnc: for `qvm view` and any viewer of VNC. window: the same, and `qvm up` opens a window. none: no "
-     "screen.",
+     "vnc: for `qvm view` and any viewer of VNC. window: the same, and `qvm up` opens a window. spice: for "
+     "`qvm view` and any client of SPICE, with sound and, through spice-vdagent in the guest, the clipboard; "
+     "QEMU's modules for it may be in a package of their own. none: no screen.",
      "vnc", "", next_start, "display.type = \"window\""},
     {"display.listen",
-     "Where VNC is served: ADDRESS:PORT, or the path of a Unix socket. What others than this host can reach "
-     "needs a password, which VNC sends without much protection: ssh -L is better.",
-     "vnc.sock in the VM's runtime directory, which only you can open",
+     "Where it is served: ADDRESS:PORT, or the path of a Unix socket. What others than this host can reach "
+     "needs a password, and neither VNC nor SPICE without TLS protects much: ssh -L is better.",
+     "vnc.sock or spice.sock in the VM's runtime directory, which only you can open",
      "host resource display: address, path or runtime", next_start,
      "display = { type = \"vnc\", listen = \"127.0.0.1:5901\" }"},
-    {"display.password", "The [secret.X] that is VNC's password, of at most 8 characters.", "none",
-     "-vnc password=on, and set_password", next_start,
+    {"display.password",
+     "The [secret.X] that is the password: of VNC of at most 8 characters, of SPICE of at most 60.", "none",
+     "-vnc password=on or -spice disable-ticketing=off, and set_password", next_start,
      "secret.vnc.env = \"VNC\"\n"
      "display = { listen = \"0.0.0.0:5901\", password = \"vnc\" }"},
     {"tpm",

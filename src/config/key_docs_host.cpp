@@ -221,6 +221,14 @@ constexpr auto raw = std::to_array<KeyDoc>({
      "", "netdev X", "",
      "netdev.n = { type = \"hubport\", hubid = 0 }\n"
      "device.n = { driver = \"e1000e\", netdev = \"n\" }"},
+    {"audiodev",
+     "The members of -audiodev, without the id: driver and what it takes. `qvm explain audiodev.DRIVER` "
+     "tells "
+     "them, with QEMU 8.0 and later; an older one checks them itself when it starts. Of the drivers, none, "
+     "spice and dbus work in the jail.",
+     "", "audiodev X", next_start,
+     "audiodev.a.driver = \"none\"\n"
+     "device.a = { driver = \"AC97\", audiodev = \"a\" }"},
     {"device",
      "The arguments of device_add, without the id: driver and its properties. A device without bus is put on "
      "a free PCIe root port; device.X = false leaves it out. `qvm explain DRIVER` tells the properties.",
@@ -252,6 +260,11 @@ constexpr auto raw = std::to_array<KeyDoc>({
      "[chardev.s.backend]\ntype = \"socket\"\ndata = { addr = { type = \"fd\", data.str = \"@s\" }, wait = "
      "false }\n"
      "[device.s]\ndriver = \"pci-serial\"\nchardev = \"s\""},
+    {"host.protocol",
+     "For a socket on which qvm itself listens: each client of it is handed to QEMU, by add_client with this "
+     "protocol, spice or vnc. Without a supervisor nobody gets in who is not in already. Kind socket only.",
+     "none: a socket is for what names it", "add_client for each", next_start,
+     "host.s = { kind = \"socket\", runtime = \"s.sock\", protocol = \"vnc\" }\noption.vnc.vnc = \"none\""},
     {"host.ifname",
      "The tap interface, which is there or is made; of one in a bridge, made always. Kind tap only.",
      "the next free of qvm0, qvm1, .. in a bridge; else it has to be said", "", replug, tap_example},

@@ -15,9 +15,9 @@ struct Reason {
 };
 constexpr auto reasons = std::to_array<Reason>({
     {"filesystem", "the language has no sugar for shared directories"},
-    {"sound", "the language has no sugar for sound: [audiodev.X] and a [device.X] can say it"},
-    {"audio", "the language has no sugar for sound"},
-    {"redirdev", "there is no SPICE to redirect USB devices by"},
+    {"redirdev",
+     "a [chardev.X] of type spicevmc with data.type = \"usbredir\" and a [device.X] with driver = "
+     "\"usb-redir\" can say it"},
     {"smartcard", "say it as a [device.X] with its chardev"},
     {"parallel", "say it as a [device.X] with its chardev"},
     {"shmem", "say it as a [device.X]"},
@@ -69,6 +69,8 @@ void LibvirtDomain::device(Node node) {
         {"rng", &LibvirtDomain::rng},
         {"tpm", &LibvirtDomain::tpm},
         {"watchdog", &LibvirtDomain::watchdog},
+        {"sound", &LibvirtDomain::sound},
+        {"audio", &LibvirtDomain::audio},
         {"vsock", &LibvirtDomain::vsock},
         {"panic", &LibvirtDomain::panic},
         {"controller", &LibvirtDomain::controller},
@@ -81,11 +83,8 @@ void LibvirtDomain::device(Node node) {
         (this->*row->translate)(node);
         return;
     }
-    // What says that there is no sound needs nothing.
-    const bool silent = name == "audio" && std::string_view(node.attribute("type").value()) == "none";
-    if (silent) drop(node);
     const auto reason = std::ranges::find(reasons, name, &Reason::element);
-    if (!silent && reason != reasons.end()) leave_out(node, reason->reason);
+    if (reason != reasons.end()) leave_out(node, reason->reason);
 }
 
 /// The first serial port, or else a virtio console, is what `qvm console` shows.
@@ -117,6 +116,11 @@ void LibvirtDomain::channel(Node channel) {
     if (name == "org.qemu.guest_agent.0") {
         draft_.set("agent", Value(true, {}));
         drop(channel);
+        return;
+    }
+    const Node devices = channel.parent();
+    if (name == "com.redhat.spice.0" && devices.find_child_by_attribute("graphics", "type", "spice")) {
+        drop(channel);  // it comes with the display
         return;
     }
     leave_out(channel, std::string_view(channel.attribute("type").value()) == "spicevmc"
@@ -158,7 +162,7 @@ void LibvirtDomain::graphics(Node graphics) {
     const auto port = take_number(graphics, "port");
     for (const char* attribute : {"autoport", "sharePolicy"}) take(graphics, attribute);
     std::vector<std::string> comments;
-    if (type == "spice") comments.emplace_back("graphics type='spice': the screen is served by VNC");
+    const bool is_served = type == "vnc" || type == "spice";
     const bool window = type == "sdl" || type == "gtk";
     if (window || type == "egl-headless")
         comments.push_back(
@@ -174,12 +178,13 @@ void LibvirtDomain::graphics(Node graphics) {
             "graphics passwd: it is not copied; display.password names a [secret.X] that has it");
     if (window) {
         draft_.set("display", Value(std::string("window"), {}));
-    } else if (path || (type == "vnc" && port && *port > 0 && kind == "address")) {
+    } else if (path || (is_served && port && *port > 0 && kind == "address")) {
         Table display;
+        if (type == "spice") display.set("type", {}, Value(type, {}));
         display.set("listen", {}, Value(path ? *path : fmt::format("127.0.0.1:{}", *port), {}));
         draft_.set("display", Value(std::move(display), {}));
     } else {
-        draft_.set("display", Value(std::string("vnc"), {}));
+        draft_.set("display", Value(std::string(type == "spice" ? "spice" : "vnc"), {}));
     }
     for (const auto& comment : comments) warn(comment);
     if (type == "spice")
@@ -266,6 +271,37 @@ void LibvirtDomain::watchdog(Node watchdog) {
     if (!action.empty()) members.set("action", {}, Value(action, {}));
     draft_.set("watchdog", Value(std::move(members), {}));
     drop(watchdog);
+}
+
+void LibvirtDomain::sound(Node sound) {
+    struct Card {
+        std::string_view libvirt, model;
+    };
+    constexpr auto cards = std::to_array<Card>({{"ich9", "hda"},
+                                                {"ich6", "hda"},
+                                                {"ich7", "hda"},
+                                                {"virtio", "virtio"},
+                                                {"usb", "usb"},
+                                                {"ac97", "ac97"}});
+    const auto* card =
+        std::ranges::find(cards, std::string_view(sound.attribute("model").value()), &Card::libvirt);
+    if (has_sound_ || card == cards.end()) {
+        leave_out(sound, has_sound_ ? "there is one sound card already"
+                                    : "an [audiodev.X] and a [device.X] can say it");
+        return;
+    }
+    has_sound_ = true;
+    draft_.set("audio", card->model == "hda" ? Value(true, {}) : Value(std::string(card->model), {}));
+    drop(sound);
+}
+
+/// The display carries it.
+void LibvirtDomain::audio(Node audio) {
+    const std::string type = audio.attribute("type").value();
+    drop(audio);
+    if (type != "none" && type != "spice" && type != "dbus")
+        warn(fmt::format("audio type='{}': the host's sound does not get into the jail; a display carries it",
+                         type));
 }
 
 void LibvirtDomain::vsock(Node vsock) {

@@ -5,6 +5,7 @@
 #include "config/backing.hpp"
 #include "config/lowering.hpp"
 #include "config/raw_level.hpp"
+#include "config/sugar_audio.hpp"
 #include "config/sugar_buses.hpp"
 #include "config/sugar_cloud_init.hpp"
 #include "config/sugar_console.hpp"
@@ -52,6 +53,7 @@ Vm lower(const Document& document, Diagnostics& diagnostics) {
     lower_rng(lowering);
     lower_devices(lowering);
     lower_host_devices(lowering);
+    lower_audio(lowering);
     lower_hot_memory(lowering);
     lower_raw(lowering);
     lower_clocks(lowering);

@@ -17,8 +17,8 @@
 namespace qvm::config {
 namespace {
 
-constexpr std::array kinds{Kind::Object, Kind::Chardev, Kind::Blockdev,
-                           Kind::Netdev, Kind::Device,  Kind::Host};
+constexpr std::array kinds{Kind::Object,   Kind::Chardev, Kind::Blockdev, Kind::Netdev,
+                           Kind::Audiodev, Kind::Device,  Kind::Host};
 constexpr std::size_t longest_node_name = 31;  // QEMU block.c: node_name[32]
 
 struct HostKind {
@@ -28,7 +28,7 @@ struct HostKind {
 };
 constexpr std::array<HostKind, 6> host_kinds{{
     {"file", {"path", "access", "count"}, {"path"}},
-    {"socket", {"path", "mode", "runtime", "address"}, {}},
+    {"socket", {"path", "mode", "runtime", "address", "protocol"}, {}},
     {"tap", {"ifname", "bridge", "parent", "mac", "queues", "mtu"}, {}},
     {"process", {"profile", "command", "path", "access", "loader", "library-path"}, {"profile", "command"}},
     {"secret", {"path", "env", "credential"}, {}},
@@ -54,6 +54,10 @@ void check_socket(Lowering& lowering, const Item& item) {
         lowering.report(DiagnosticKind::Conflict, item.origin_of("mode"),
                         fmt::format("{}: qvm listens on an address, and connects to none", item.where),
                         {"leave mode out, or name a Unix socket by its path"});
+    if (item.says("protocol") && item.text("mode") == "connect")
+        lowering.report(DiagnosticKind::Conflict, item.origin_of("protocol"),
+                        fmt::format("{}: who connects to it is handed to QEMU, and nobody does", item.where),
+                        {"protocol goes with a socket that listens: leave mode out"});
 }
 
 void check_host(Lowering& lowering, const Item& item) {

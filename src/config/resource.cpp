@@ -22,6 +22,7 @@ std::string_view driver_member(Kind kind) {
             return "driver";
         case Kind::Netdev:
             return "type";
+        case Kind::Audiodev:
         case Kind::Device:
             return "driver";
         case Kind::Host:
@@ -42,6 +43,8 @@ std::string_view table_name(Kind kind) {
             return "blockdev";
         case Kind::Netdev:
             return "netdev";
+        case Kind::Audiodev:
+            return "audiodev";
         case Kind::Device:
             return "device";
         case Kind::Host:

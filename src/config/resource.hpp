@@ -16,9 +16,10 @@
 
 namespace qvm::config {
 
-/// Object: object-add. Chardev: chardev-add. Blockdev: blockdev-add. Netdev: netdev_add. Device: device_add.
+/// Object: object-add. Chardev: chardev-add. Blockdev: blockdev-add. Netdev: netdev_add. Audiodev: -audiodev,
+/// which has no command. Device: device_add.
 /// Host: something of this host that QEMU gets as a file descriptor.
-enum class Kind { Object, Chardev, Blockdev, Netdev, Device, Host };
+enum class Kind { Object, Chardev, Blockdev, Netdev, Audiodev, Device, Host };
 
 /// The name of the raw table: "object", "chardev", ..., "host".
 std::string_view table_name(Kind kind);

@@ -35,12 +35,12 @@ constexpr std::array machine_owners{
 constexpr std::array groups{Pair{"boot-opts", "boot"}, Pair{"smp-opts", "smp"}, Pair{"memory", "m"}};
 
 constexpr std::array option_owners{
-    Pair{"accel", "machine.accel"},  Pair{"add-fd", "[host.ID]"},   Pair{"blockdev", "[blockdev.ID]"},
-    Pair{"chardev", "[chardev.ID]"}, Pair{"device", "[device.ID]"}, Pair{"drive", "[blockdev.ID]"},
-    Pair{"global", "[global]"},      Pair{"m", "memory"},           Pair{"machine", "machine"},
-    Pair{"mon", "qvm itself"},       Pair{"name", "name"},          Pair{"net", "[netdev.ID]"},
-    Pair{"netdev", "[netdev.ID]"},   Pair{"nic", "[netdev.ID]"},    Pair{"object", "[object.ID]"},
-    Pair{"sandbox", "jail"},         Pair{"smp", "cpus"},
+    Pair{"accel", "machine.accel"},    Pair{"add-fd", "[host.ID]"},     Pair{"audiodev", "[audiodev.ID]"},
+    Pair{"blockdev", "[blockdev.ID]"}, Pair{"chardev", "[chardev.ID]"}, Pair{"device", "[device.ID]"},
+    Pair{"drive", "[blockdev.ID]"},    Pair{"global", "[global]"},      Pair{"m", "memory"},
+    Pair{"machine", "machine"},        Pair{"mon", "qvm itself"},       Pair{"name", "name"},
+    Pair{"net", "[netdev.ID]"},        Pair{"netdev", "[netdev.ID]"},   Pair{"nic", "[netdev.ID]"},
+    Pair{"object", "[object.ID]"},     Pair{"sandbox", "jail"},         Pair{"smp", "cpus"},
 };
 
 }  // namespace
@@ -67,6 +67,26 @@ qapi::Property property_of(const qapi::OptionParameter& parameter) {
     const auto& type = parameter.type;
     const bool number = type == "number" || type == "size";
     return {parameter.name, number ? "size" : type == "boolean" ? "bool" : "str", {}};
+}
+
+const std::vector<qapi::OptionParameter>* option_of_module(std::string_view option) {
+    // ui/spice-core.c: qemu_spice_opts
+    static const auto spice = [] {
+        std::vector<qapi::OptionParameter> list;
+        for (const char* number : {"port", "tls-port", "head"}) list.push_back({number, "number"});
+        for (const char* flag :
+             {"unix", "ipv4", "ipv6", "sasl", "disable-ticketing", "disable-copy-paste",
+              "disable-agent-file-xfer", "agent-mouse", "playback-compression", "seamless-migration", "gl"})
+            list.push_back({flag, "boolean"});
+        for (const char* text :
+             {"addr", "password", "password-secret", "x509-dir", "x509-key-file", "x509-key-password",
+              "x509-cert-file", "x509-cacert-file", "x509-dh-key-file", "tls-ciphers", "tls-channel",
+              "plaintext-channel", "image-compression", "jpeg-wan-compression", "zlib-glz-wan-compression",
+              "streaming-video", "video-codecs", "display", "rendernode"})
+            list.push_back({text, "string"});
+        return list;
+    }();
+    return option == "spice" ? &spice : nullptr;
 }
 
 std::string_view owner_of_option(std::string_view option) {

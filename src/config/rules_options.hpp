@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "qapi/capabilities.hpp"
 
@@ -21,6 +22,10 @@ std::string_view owner_of_machine_property(std::string_view name);
 
 /// The option on the command line of a group that query-command-line-options reports: "boot" for "boot-opts".
 std::string option_of_group(std::string_view group);
+
+/// The parameters of an option whose group is in a module, so that QEMU lists it only once it is in use; null
+/// for others.
+const std::vector<qapi::OptionParameter>* option_of_module(std::string_view option);
 
 /// A parameter of an option, as check_property() knows it.
 qapi::Property property_of(const qapi::OptionParameter& parameter);

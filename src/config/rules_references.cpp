@@ -53,6 +53,7 @@ constexpr std::array wordings{
     Wording{"Node name or ID of a block device", Kind::Blockdev},
     Wording{"ID of a netdev", Kind::Netdev},
     Wording{"ID of a chardev", Kind::Chardev},
+    Wording{"ID of an audiodev", Kind::Audiodev},
 };
 
 }  // namespace

@@ -7,9 +7,12 @@
 
 #include "base/tcp_address.hpp"
 #include "base/text.hpp"
+#include "config/sugar_audio.hpp"
 
 namespace qvm::config {
 namespace {
+
+constexpr const char* vdagent_id = "vdagent";
 
 bool is_path(std::string_view listen) {
     return listen.find('/') != std::string_view::npos || listen.starts_with('~');
@@ -44,13 +47,14 @@ void check_address(Lowering& lowering, const Item& display, const std::string& l
              "or listen on 127.0.0.1, and let people in through ssh -L"});
 }
 
-void lower_socket(Lowering& lowering, const Item& display) {
+void lower_socket(Lowering& lowering, const Item& display, bool spice) {
     Members host(display.origin);
     host.put("kind", std::string("socket")).put("mode", std::string("listen"));
+    if (spice) host.put("protocol", std::string("spice"), display.origin_of("type"));
     const auto listen = display.text("listen");
     const Origin origin = display.origin_of("listen");
     if (!listen) {
-        host.put("runtime", std::string(display_socket));
+        host.put("runtime", std::string(spice ? spice_socket : vnc_socket));
     } else if (is_path(*listen)) {
         host.put("path", lowering.absolute(*display.value("listen")).string(), origin);
     } else {
@@ -70,34 +74,67 @@ StartCommand command(const Item& display, std::string execute, Table arguments) 
             display.origin};
 }
 
-void lower_server(Lowering& lowering, const Item& display) {
-    auto& options = lowering.vm().options;
-    const auto raw = std::ranges::find(options, "vnc", &NamedTable::name);
-    if (raw != options.end()) {
-        lowering.report(DiagnosticKind::Conflict, raw->origin,
-                        "[option.vnc] is there, and so is display, which makes one",
-                        {"leave one of them out"});
-        return;
-    }
+/// Reports [option.NAME], if it is there.
+bool is_taken(Lowering& lowering, std::string_view name) {
+    const auto& options = lowering.vm().options;
+    const auto raw = std::ranges::find(options, name, &NamedTable::name);
+    if (raw == options.end()) return false;
+    lowering.report(DiagnosticKind::Conflict, raw->origin,
+                    fmt::format("[option.{}] is there, and so is display, which makes one", name),
+                    {"leave one of them out"});
+    return true;
+}
+
+void add_password(Lowering& lowering, const Item& display, const char* protocol) {
+    const auto password = display.text("password");
+    if (!password) return;
+    Members arguments(display.origin_of("password"));
+    arguments.put("protocol", std::string(protocol)).put("password", '@' + *password + ".secret");
+    lowering.vm().commands.push_back(command(display, "set_password", std::move(arguments.table())));
+}
+
+void lower_vnc(Lowering& lowering, const Item& display) {
+    if (is_taken(lowering, "vnc")) return;
     // It listens on nothing of its own: the socket comes when there is somebody to pass it.
     Members server(display.origin);
     server.put("vnc", std::string("none"));
     if (display.says("password")) server.put("password", true, display.origin_of("password"));
-    options.push_back({"vnc", std::move(server.table()), {}, display.origin, {}});
-
-    auto& commands = lowering.vm().commands;
-    if (const auto password = display.text("password")) {
-        Members arguments(display.origin_of("password"));
-        arguments.put("protocol", std::string("vnc")).put("password", '@' + *password + ".secret");
-        commands.push_back(command(display, "set_password", std::move(arguments.table())));
-    }
+    if (const auto audio = lowering.single("audio"))
+        server.put("audiodev", std::string(audio_id), audio->origin);
+    lowering.vm().options.push_back({"vnc", std::move(server.table()), {}, display.origin, {}});
+    add_password(lowering, display, "vnc");
     Members address(display.origin);
     address.put("type", std::string("fd")).put("str", '@' + std::string(display_id));
     Array addresses;
     addresses.emplace_back(Value::Data(std::move(address.table())), display.origin);
     Members arguments(display.origin);
     arguments.put("type", std::string("vnc")).put("addresses", std::move(addresses));
-    commands.push_back(command(display, "display-update", std::move(arguments.table())));
+    lowering.vm().commands.push_back(command(display, "display-update", std::move(arguments.table())));
+}
+
+/// The port that spice-vdagent looks for: the clipboard, and a screen as large as its window.
+void lower_vdagent(Lowering& lowering, const Item& display) {
+    Members data(display.origin);
+    data.put("type", std::string("vdagent"));
+    Members backend(display.origin);
+    backend.put("type", std::string("spicevmc")).put("data", std::move(data.table()));
+    Members chardev(display.origin);
+    chardev.put("backend", std::move(backend.table()));
+    lowering.add(Kind::Chardev, vdagent_id, std::move(chardev), display);
+    Members device(display.origin);
+    device.put("driver", std::string("virtserialport")).put("chardev", std::string(vdagent_id));
+    device.put("name", std::string("com.redhat.spice.0"));
+    lowering.add(Kind::Device, vdagent_id, std::move(device), display);
+}
+
+/// It has no socket at all: qvm accepts, and hands over.
+void lower_spice(Lowering& lowering, const Item& display) {
+    if (is_taken(lowering, "spice")) return;
+    Members server(display.origin);
+    server.put("disable-ticketing", !display.says("password"), display.origin_of("password"));
+    lowering.vm().options.push_back({"spice", std::move(server.table()), {}, display.origin, {}});
+    add_password(lowering, display, "spice");
+    if (lowering.defaults()) lower_vdagent(lowering, display);
 }
 
 }  // namespace
@@ -106,6 +143,11 @@ std::optional<Item> wanted_display(const Lowering& lowering) {
     auto display = lowering.single("display");
     if (!display || display->text("type").value_or("vnc") == "none") return std::nullopt;
     return display;
+}
+
+bool is_spice(const Lowering& lowering) {
+    const auto display = wanted_display(lowering);
+    return display && display->text("type") == "spice";
 }
 
 void lower_display(Lowering& lowering) {
@@ -121,8 +163,12 @@ void lower_display(Lowering& lowering) {
                                             key),
                                 {"`qvm view` opens a window to a VM with type = \"vnc\", too"});
     check_password(lowering, *display);
-    lower_socket(lowering, *display);
-    lower_server(lowering, *display);
+    const bool spice = is_spice(lowering);
+    lower_socket(lowering, *display, spice);
+    if (spice)
+        lower_spice(lowering, *display);
+    else
+        lower_vnc(lowering, *display);
 }
 
 }  // namespace qvm::config

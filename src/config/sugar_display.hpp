@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// display: VNC, on a socket that qvm opens and QEMU gets.
+// display: VNC, on a socket that qvm opens and QEMU gets, or SPICE, whose clients qvm hands over.
 #pragma once
 #include <optional>
 
@@ -10,10 +10,14 @@ namespace qvm::config {
 /// The id of the socket that QEMU serves VNC on, and its file in the VM's runtime directory where the file
 /// says no place.
 inline constexpr const char* display_id = "display";
-inline constexpr const char* display_socket = "vnc.sock";
+inline constexpr const char* vnc_socket = "vnc.sock";
+inline constexpr const char* spice_socket = "spice.sock";
 
 /// The display, where the file asks for one that is more than "none".
 std::optional<Item> wanted_display(const Lowering& lowering);
+
+/// True if it is one of SPICE's.
+bool is_spice(const Lowering& lowering);
 
 /// After the raw level, whose options and commands it must not contradict.
 void lower_display(Lowering& lowering);

@@ -22,6 +22,7 @@ constexpr std::array<Words, 6> net_types{"user", "tap", "bridge", "macvtap", "vh
 constexpr std::array<Words, 3> console_types{"serial", "virtio", "none"};
 constexpr std::array<Words, 6> host_kinds{"file", "socket", "tap", "process", "secret", "seed"};
 constexpr std::array<Words, 3> access_words{"ro", "rw", "wo"};
+constexpr std::array<Words, 2> client_protocols{"spice", "vnc"};
 constexpr std::array<Words, 2> socket_modes{"listen", "connect"};
 constexpr std::array<Words, 3> process_profiles{"passt", "swtpm", "virtiofsd"};
 
@@ -162,7 +163,10 @@ constexpr std::array watchdog_keys{KeyRule{"model", string, watchdog_models},
 constexpr std::array<Words, 5> video_models{"virtio", "vga", "qxl", "bochs", "cirrus"};
 constexpr std::array video_keys{KeyRule{"model", string, video_models}, KeyRule{"heads", integer, {}, 1, 16},
                                 KeyRule{"memory", size, {}, 1 << 20, std::int64_t{1} << 32}, enabled_key};
-constexpr std::array<Words, 3> display_types{"none", "vnc", "window"};
+constexpr std::array<Words, 4> audio_models{"hda", "virtio", "usb", "ac97"};
+constexpr std::array audio_keys{KeyRule{"model", string, audio_models}, KeyRule{"backend", string},
+                                enabled_key};
+constexpr std::array<Words, 4> display_types{"none", "vnc", "spice", "window"};
 constexpr std::array display_keys{KeyRule{"type", string, display_types}, KeyRule{"listen", string},
                                   KeyRule{"password", string}, enabled_key};
 constexpr std::array cloud_init_keys{
@@ -216,6 +220,7 @@ constexpr std::array host_keys{
     KeyRule{"mode", string, socket_modes},
     KeyRule{"runtime", string},
     KeyRule{"address", string},
+    KeyRule{"protocol", string, client_protocols},
     KeyRule{"ifname", string},
     KeyRule{"bridge", string},
     KeyRule{"queues", integer, {}, 1, most_queues},
@@ -266,6 +271,7 @@ constexpr std::array tables{
     TableRule{"uuid", Shape::Plain, uuid_rule},
     TableRule{"rtc", Shape::Single, rtc_keys, false, "base", string},
     TableRule{"watchdog", Shape::Single, watchdog_keys, false, "model", string, true},
+    TableRule{"audio", Shape::Single, audio_keys, false, "model", string, true},
     TableRule{"video", Shape::Single, video_keys, false, "model", string, true},
     TableRule{"display", Shape::Single, display_keys, false, "type", string, true},
     TableRule{"tpm", Shape::Single, tpm_keys, false, {}, 0, true},
@@ -284,6 +290,7 @@ constexpr std::array tables{
     TableRule{"chardev", Shape::Raw, {}, true},
     TableRule{"blockdev", Shape::Raw, {}, true},
     TableRule{"netdev", Shape::Raw, {}, true},
+    TableRule{"audiodev", Shape::Raw, {}, true},
     TableRule{"device", Shape::Raw, {}, true},
     TableRule{"host", Shape::Raw, host_keys},
     TableRule{"global", Shape::Raw, {}, true},

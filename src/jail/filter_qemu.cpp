@@ -169,6 +169,11 @@ void allow_socket_options(FilterBuilder& filter) {
     for (const std::uint32_t option : {SO_DOMAIN, SO_PROTOCOL, SO_PEERCRED, SO_ERROR})
         allow("getsockopt", SOL_SOCKET, option);
     allow("setsockopt", SOL_SOCKET, SO_KEEPALIVE);
+    filter.because(reason,
+                   "build: SPICE (add_client), which sets these of each client, and of those for sound");
+    allow("setsockopt", IPPROTO_TCP, TCP_KEEPIDLE);
+    allow("setsockopt", SOL_SOCKET, SO_PRIORITY);
+    allow("setsockopt", IPPROTO_IP, IP_TOS);
 }
 
 constexpr std::uint32_t ioctl_type_mask = 0xff00;
@@ -210,7 +215,7 @@ void allow_internet(FilterBuilder& filter) {
         filter.allow("setsockopt", {{.index = 1, .value = level}, {.index = 2, .value = option}});
     };
     for (const std::uint32_t option : {SO_OOBINLINE, SO_REUSEADDR, SO_BROADCAST}) set(SOL_SOCKET, option);
-    for (const std::uint32_t option : {TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT}) set(IPPROTO_TCP, option);
+    for (const std::uint32_t option : {TCP_KEEPINTVL, TCP_KEEPCNT}) set(IPPROTO_TCP, option);
     set(IPPROTO_IP, IP_TTL);
     set(IPPROTO_IP, IP_RECVERR);
     set(IPPROTO_IPV6, IPV6_V6ONLY);

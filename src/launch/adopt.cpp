@@ -13,6 +13,7 @@
 
 #include <fmt/format.h>
 
+#include "launch/client_door.hpp"
 #include "launch/plan.hpp"
 #include "launch/spawner.hpp"
 #include "launch/supervisor.hpp"
@@ -39,6 +40,14 @@ awaitable<Started> find_again(qmp::net::io_context& context, const VmState& stat
         vm.cgroup = std::make_unique<jail::Cgroup>(jail::Cgroup::found_again(*applied.cgroup));
     vm.host = std::make_unique<HostResources>(state, vm.cgroup.get(), applied.ids);
     vm.host->take_over(applied.sockets);
+    for (const auto& door : doors_of(applied.compiled)) {
+        try {
+            vm.host->make(door.step);
+        } catch (const Error& error) {
+            vm.complaints.push_back(
+                fmt::format("no further viewer can be let in until the next start: {}", error.what()));
+        }
+    }
     vm.qemu = std::make_unique<jail::Child>(jail::Child::found_again(std::move(stub), applied.process.pid,
                                                                      state.open_file("exit.json", O_RDONLY)));
     co_return vm;

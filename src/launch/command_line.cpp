@@ -57,7 +57,7 @@ CommandLine::CommandLine(const config::Vm& vm, const qapi::Capabilities& qemu) :
             add(resource.id);
     for (const auto& id : named_at_start(vm)) add(id);
     for (const auto& resource : vm.resources)
-        if (stands_alone(resource)) add(resource.id);
+        if (resource.id.kind == Kind::Audiodev || stands_alone(resource)) add(resource.id);
 }
 
 void CommandLine::add(const ResourceId& id) {

@@ -11,6 +11,7 @@
 #include "base/error.hpp"
 #include "config/host_uses.hpp"
 #include "launch/argv.hpp"
+#include "launch/client_door.hpp"
 #include "launch/command_line.hpp"
 #include "launch/host_action.hpp"
 #include "launch/memory_parts.hpp"
@@ -84,6 +85,10 @@ class Compiler {
                 resource_by_qmp(resource);
         }
         for (const auto& resource : vm_.resources) grow(resource);
+        for (const auto& resource : vm_.resources)
+            if (is_door(resource))
+                host_step({{}, Entrance::Getfd, config::Access::ReadWrite, {}, resource.id.id, {}},
+                          resource.id, resource.id.to_string());
         begin();
         // Behind all that qvm says, so that it can be overruled.
         for (const auto& word : vm_.argv) argv({word.value}, word.origin);
@@ -388,6 +393,9 @@ void Compiler::resource_on_command_line(const Resource& resource) {
         case Kind::Netdev:
             add("-netdev", text_of(arguments));
             break;
+        case Kind::Audiodev:
+            add("-audiodev", text_of(arguments));
+            break;
         case Kind::Device:
             add("-device", text_of(arguments));
             break;
@@ -427,6 +435,7 @@ void Compiler::resource_by_qmp(const Resource& resource) {
             if (arguments.contains("bootindex")) boot_order_by_qmp_ = true;
             qmp("device_add", std::move(arguments), &resource);
             break;
+        case Kind::Audiodev:
         case Kind::Host:
             break;
     }

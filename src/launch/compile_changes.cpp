@@ -45,6 +45,7 @@ std::optional<Operation> ChangeCompiler::opposite(const ResourceId& id) {
             return command("netdev_del", {{"id", id.id}});
         case Kind::Chardev:
             return command("chardev-remove", {{"id", id.id}});
+        case Kind::Audiodev:
         case Kind::Device:
         case Kind::Host:
             break;

@@ -12,6 +12,7 @@
 
 #include "config/rules_buses.hpp"
 #include "config/shared_memory.hpp"
+#include "launch/client_door.hpp"
 #include "launch/command_line.hpp"
 #include "launch/diff_members.hpp"
 #include "launch/diff_settings.hpp"
@@ -171,9 +172,13 @@ void Differ::judge_each() {
             put_off(node, "the machine was started with it");
             continue;
         }
+        if (id.kind == Kind::Audiodev) put_off(node, "QEMU takes an audiodev only on its command line");
         if (id.kind == Kind::Host &&
             (is_for_command(running_.vm, id.id) || is_for_command(wanted_.vm, id.id)))
             put_off(node, "QEMU gets it by a command at its start");
+        if (is_door(node.before != nullptr ? *node.before : *node.after) ||
+            (node.after != nullptr && is_door(*node.after)))
+            put_off(node, "qvm listens there for clients of QEMU as long as it runs");
         if (node.fate == Fate::Replug) {
             node.in_place = changes_in_place(*node.before, *node.after);
             if (id.kind == Kind::Chardev && keeps_chardev(id))

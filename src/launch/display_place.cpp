@@ -2,6 +2,7 @@
 #include "launch/display_place.hpp"
 
 #include "config/rules_buses.hpp"
+#include "launch/client_door.hpp"
 
 namespace qvm::launch {
 namespace {
@@ -21,17 +22,21 @@ std::optional<DisplayPlace> display_place(const VmState& vm, const Compiled& com
     const config::Vm running = lower_compiled(compiled);
     std::optional<DisplayPlace> place;
     bool password = false;
+    const auto take = [&](const config::Resource& host, bool spice) {
+        const auto text = [&](const char* key) {
+            const std::string* said = config::text_at(host, key);
+            return said == nullptr ? std::string() : *said;
+        };
+        place = DisplayPlace{text("path"), text("address"), false, spice};
+        if (const auto file = text("runtime"); !file.empty()) place->path = vm.socket(file).string();
+    };
     for (const auto& command : running.commands) {
         if (command.execute.value == "set_password") password = true;
         const auto* host = running.find({config::Kind::Host, socket_of(command)});
-        if (host == nullptr) continue;
-        const auto text = [&](const char* key) {
-            const std::string* said = config::text_at(*host, key);
-            return said == nullptr ? std::string() : *said;
-        };
-        place = DisplayPlace{text("path"), text("address"), false};
-        if (const auto file = text("runtime"); !file.empty()) place->path = vm.socket(file).string();
+        if (host != nullptr) take(*host, false);
     }
+    for (const auto& resource : running.resources)
+        if (!place && is_door(resource)) take(resource, *config::text_at(resource, "protocol") == "spice");
     if (place) place->password = password;
     return place;
 }

@@ -12,6 +12,7 @@ struct DisplayPlace {
     std::string path;     ///< of a Unix socket, or empty
     std::string address;  ///< "127.0.0.1:5901", or empty
     bool password = false;
+    bool spice = false;  ///< else VNC
 
     /// "/run/.../vnc.sock", "127.0.0.1:5901"
     const std::string& to_string() const { return path.empty() ? address : path; }

@@ -131,7 +131,7 @@ Fd HostResources::listen(const ListenSocket& socket) {
     if (const auto address = parse_tcp_address(socket.address)) return listen_tcp(*address);
     const auto path = socket.in_runtime.empty() ? socket.path : state_.socket(socket.in_runtime);
     Fd listener = qmp::listen_unix(path.string());
-    sockets_.push_back(path);
+    if (std::ranges::find(sockets_, path) == sockets_.end()) sockets_.push_back(path);
     return listener;
 }
 
@@ -183,6 +183,14 @@ Fd HostResources::start_process(const std::string& name, const StartProcess& pro
     };
     helpers_.emplace_back(name, jail::spawn(spec, announce));
     return std::move(ours);
+}
+
+Fd HostResources::take(const std::string& name) {
+    const Fd& open = fds_[name];
+    if (!open) throw Error(ExitCode::Usage, fmt::format("the plan uses '{}', which is not open", name));
+    Fd taken = std::move(fds_.at(name));
+    fds_.erase(name);
+    return taken;
 }
 
 int HostResources::fd(const std::string& name) const {

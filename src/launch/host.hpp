@@ -39,6 +39,8 @@ class HostResources {
     /// Borrowed. Throws Error (Usage) for a name that was not made or is closed already: a mistake of the
     /// plan.
     int fd(const std::string& name) const;
+    /// The same, and it is the caller's from now on.
+    Fd take(const std::string& name);
     /// The names of those that a step has made, but for what is closed.
     std::vector<std::string> made_by(const std::string& step) const;
     /// Closes our copy of a descriptor early; what was closed before stays closed.

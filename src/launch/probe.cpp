@@ -86,6 +86,11 @@ std::vector<qapi::Property> settable(const Json& answer) {
     return list;
 }
 
+/// Its reply alone tells what an audiodev is made of.
+bool keeps_reply(const Json& command) {
+    return command.value("name", "") == "query-audiodevs";
+}
+
 /// Of an introspection, the commands and all that their arguments are made of: what a file can be checked by.
 Json without_replies(const Json& introspection) {
     std::map<std::string_view, const Json*> by_name;
@@ -102,8 +107,9 @@ Json without_replies(const Json& introspection) {
         const auto found = by_name.find(name);
         if (found == by_name.end() || !wanted.insert(name).second) continue;
         const Json& entity = *found->second;
-        for (const char* link : {"arg-type", "element-type"})
-            if (entity.contains(link)) next.emplace_back(entity[link].get_ref<const std::string&>());
+        for (const char* link : {"arg-type", "element-type", "ret-type"})
+            if (entity.contains(link) && (link != std::string_view("ret-type") || keeps_reply(entity)))
+                next.emplace_back(entity[link].get_ref<const std::string&>());
         for (const char* list : {"members", "variants"}) {
             if (!entity.contains(list)) continue;
             for (const auto& member : entity[list])
@@ -116,7 +122,8 @@ Json without_replies(const Json& introspection) {
         if (wanted.contains(entity.at("name").get_ref<const std::string&>())) {
             kept.push_back(entity);
             // A type that is there, in place of one that is not.
-            if (entity.contains("ret-type")) kept.back()["ret-type"] = entity.at("arg-type");
+            if (entity.contains("ret-type") && !keeps_reply(entity))
+                kept.back()["ret-type"] = entity.at("arg-type");
         }
     return kept;
 }

@@ -26,7 +26,7 @@ constexpr auto properties_part = "properties";
 constexpr auto schema_part = "schema";
 
 /// Raised whenever the form of one of them changes.
-constexpr int saved_form = 4;
+constexpr int saved_form = 5;
 
 /// "PATH device inode size time": changes with every new build or installation.
 std::string identity_of(const fs::path& path) {

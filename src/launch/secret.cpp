@@ -58,16 +58,18 @@ std::string text_of(const ReadSecret& secret, const std::string& action) {
 }
 
 /// What somebody types: without the end of its line.
-std::string as_password(std::string text) {
+std::string as_password(std::string text, bool spice) {
     // RFC 6143, 7.2.2: the key of DES has eight bytes, and QEMU leaves out what is beyond them.
-    constexpr std::size_t longest = 8;
+    // spice/protocol.h: SPICE_MAX_PASSWORD_LENGTH
+    const std::size_t longest = spice ? 60 : 8;
     while (text.ends_with('\n') || text.ends_with('\r')) text.pop_back();
     if (text.empty() || text.size() > longest)
-        throw Error(
-            ExitCode::HostCannot,
-            fmt::format("the password of VNC has {} characters: it can have from 1 to {}", text.size(),
-                        longest),
-            "a longer one would count for no more; let VNC listen on a Unix socket, or behind a tunnel");
+        throw Error(ExitCode::HostCannot,
+                    fmt::format("the password of {} has {} characters: it can have from 1 to {}",
+                                spice ? "SPICE" : "VNC", text.size(), longest),
+                    spice ? ""
+                          : "a longer one would count for no more; let VNC listen on a Unix socket, or "
+                            "behind a tunnel");
     return text;
 }
 
@@ -101,7 +103,7 @@ bool takes_secret(std::string_view command) {
 Json with_secret(std::string_view command, Json arguments, int fd) {
     auto text = text_of(fd, "read a secret");
     if (command == "set_password") {
-        arguments["password"] = as_password(std::move(text));
+        arguments["password"] = as_password(std::move(text), arguments.value("protocol", "") == "spice");
         return arguments;
     }
     // Base64 already, says the user: of what another secret encrypts (keyid), for example.

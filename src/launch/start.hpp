@@ -57,7 +57,8 @@ struct Started {
     std::unique_ptr<jail::Child> qemu;
     std::unique_ptr<qmp::Client> monitor;  ///< negotiated
     qmp::Greeting greeting;
-    Fd spawner_line;  ///< Life::line
+    Fd spawner_line;                      ///< Life::line
+    std::vector<std::string> complaints;  ///< what is not as it should be, in sentences for the user
 };
 
 /// Waits until QEMU is in its cgroup, if there is one, and notes in its record what went wrong. Throws Error

@@ -16,6 +16,7 @@
 #include "launch/applier.hpp"
 #include "launch/apply_desk.hpp"
 #include "launch/attach_gate.hpp"
+#include "launch/client_door.hpp"
 #include "launch/console.hpp"
 #include "launch/control.hpp"
 #include "launch/helper_watch.hpp"
@@ -79,6 +80,14 @@ struct Supervisor::Impl {
         console = std::make_unique<ConsoleRelay>(
             context, qmp::connect_unix(state.socket(console_socket).string()),
             qmp::listen_unix(state.socket("console.sock").string()), std::move(files));
+    }
+
+    void open_doors() {
+        for (const auto& door : doors_of(applied.compiled))
+            if (!vm.host->made_by(door.step.name).empty())
+                doors.push_back(std::make_unique<ClientDoor>(
+                    context, *vm.monitor, vm.host->take(door.step.name), door.protocol,
+                    [this](const std::string& text) { log_line(text); }));
     }
 
     void open_attach_socket() {
@@ -440,6 +449,7 @@ struct Supervisor::Impl {
     Applier applier;
     ApplyDesk desk;
     AttachGate gate;
+    std::vector<std::unique_ptr<ClientDoor>> doors;
     std::unique_ptr<qmp::Server> server;
     std::optional<Ending> intended;
     bool stopping = false;
@@ -474,6 +484,7 @@ Supervisor::Supervisor(qmp::net::io_context& context, Started vm, VmState state,
     applied_now.process = ProcessRecord::of(impl_->vm.qemu->process_pid());
     applied_now.sockets = impl_->vm.host->sockets();
     impl_->open_console();
+    impl_->open_doors();
     impl_->open_attach_socket();
     impl_->write_state();
 }
@@ -483,7 +494,7 @@ Supervisor::~Supervisor() = default;
 awaitable<std::vector<std::string>> Supervisor::resume() {
     auto& now = *impl_;
     now.log_line(fmt::format("{} has a new supervisor", now.state.name()));
-    std::vector<std::string> notes;
+    std::vector<std::string> notes = now.vm.complaints;
     now.helpers.watch();
     auto tidying = now.gate.forget_earlier_clients();
     co_await std::move(tidying);

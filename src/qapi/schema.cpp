@@ -182,6 +182,14 @@ const Command* Schema::command(std::string_view name) const {
     return found == impl_->commands.end() ? nullptr : &found->second;
 }
 
+const Type* Schema::described_by(std::string_view name) const {
+    const Command* found = command(name);
+    if (found == nullptr) return nullptr;
+    if (!name.starts_with("query-")) return found->arguments;
+    const auto* list = found->returns == nullptr ? nullptr : std::get_if<Array>(&found->returns->is);
+    return list == nullptr ? nullptr : list->element;
+}
+
 const Event* Schema::event(std::string_view name) const {
     const auto found = impl_->events.find(name);
     return found == impl_->events.end() ? nullptr : &found->second;

@@ -95,6 +95,9 @@ class Schema {
 
     const Command* command(std::string_view name) const;
     const Event* event(std::string_view name) const;
+    /// What the thing is made of that a command makes: its arguments. There is no command that makes an
+    /// audiodev, but "query-audiodevs" lists them: of such a one, an element of the list. Null if unknown.
+    const Type* described_by(std::string_view command) const;
     const std::vector<std::string>& command_names() const;
     const std::vector<std::string>& event_names() const;
 

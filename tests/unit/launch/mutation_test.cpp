@@ -86,8 +86,10 @@ class Mutator {
                (rule->shape == Shape::Named || rule->shape == Shape::Raw);
     }
 
-    /// QEMU tells no parameters of -smbios, and no properties of a type that is only a base.
+    /// QEMU tells no parameters of -smbios, and no properties of a type that is only a base; before 8.0
+    /// nothing of -audiodev.
     static bool is_unknown_to_qemu(const Path& path) {
+        if (path.size() == 2 && path[0] == "audiodev") return true;
         return path.size() == 2 && (path[1] == "smbios" || path[1] == "pci-device");
     }
 

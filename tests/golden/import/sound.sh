@@ -1,0 +1,1 @@
+qemu-system-x86_64 -machine q35 -m 1G -display none -vga none -nic none -audiodev pa,id=snd0,server=/run/user/1000/pulse/native -device ich9-intel-hda,id=sound -device hda-micro,audiodev=snd0,bus=sound.0

@@ -1,0 +1,1 @@
+qemu-system-x86_64 -machine q35 -m 1G -vga qxl -nic none -spice port=5930,disable-ticketing=on,image-compression=off -device virtio-serial-pci -chardev spicevmc,id=vdagent0,name=vdagent -device virtserialport,chardev=vdagent0,name=com.redhat.spice.0 -audiodev spice,id=snd -device intel-hda -device hda-duplex,audiodev=snd
