@@ -87,13 +87,13 @@ constexpr Name ioctls[] = {NAMED(FIONREAD),
 
 constexpr Name socket_options[] = {NAMED(SO_TYPE),      NAMED(SO_ERROR),     NAMED(SO_DOMAIN),
                                    NAMED(SO_PROTOCOL),  NAMED(SO_SNDBUF),    NAMED(SO_PEERCRED),
-                                   NAMED(SO_REUSEADDR), NAMED(SO_KEEPALIVE), NAMED(SO_BROADCAST),
-                                   NAMED(SO_ZEROCOPY),  NAMED(SO_OOBINLINE)};
+                                   NAMED(SO_REUSEADDR), NAMED(SO_KEEPALIVE), NAMED(SO_PRIORITY),
+                                   NAMED(SO_BROADCAST), NAMED(SO_ZEROCOPY),  NAMED(SO_OOBINLINE)};
 
 constexpr Name tcp_options[] = {NAMED(TCP_NODELAY), NAMED(TCP_CORK), NAMED(TCP_KEEPIDLE),
                                 NAMED(TCP_KEEPINTVL), NAMED(TCP_KEEPCNT)};
 
-constexpr Name ip_options[] = {NAMED(IP_TTL), NAMED(IP_RECVERR)};
+constexpr Name ip_options[] = {NAMED(IP_TOS), NAMED(IP_TTL), NAMED(IP_RECVERR)};
 
 constexpr Name ipv6_options[] = {NAMED(IPV6_V6ONLY), NAMED(IPV6_UNICAST_HOPS), NAMED(IPV6_RECVERR)};
 
