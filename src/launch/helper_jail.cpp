@@ -133,8 +133,8 @@ std::string find_virtiofsd(const std::string& program) {
     } catch (const Error&) {
         throw Error(
             ExitCode::HostCannot, "virtiofsd is missing: /usr/libexec/virtiofsd",
-            "install it: `apt install virtiofsd`, from Debian 13 and Ubuntu 24.04 on; the one that came "
-            "with QEMU before version 8 cannot be jailed, and is not used\n"
+            "install it: `apt install virtiofsd`, from Debian 13 on; it has to be version 1.13 or later. The "
+            "one that came with QEMU before version 8 cannot be jailed, and is not used\n"
             "share.X.virtiofsd.binary names one that lies elsewhere");
     }
 }
