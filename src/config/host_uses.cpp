@@ -95,6 +95,7 @@ class Finder {
         std::size_t depth;
         bool read_only;
         bool auto_read_only = false;
+        bool* is_written = nullptr;  ///< where to say that its file comes in for writing
     };
 
     void enter(Table& table, Node node) {
@@ -107,11 +108,27 @@ class Finder {
                         said(table, "auto-read-only").value_or(node.auto_read_only)};
             }
         }
+        bool is_written = false;
+        node.is_written = &is_written;
         for (auto& entry : table.entries()) {
             path_.push_back(entry.key);
             visit(entry.value, node);
             path_.pop_back();
         }
+        if (is_written) open_at_once(table);
+    }
+
+    /// Its file comes in for writing, and that is the only descriptor that QEMU gets. It would look for
+    /// another one to read by; and two descriptors of one file hold locks against each other.
+    static void open_at_once(Table& table) {
+        const Value* said = table.find("auto-read-only");
+        const Origin origin = said == nullptr ? Origin() : said->origin;
+        table.set("auto-read-only", origin, Value(false, origin));
+    }
+
+    static void note_written(const Row& row, const Node& node) {
+        if (row.way == Way::Fdset && row.reach == Reach::ByNode && node.auto_read_only && !node.read_only)
+            *node.is_written = true;
     }
 
     static std::optional<bool> said(const Table& table, std::string_view key) {
@@ -193,8 +210,7 @@ class Finder {
                 make_absolute(value);
                 use(is_always_there(*value.string()) ? Entrance::Keep : Entrance::Fdset, access(row, node),
                     value);
-                uses_.back().also_read_only = row.reach == Reach::ByNode && node.auto_read_only &&
-                                              uses_.back().access == Access::ReadWrite;
+                note_written(row, node);
                 return;
         }
     }
@@ -232,6 +248,7 @@ class Finder {
                                   : row->way == Way::Text ? Entrance::Text
                                                           : Entrance::Getfd;
         const Access reach = entrance == Entrance::Text ? Access::ReadOnly : host_access(*host);
+        note_written(*row, node);
         uses_.push_back({path_, entrance, reach, {}, id, origin});
     }
 

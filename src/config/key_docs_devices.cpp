@@ -100,7 +100,7 @@ constexpr auto shares = std::to_array<KeyDoc>({
      "host resource X.virtiofsd, chardev X.socket and device X (vhost-user-fs-pci); object memory.boot: "
      "share",
      "", "share.src = { path = \"/home/me/src\" }"},
-    {"share.path", "The directory. What is mounted below it is not shared with it.", "",
+    {"share.path", "The directory, with what is mounted in it when the VM is started.", "",
      "host resource X.virtiofsd: path", replug, "share.src = { path = \"/home/me/src\" }"},
     {"share.tag", "The name that the guest mounts.", "the id X", "device X: tag", replug,
      "share.src = { path = \"/home/me/src\", tag = \"sources\" }"},
@@ -173,7 +173,8 @@ constexpr auto devices = std::to_array<KeyDoc>({
      "-action watchdog", next_start, "watchdog.action = \"poweroff\""},
     {"host-device",
      "A PCI device of this host that the VM has for itself, by vfio. The host's driver must have let go of "
-     "it: qvm never rebinds one, but tells how. All of the guest's memory is locked then.",
+     "it: qvm never rebinds one, but tells how. All of the guest's memory is locked then. A reduced jail of "
+     "root's cannot have one.",
      "none", "device X: vfio-pci", next_start, "host-device.gpu.pci = \"0000:41:00.0\""},
     {"host-device.pci", "Where the device is, as `lspci -D` prints it.", "none: it must be said",
      "device X: host", next_start, "host-device.gpu = { pci = \"41:00.0\" }"},

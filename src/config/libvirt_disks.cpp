@@ -101,15 +101,21 @@ void LibvirtDomain::disk(Node disk) {
 }
 
 /// libvirt gives a SCSI disk without a serial number the name of its place, and /dev/disk/by-id has it.
-void LibvirtDomain::put_device_id(Node disk, Draft::Part& part) {
+void LibvirtDomain::put_device_id(Node disk, Draft::Part& part) const {
     const Node address = disk.child("address");
     if (std::string_view(address.attribute("type").value()) != "drive") return;
     const auto number = [&](const char* of) { return address.attribute(of).as_uint(); };
+    // An LSI controller's disks have no target.
+    bool has_targets = true;
+    for (const Node controller : domain_.child("devices").children("controller"))
+        if (std::string_view(controller.attribute("type").value()) == "scsi" &&
+            controller.attribute("index").as_uint() == number("controller"))
+            has_targets = std::string_view(controller.attribute("model").value()) != "lsilogic";
+    const std::string own = disk.child("alias").attribute("name").value();
+    const auto place = fmt::format("scsi{}-{}-{}{}", number("controller"), number("bus"),
+                                   has_targets ? fmt::format("{}-", number("target")) : "", number("unit"));
     Table device;
-    device.set("device_id", {},
-               Value(fmt::format("drive-scsi{}-{}-{}-{}", number("controller"), number("bus"),
-                                 number("target"), number("unit")),
-                     {}));
+    device.set("device_id", {}, Value(fmt::format("drive-{}", own.starts_with("ua-") ? own : place), {}));
     part.merge_into("device", std::move(device));
 }
 

@@ -62,7 +62,7 @@ class LibvirtDomain {
     void devices();
     void device(Node node);
     void disk(Node disk);
-    static void put_device_id(Node disk, Draft::Part& part);
+    void put_device_id(Node disk, Draft::Part& part) const;
     void disk_source(Node disk, Draft::Part& part, bool cdrom);
     void disk_driver(Node disk, Draft::Part& part);
     void disk_limits(Node disk, Draft::Part& part, const std::string& id);

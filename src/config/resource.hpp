@@ -53,8 +53,6 @@ struct HostUse {
     std::filesystem::path path;  ///< absolute; empty if `host` names a resource
     std::string host;            ///< the id of a [host.X] resource ("@X"), or empty
     Origin origin;
-    /// QEMU opens it for reading until something writes: a block node with auto-read-only.
-    bool also_read_only = false;
 };
 
 /// A reference from one resource to another, found in a member.

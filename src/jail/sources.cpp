@@ -29,10 +29,13 @@ int make_dev(const std::vector<std::string>& devices, std::uint32_t host_uid) {
     if (tree.get() < 0) return tree.get();
     for (const auto& path : devices) {
         const auto name = path.substr(dev.size());
-        const auto slash = name.find('/');
-        if (slash != std::string::npos &&
-            ::mkdirat(tree.get(), name.substr(0, slash).c_str(), directory_mode) < 0 && errno != EEXIST)
-            return -errno;
+        for (auto slash = name.find('/'); slash != std::string::npos; slash = name.find('/', slash + 1)) {
+            const auto directory = name.substr(0, slash);
+            if (::mkdirat(tree.get(), directory.c_str(), directory_mode) < 0 && errno != EEXIST)
+                return -errno;
+            // Whatever our umask is.
+            if (::fchmodat(tree.get(), directory.c_str(), directory_mode, 0) < 0) return -errno;
+        }
         struct stat status {};
         if (::stat(path.c_str(), &status) < 0) return -errno;
         if (::mknodat(tree.get(), name.c_str(), S_IFCHR | device_mode, status.st_rdev) < 0) return -errno;

@@ -135,8 +135,6 @@ class Compiler {
     /// The arguments with their id, and with the descriptors of this host in place of what the user named.
     Json complete_arguments(const Resource& resource, Placement placement);
     void bring_in(const Resource& resource, const HostUse& use, Placement placement, Json& member);
-    void add_to_set(int set, const std::string& name, const std::string& descriptor, const Resource& resource,
-                    const HostUse& use, bool early);
     std::string host_step(const Resource& resource, const HostUse& use);
     /// Of a [host.X], for what `owner` says.
     std::string host_step(const HostUse& use, const ResourceId& id, const std::string& owner);
@@ -285,7 +283,6 @@ std::string Compiler::host_step(const Resource& resource, const HostUse& use) {
         const bool direct =
             resource.id.kind == Kind::Blockdev && bypasses_cache(resource.arguments, use.member);
         OpenFile open{use.path, use.access, direct};
-        open.also_read_only = use.also_read_only;
         if (resource.copy_of && use.member == std::vector<std::string>{"file", "filename"})
             open.copy_of = resource.copy_of->value;
         if (resource.create && use.member == std::vector<std::string>{"file", "filename"})
@@ -346,23 +343,17 @@ void Compiler::bring_in(const Resource& resource, const HostUse& use, Placement 
             if (is_new) ++next_fdset_;
             member = fmt::format("/dev/fdset/{}", set->second);
             if (!is_new) break;
-            for (unsigned i = 0; i < (use.also_read_only ? 2 : 1); ++i)
-                add_to_set(set->second, name, descriptor_name(name, i), resource, use, early);
+            if (early) {
+                const int number = inherit(name, resource.id, use.origin);
+                argv({"-add-fd",
+                      fmt::format("fd={},set={},opaque={}", number, set->second, with_doubled_commas(name))},
+                     use.origin, resource.id);
+            } else {
+                qmp("add-fd", Json::object({{"fdset-id", set->second}, {"opaque", name}}), &resource, name);
+            }
             break;
         }
     }
-}
-
-/// `name`: what the descriptors of the set are for.
-void Compiler::add_to_set(int set, const std::string& name, const std::string& descriptor,
-                          const Resource& resource, const HostUse& use, bool early) {
-    if (!early) {
-        qmp("add-fd", Json::object({{"fdset-id", set}, {"opaque", name}}), &resource, descriptor);
-        return;
-    }
-    const int number = inherit(descriptor, resource.id, use.origin);
-    argv({"-add-fd", fmt::format("fd={},set={},opaque={}", number, set, with_doubled_commas(name))},
-         use.origin, resource.id);
 }
 
 Json Compiler::complete_arguments(const Resource& resource, Placement placement) {

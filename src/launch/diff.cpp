@@ -121,6 +121,12 @@ class Differ {
                                    [](const auto& use) { return use.entrance == config::Entrance::Bind; });
     }
 
+    /// By vfio.
+    bool opens_device(const Resource& resource) const {
+        return wanted_.vm.jail_mode.value != config::JailMode::Off && resource.id.kind == Kind::Device &&
+               resource.driver().starts_with("vfio-pci");
+    }
+
     void judge_each();
     void judge_memory(Node& node, const ResourceId& id);
     void renew_media();
@@ -201,6 +207,8 @@ void Differ::judge_each() {
             put_off(node, "a file that it names is copied into the jail before QEMU starts");
         if (node.fate != Fate::InPlace && node.after != nullptr && is_bound(*node.after))
             put_off(node, "its socket gets into the jail before QEMU starts");
+        if (node.fate != Fate::InPlace && node.after != nullptr && opens_device(*node.after))
+            put_off(node, "what it opens of the host gets into the jail before QEMU starts");
         if (node.after != nullptr && !config::vhost_user_chardev(*node.after).empty() &&
             !config::shares_memory(running_.vm))
             put_off(node, "the memory that the VM was started with is not shared");

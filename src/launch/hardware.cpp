@@ -65,6 +65,11 @@ bool is_in_huge_pages(const Resource& resource) {
            says_true(resource, "hugetlb") && !later;
 }
 
+bool asks_to_lock(const config::NamedTable& option) {
+    const Value* lock = option.name == "overcommit" ? option.properties.find("mem-lock") : nullptr;
+    return lock != nullptr && lock->boolean() != nullptr && *lock->boolean();
+}
+
 class Checker {
   public:
     Checker(const config::Vm& vm, const HardwarePlaces& places, Diagnostics& diagnostics)
@@ -113,13 +118,20 @@ class Checker {
     void lock() {
         const auto needed = vm_.memory.value + qemus_own;
         if (!locks_memory(vm_) || !places_.lockable || *places_.lockable >= needed) return;
-        const auto option = std::ranges::find(vm_.options, "overcommit", &config::NamedTable::name);
-        report(option != vm_.options.end() ? option->origin : passed_devices(vm_).front().origin,
+        const auto option = std::ranges::find_if(vm_.options, asks_to_lock);
+        const bool asked = option != vm_.options.end();
+        std::vector<std::string> notes{
+            "an administrator raises it: `memlock` in /etc/security/limits.conf, or LimitMEMLOCK= of the "
+            "systemd unit",
+            "who has CAP_SYS_RESOURCE, as root usually does, may lock any amount"};
+        if (!asked)
+            notes.insert(notes.begin(),
+                         "a device of the host's may write to the guest's memory at any time, "
+                         "so all of that is locked");
+        report(asked ? option->origin : passed_devices(vm_).front().origin,
                fmt::format("you may lock {} of memory, and the VM needs some {}",
                            format_size(*places_.lockable), format_size(needed)),
-               {"an administrator raises it: `memlock` in /etc/security/limits.conf, or LimitMEMLOCK= of the "
-                "systemd unit",
-                "who has CAP_SYS_RESOURCE, as root usually does, may lock any amount"});
+               std::move(notes));
     }
 
   private:
@@ -183,11 +195,7 @@ std::map<std::uint64_t, std::uint64_t> huge_pages_of(const config::Vm& vm) {
 }
 
 bool locks_memory(const config::Vm& vm) {
-    return !passed_devices(vm).empty() ||
-           std::ranges::any_of(vm.options, [](const config::NamedTable& option) {
-               const Value* lock = option.name == "overcommit" ? option.properties.find("mem-lock") : nullptr;
-               return lock != nullptr && lock->boolean() != nullptr && *lock->boolean();
-           });
+    return !passed_devices(vm).empty() || std::ranges::any_of(vm.options, asks_to_lock);
 }
 
 HardwarePlaces HardwarePlaces::of_host(config::JailMode jail) {
@@ -209,7 +217,7 @@ void check_hardware(const config::Vm& vm, bool runs, const HardwarePlaces& place
     checker.pins();
     checker.nodes();
     checker.lock();
-    if (!runs) check_passed_devices(vm, places, diagnostics);
+    check_passed_devices(vm, places, diagnostics);  // a restart must not end a VM for one that does not work
 }
 
 }  // namespace qvm::launch

@@ -111,10 +111,6 @@ void HostResources::make(const HostStep& step) {
         Overloaded{[&](const OpenFile& file) {
                        auto list = alone(open(file));
                        while (list.size() < file.count) list.push_back(open(file));
-                       if (file.also_read_only) {
-                           OpenFile again{file.path, config::Access::ReadOnly, file.direct};
-                           list.push_back(open(again));
-                       }
                        return list;
                    },
                    [&](const ListenSocket& socket) { return alone(listen(socket)); },

@@ -77,11 +77,6 @@ constexpr auto never_plugged = std::to_array<std::string_view>({
     "hda-codec",
 });
 
-/// What these open is in the jail from the start on.
-bool opens_host_files(std::string_view type, const qapi::Capabilities& qemu) {
-    return qemu.is_a(type, "vfio-pci");
-}
-
 /// Types that sit on no bus and still take device_add.
 bool is_plugged_without_bus(std::string_view type, const qapi::Capabilities& qemu) {
     return qemu.is_a(type, "pc-dimm") || qemu.is_a(type, "cpu");
@@ -118,7 +113,7 @@ Classifier::Classifier(const config::Vm& vm, const qapi::Capabilities& qemu)
 bool Classifier::needs_argv(const Resource& device, int depth) const {
     if (board_ != Board::Q35 && board_ != Board::I440fx) return true;
     const std::string type = device.driver();
-    if (is_never_plugged(type, qemu_) || opens_host_files(type, qemu_)) return true;
+    if (is_never_plugged(type, qemu_)) return true;
     const std::string* bus_name = text_at(device, "bus");
     if (bus_name == nullptr) {
         if (!is_plugged_without_bus(type, qemu_)) return true;

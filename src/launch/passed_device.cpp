@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -30,9 +31,9 @@ std::string group_of(const std::string& address, const HardwarePlaces& places) {
     return named_by(places.sys / devices / address / "iommu_group");
 }
 
-/// A bridge stays with the host's driver, which only forwards.
+/// A PCI-to-PCI bridge stays with the host's driver, which only forwards.
 bool is_bridge(const fs::path& device) {
-    constexpr std::string_view bridges = "0x06";
+    constexpr std::string_view bridges = "0x0604";
     std::string kind;
     std::ifstream(device / "class") >> kind;
     return kind.starts_with(bridges);
@@ -54,8 +55,9 @@ std::vector<std::string> rebinding(const std::string& address, const std::string
 
 class Checker {
   public:
-    Checker(const PassedDevice& device, const HardwarePlaces& places, Diagnostics& diagnostics)
-        : device_(device), places_(places), diagnostics_(diagnostics) {}
+    /// `by_other`: QEMU will open the group's file with a uid that is not the caller's.
+    Checker(const PassedDevice& device, bool by_other, const HardwarePlaces& places, Diagnostics& diagnostics)
+        : device_(device), by_other_(by_other), places_(places), diagnostics_(diagnostics) {}
 
     void check() {
         std::error_code none;
@@ -102,6 +104,16 @@ class Checker {
 
     void may_open(const std::string& group) {
         const auto file = places_.dev / "vfio" / group;
+        struct stat status {};
+        constexpr mode_t for_all = S_IROTH | S_IWOTH;
+        if (by_other_ && ::stat(file.c_str(), &status) == 0 && (status.st_mode & for_all) != for_all) {
+            report(
+                fmt::format("{} cannot be used in a reduced jail of root's: only who may open '{}' can, and "
+                            "QEMU is not root there",
+                            device_.address, file.string()),
+                {"a strict jail has a device file of its own"});
+            return;
+        }
         if (::access(file.c_str(), R_OK | W_OK) == 0) return;
         report(fmt::format("{} cannot be used: '{}': {}", device_.address, file.string(), errno_text(errno)),
                {fmt::format("as root: `chown {} {}`; a rule of udev keeps it so: SUBSYSTEM==\"vfio\", "
@@ -116,6 +128,7 @@ class Checker {
     }
 
     const PassedDevice& device_;
+    const bool by_other_;
     const HardwarePlaces& places_;
     Diagnostics& diagnostics_;
 };
@@ -145,7 +158,8 @@ void let_in(jail::Spec& spec, const PassedDevice& device, const HardwarePlaces& 
 }
 
 void check_passed_devices(const config::Vm& vm, const HardwarePlaces& places, Diagnostics& diagnostics) {
-    for (const auto& device : passed_devices(vm)) Checker(device, places, diagnostics).check();
+    const bool by_other = ::geteuid() == 0 && vm.jail_mode.value == config::JailMode::Reduced;
+    for (const auto& device : passed_devices(vm)) Checker(device, by_other, places, diagnostics).check();
 }
 
 }  // namespace qvm::launch

@@ -35,7 +35,6 @@ Json describe(const HostStep& step) {
                               json["path"] = file.path.string();
                               json["access"] = access_name(file.access);
                               if (file.count > 1) json["count"] = file.count;
-                              if (file.also_read_only) json["also-read-only"] = true;
                               if (!file.copy_of.empty()) json["copy-of"] = file.copy_of.string();
                               if (file.create) json["create"] = describe(*file.create);
                           },

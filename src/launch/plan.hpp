@@ -43,8 +43,7 @@ struct OpenFile {
     /// Not empty: a file that is missing is made as a copy of this one.
     std::filesystem::path copy_of = {};
     std::optional<NewImage> create = {};
-    unsigned count = 1;           ///< how often
-    bool also_read_only = false;  ///< a second descriptor, for reading: a set has one for each way to open it
+    unsigned count = 1;  ///< how often
 };
 
 /// Binds and listens on a socket: a [host.X] socket's path, or `in_runtime` a name in the VM's runtime

@@ -86,7 +86,10 @@ void make(const Step& step, HostResources& host) {
 /// For QEMU, which inherits the limit. What an ordinary user may lock, check_hardware() has looked at.
 void allow_locking() {
     const rlimit any{RLIM_INFINITY, RLIM_INFINITY};
-    ::setrlimit(RLIMIT_MEMLOCK, &any);
+    rlimit own{};
+    if (::setrlimit(RLIMIT_MEMLOCK, &any) == 0 || ::getrlimit(RLIMIT_MEMLOCK, &own) != 0) return;
+    own.rlim_cur = own.rlim_max;
+    ::setrlimit(RLIMIT_MEMLOCK, &own);
 }
 
 jail::Stub stub_for(const VmState& state, const Fd& vm_lock, std::vector<Fd>& keep) {

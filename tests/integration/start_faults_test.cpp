@@ -103,7 +103,8 @@ launch::UpOrder order_of(const Prepared& made, launch::VmState& state) {
     order.start.plan = made.plan;
     order.start.binary = made.binary;
     if (const auto uid = state.host_uid()) order.start.host_ids = {*uid, *uid};
-    order.start.filter = launch::filter_for(made.vm.jail, made.vm.jail_mode.value);
+    order.start.filter =
+        launch::filter_for(launch::filter_options(made.vm), launch::violation_of(made.vm.jail));
     order.start.vm_lock = state.try_lock_vm();
     order.supervisor_lock = state.try_lock_supervisor();
     if (!order.start.vm_lock || !order.supervisor_lock)

@@ -57,6 +57,39 @@ class Images(harness.TestCase):
             self.opens_outside("top")
         self.on_each_qemu(check)
 
+    def test_opened_for_writing_at_once(self):
+        """auto-read-only, as libvirt says it of each disk: QEMU gets one descriptor, and has no lock of its own in its way."""
+        def check(version, qemu):
+            below = self.world.base / "below.raw"
+            below.unlink(missing_ok=True)
+            above = self.world.base / "above.qcow2"
+            subprocess.run(["qemu-img", "create", "-q", "-f", "raw", str(below), "4M"], check=True)
+            subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(below), "-F", "raw", str(above)], check=True)
+            for path in (below, above):
+                harness.os.chown(path, self.world.uid, self.world.uid)
+            nodes = "".join(f'[blockdev.{name}]\ndriver = "file"\nfilename = "{path}"\nauto-read-only = true\n'
+                            for name, path in (("below-file", below), ("above-file", above)))
+            self.world.run("up", self.world.write("guest/vm.toml", f"""
+memory = "64M"
+machine.accel = "tcg"
+{nodes}
+[blockdev.below]
+driver = "raw"
+file = "below-file"
+[blockdev.above]
+driver = "qcow2"
+file = "above-file"
+backing = "below"
+[device.disk]
+driver = "virtio-blk-pci"
+drive = "above"
+"""), *qemu)
+            self.world.qmp("guest", "block_resize", {"node-name": "above", "size": 8 << 20})
+            self.job("block-commit", {"device": "above"})
+            self.assertEqual(below.stat().st_size, 8 << 20)
+            self.world.run("kill", "guest")
+        self.on_each_qemu(check)
+
     def test_stream_to_the_bottom(self):
         self.chain()
         self.job("block-stream", {"device": "top", "bottom": "mid"})
