@@ -16,6 +16,7 @@
 #include "launch/command_line.hpp"
 #include "launch/diff_members.hpp"
 #include "launch/diff_settings.hpp"
+#include "launch/passed_device.hpp"
 #include "launch/placement.hpp"
 #include "launch/processors.hpp"
 
@@ -121,12 +122,6 @@ class Differ {
                                    [](const auto& use) { return use.entrance == config::Entrance::Bind; });
     }
 
-    /// By vfio.
-    bool opens_device(const Resource& resource) const {
-        return wanted_.vm.jail_mode.value != config::JailMode::Off && resource.id.kind == Kind::Device &&
-               resource.driver().starts_with("vfio-pci");
-    }
-
     void judge_each();
     void judge_memory(Node& node, const ResourceId& id);
     void renew_media();
@@ -207,7 +202,7 @@ void Differ::judge_each() {
             put_off(node, "a file that it names is copied into the jail before QEMU starts");
         if (node.fate != Fate::InPlace && node.after != nullptr && is_bound(*node.after))
             put_off(node, "its socket gets into the jail before QEMU starts");
-        if (node.fate != Fate::InPlace && node.after != nullptr && opens_device(*node.after))
+        if (node.fate != Fate::InPlace && node.after != nullptr && comes_at_start(wanted_.vm, *node.after))
             put_off(node, "what it opens of the host gets into the jail before QEMU starts");
         if (node.after != nullptr && !config::vhost_user_chardev(*node.after).empty() &&
             !config::shares_memory(running_.vm))

@@ -53,6 +53,10 @@ std::vector<std::string> rebinding(const std::string& address, const std::string
             fmt::format("to keep it so: `driverctl set-override {} vfio-pci` (package driverctl)", address)};
 }
 
+bool is_vfio(const config::Resource& resource) {
+    return resource.id.kind == config::Kind::Device && resource.driver().starts_with("vfio-pci");
+}
+
 class Checker {
   public:
     /// `by_other`: QEMU will open the group's file with a uid that is not the caller's.
@@ -138,13 +142,17 @@ class Checker {
 std::vector<PassedDevice> passed_devices(const config::Vm& vm) {
     std::vector<PassedDevice> passed;
     for (const auto& resource : vm.resources) {
-        if (resource.id.kind != config::Kind::Device || !resource.driver().starts_with("vfio-pci")) continue;
+        if (!is_vfio(resource)) continue;
         const std::string* host = config::text_at(resource, "host");
         const auto address = host == nullptr ? std::nullopt : config::full_pci_address(*host);
         if (address)
             passed.push_back({*address, resource.properties.table()->find("host")->origin, resource.made_by});
     }
     return passed;
+}
+
+bool comes_at_start(const config::Vm& vm, const config::Resource& device) {
+    return vm.jail_mode.value != config::JailMode::Off && is_vfio(device);
 }
 
 void let_in(jail::Spec& spec, const PassedDevice& device, const HardwarePlaces& places) {

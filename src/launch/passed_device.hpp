@@ -21,6 +21,9 @@ struct PassedDevice {
 /// All that QEMU is to open by vfio.
 std::vector<PassedDevice> passed_devices(const config::Vm& vm);
 
+/// True for one that waits for the VM's next start: what QEMU opens for it is in the jail from then on.
+bool comes_at_start(const config::Vm& vm, const config::Resource& device);
+
 /// Adds what QEMU opens for it: the file of its IOMMU group, and, read-only, what sysfs tells of it.
 void let_in(jail::Spec& spec, const PassedDevice& device, const HardwarePlaces& places = {});
 

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "launch/hotplug.hpp"
+#include "launch/passed_device.hpp"
 #include "launch/placement.hpp"
 #include "launch/placer.hpp"
 
@@ -210,10 +211,13 @@ void Placer::place_q35(const Devices& homeless) {
             on_ports.push_back(device);
         }
     }
-    if (running_ != nullptr)
+    if (running_ != nullptr) {
+        // What waits for the next start gets its place then.
+        std::erase_if(on_ports, [&](const Resource* device) { return comes_at_start(vm_, *device); });
         use_free_ports(on_ports);
-    else
+    } else {
         add_ports(on_ports.size() + vm_.spare_pcie_ports.value, on_ports);
+    }
     // The ports are resources from here on; asking again must not make more of them.
     vm_.spare_pcie_ports.value = 0;
 }

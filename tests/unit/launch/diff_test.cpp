@@ -161,6 +161,15 @@ TEST_CASE("what cannot be unplugged waits for the next start, with what it needs
     CHECK(in_short("", ide("a.raw")) == Lines{"! blockdev.a", "! device.a"});
 }
 
+TEST_CASE("a device of the host's comes with the next start, for which it takes no port before") {
+    const std::string gpu = "[host-device.gpu]\npci = \"0000:41:00.0\"\n";
+    CHECK(in_short("", gpu) == Lines{"! device.gpu"});
+    CHECK(in_short(gpu, "") == Lines{"- device.gpu"});
+    const std::string no_spare = "hotplug.pcie-ports = 0\n", off = "jail.mode = \"off\"\n";
+    CHECK(in_short(no_spare, no_spare + gpu) == Lines{"! device.gpu"});
+    CHECK(in_short(off, off + gpu) == Lines{"+ device.gpu"});
+}
+
 TEST_CASE("a medium is exchanged in place, under the same name too") {
     const auto cd = [](const char* file) {
         return fmt::format("[cdrom.c]\nbus = \"scsi\"\nfile = \"/srv/{}\"\n", file);
