@@ -11,6 +11,7 @@
 #include "config/block_users.hpp"
 #include "config/check_backends.hpp"
 #include "config/check_commands.hpp"
+#include "config/check_displays.hpp"
 #include "config/check_duplicates.hpp"
 #include "config/check_jail.hpp"
 #include "config/check_properties.hpp"
@@ -466,6 +467,7 @@ void check(Vm& vm, const qapi::Capabilities& qemu, Diagnostics& diagnostics) {
     Checker(vm, qemu, diagnostics).run();
     check_jail(vm, qemu, diagnostics);
     check_tpm(vm, diagnostics);
+    check_displays(vm, diagnostics);
     check_vhost_user(vm, diagnostics);
 }
 

@@ -14,17 +14,10 @@ struct Card {
     std::string_view driver, model;
 };
 /// What plays: a card by itself, or a codec on a controller.
-constexpr std::array cards{Card{"hda-duplex", "hda"},
-                           Card{"hda-output", "hda"},
-                           Card{"hda-micro", "hda"},
-                           Card{"virtio-sound-pci", "virtio"},
-                           Card{"AC97", "ac97"},
-                           Card{"usb-audio", "usb"},
+constexpr std::array cards{Card{"hda-duplex", "hda"}, Card{"virtio-sound-pci", "virtio"},
+                           Card{"AC97", "ac97"}, Card{"usb-audio", "usb"},
                            Card{"virtio-sound-device", "virtio"}};
-constexpr std::array<std::string_view, 2> controllers{"ich9-intel-hda", "intel-hda"};
-
-bool is_usual(const Table& properties) {
-    constexpr std::array<std::string_view, 4> usual{"audiodev", "bus", "addr", "cad"};
+bool has_only(const Table& properties, std::initializer_list<std::string_view> usual) {
     return std::ranges::all_of(properties.entries(), [&](const auto& entry) {
         return std::ranges::find(usual, entry.key) != usual.end();
     });
@@ -44,7 +37,8 @@ void Translator::audiodev(const GivenOption& option) {
         const Value* value = members->find(key);
         return value == nullptr || value->string() == nullptr ? std::string() : *value->string();
     };
-    audiodevs_.push_back({text("driver"), text("id"), option.shown()});
+    const bool plain = has_only(*members, {"driver", "id", "server"});
+    audiodevs_.push_back({text("driver"), text("id"), option.shown(), plain});
 }
 
 /// -audio DRIVER,model=MODEL; -soundhw MODEL
@@ -71,23 +65,55 @@ void Translator::set_audio(std::string_view model, const std::string& shown, std
     draft_.set("audio", usual ? Value(true, {}) : Value(std::string(model), {}), std::move(text));
 }
 
+/// What the audio table would make: the card, and for hda its controller, which is found in `controller`.
+bool Translator::is_usual_card(const Device& card, Device*& controller) {
+    const bool hda = card.driver == "hda-duplex";
+    if (hda ? !has_only(card.properties, {"audiodev", "bus", "cad"})
+            : !has_only(card.properties, {"audiodev", "bus"}))
+        return false;
+    unsigned controllers = 0;
+    for (auto& device : devices_) {
+        if (device.driver != "ich9-intel-hda" && device.driver != "intel-hda") continue;
+        ++controllers;
+        controller = &device;
+    }
+    if (!hda) return controllers == 0;
+    const bool q35 = machine_type_.find("q35") != std::string::npos;
+    return controllers == 1 && controller->driver == (q35 ? "ich9-intel-hda" : "intel-hda") &&
+           has_only(controller->properties, {});
+}
+
+/// Beside its card.
+bool Translator::is_named(const Audiodev& audiodev) const {
+    return vnc_audiodev_ == audiodev.id ||
+           std::ranges::any_of(machine_properties_.entries(), [&](const auto& entry) {
+               return entry.key.ends_with("audiodev") && entry.value.string() != nullptr &&
+                      *entry.value.string() == audiodev.id;
+           });
+}
+
 /// One usual card is the table's; what is more than that stays as it was, and plays to nobody.
 void Translator::write_audio() {
-    const auto plays = [](const Device& device) { return !model_of(device.driver).empty(); };
+    const auto plays = [](const Device& device) {
+        return !model_of(device.driver).empty() || device.driver.starts_with("hda-");
+    };
     const auto card = std::ranges::find_if(devices_, plays);
     const bool alone = card != devices_.end() && std::ranges::count_if(devices_, plays) == 1;
-    if (alone && audiodevs_.size() <= 1 && is_usual(card->properties)) {
+    Device* controller = nullptr;
+    const bool one = audiodevs_.empty() ||
+                     (audiodevs_.size() == 1 && audiodevs_.front().plain && !is_named(audiodevs_.front()));
+    if (alone && one && is_usual_card(*card, controller)) {
         set_audio(model_of(card->driver), card->shown, audiodevs_.empty() ? "" : audiodevs_.front().type);
         card->driver.clear();
-        for (auto& device : devices_)
-            if (std::ranges::find(controllers, device.driver) != controllers.end()) device.driver.clear();
+        if (controller != nullptr) controller->driver.clear();
         return;
     }
     for (const auto& given : audiodevs_) {
         Draft::Part& part = draft_.add({"audiodev", raw_id(given.id, "audio")}, given.shown);
-        const bool kept = given.type == "none" || given.type == "spice";
+        const bool kept = given.type == "none" || (given.type == "spice" && spice_);
         part.put("driver", Value::Data(kept ? given.type : std::string("none")));
         if (!kept) warn(part, fmt::format("{}: the host's sound does not get into the jail", given.id));
+        if (!given.plain) warn(part, fmt::format("{}: how it plays is left out", given.id));
     }
 }
 

@@ -171,9 +171,23 @@ void Translator::write_console_devices() {
         chardev->taken = true;
         draft_.set("console", Value(std::string(device.driver == "virtconsole" ? "virtio" : "serial"), {}),
                    device.shown);
+        if (device.driver == "virtconsole") drop_serial_controller();
         device.driver.clear();  // the table makes it
         return;
     }
+}
+
+/// The one that the console alone is on: the table makes that, too.
+void Translator::drop_serial_controller() {
+    const auto is_port = [](const Device& device) {
+        return device.driver == "virtserialport" || device.driver == "virtconsole";
+    };
+    if (std::ranges::count_if(devices_, is_port) != 1) return;
+    for (auto& device : devices_)
+        if (device.driver.starts_with("virtio-serial") && device.properties.empty()) {
+            device.driver.clear();
+            return;
+        }
 }
 
 Table Translator::socket_data(Draft::Part& part, Chardev& chardev) {

@@ -99,6 +99,11 @@ void Translator::nographic(const GivenOption&) {
 void Translator::vnc(const GivenOption& option) {
     OptionPairs pairs = parse_pairs(option.argument, "vnc");
     if (const auto* display = pairs.find("vnc"); display != nullptr && *display == "none") return;
+    if (const auto* audiodev = pairs.find("audiodev")) vnc_audiodev_ = *audiodev;
+    if (spice_) {
+        leave_out(option.shown(), "there is one display already");
+        return;
+    }
     auto place = vnc_place(pairs);
     std::string comment = option.shown();
     const bool for_all = place && place->starts_with(':');
@@ -120,6 +125,10 @@ void Translator::vnc(const GivenOption& option) {
 }
 
 void Translator::spice(const GivenOption& option) {
+    if (screen_) {
+        leave_out(option.shown(), "there is one display already");
+        return;
+    }
     OptionPairs pairs = parse_pairs(option.argument, "");
     Table display;
     display.set("type", {}, Value(std::string("spice"), {}));
@@ -128,7 +137,8 @@ void Translator::spice(const GivenOption& option) {
     if (secret) comment += ": its password is not copied; display.password names a [secret.X] that has it";
     const auto place = spice_place(pairs);
     if (place) display.set("listen", {}, Value(place->listen, {}));
-    if (place && place->for_all) comment += for_this_host;
+    if (place && place->for_all)
+        comment += secret ? "; until then it is served to this host alone" : for_this_host;
     if (secret || (place && place->for_all)) warnings_.push_back(comment);
     for (const char* said : {"password", "password-secret", "disable-ticketing"}) pairs.take(said);
     leave_out_rest("-spice", pairs, "say it in [option.spice], in place of display");

@@ -134,6 +134,7 @@ class Translator {
     };
     struct Audiodev {
         std::string type, id, shown;
+        bool plain = true;  ///< nothing is said of how it plays
     };
     struct Object {
         std::string type, id, shown;
@@ -194,6 +195,7 @@ class Translator {
     void write_serials();
     void write_serial(std::size_t index, const std::string& spec);
     void write_console_devices();
+    void drop_serial_controller();
     void write_chardevs();
     bool write_chardev(Chardev& chardev);
     Table chardev_data(Draft::Part& part, Chardev& chardev);
@@ -204,6 +206,8 @@ class Translator {
 
     // import_audio.cpp
     void set_audio(std::string_view model, const std::string& shown, std::string_view driver);
+    bool is_usual_card(const Device& card, Device*& controller);
+    bool is_named(const Audiodev& audiodev) const;
     void write_audio();
 
     // import_devices.cpp
@@ -242,6 +246,7 @@ class Translator {
     std::vector<Object> objects_;
     std::optional<WatchdogAction> watchdog_action_;
     std::vector<Audiodev> audiodevs_;
+    std::string vnc_audiodev_;
     bool net_given_ = false, screen_ = false, spice_ = false;
     unsigned flashes_ = 0, disks_ = 0;
 };

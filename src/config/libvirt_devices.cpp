@@ -14,7 +14,7 @@ struct Reason {
     std::string_view element, reason;
 };
 constexpr auto reasons = std::to_array<Reason>({
-    {"filesystem", "the language has no sugar for shared directories"},
+    {"filesystem", "a [share.X] can say it, which virtiofsd serves: path and tag"},
     {"redirdev",
      "a [chardev.X] of type spicevmc with data.type = \"usbredir\" and a [device.X] with driver = "
      "\"usb-redir\" can say it"},
@@ -37,6 +37,7 @@ bool is_one_of(std::string_view word, auto&& list) {
 
 void LibvirtDomain::devices() {
     const Node devices = see(domain_, "devices");
+    has_spice_ = bool(devices.find_child_by_attribute("graphics", "type", "spice"));
     for (Node child = devices.first_child(); child;) {
         const Node node = child;
         child = child.next_sibling();
@@ -118,8 +119,7 @@ void LibvirtDomain::channel(Node channel) {
         drop(channel);
         return;
     }
-    const Node devices = channel.parent();
-    if (name == "com.redhat.spice.0" && devices.find_child_by_attribute("graphics", "type", "spice")) {
+    if (name == "com.redhat.spice.0" && has_spice_) {
         drop(channel);  // it comes with the display
         return;
     }
@@ -187,8 +187,11 @@ void LibvirtDomain::graphics(Node graphics) {
         draft_.set("display", Value(std::string(type == "spice" ? "spice" : "vnc"), {}));
     }
     for (const auto& comment : comments) warn(comment);
-    if (type == "spice")
-        while (graphics.first_child()) drop(graphics.first_child());
+    if (type != "spice") return;
+    for (const char* carried : {"image", "jpeg", "zlib", "playback", "mouse", "streaming"})
+        if (const Node node = graphics.child(carried)) drop(node);
+    for (const char* way : {"clipboard", "filetransfer"})
+        if (const Node node = graphics.child(way)) leave_out(node, "qvm's display allows it");
 }
 
 void LibvirtDomain::video(Node video) {

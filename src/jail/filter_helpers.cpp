@@ -28,7 +28,8 @@ void add_swtpm_rules(FilterBuilder& filter, int exec_fd, Mode mode) {
 /// named from a descriptor below it. Without capabilities whatever ids the guest asks for are refused by the
 /// kernel.
 void add_virtiofsd_rules(FilterBuilder& filter, int exec_fd) {
-    add_qemu_rules(filter, exec_fd);
+    // What it serves may have sockets in it, with servers of the host's behind them.
+    add_qemu_rules(filter, exec_fd, {.unix_sockets = false});
     filter.because("the files it serves");
     for (const char* call :
          {"openat2",     "renameat",  "renameat2",  "linkat",       "symlinkat", "mkdirat",   "mknodat",

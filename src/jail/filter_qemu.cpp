@@ -98,13 +98,13 @@ const std::vector<Group>& harmless_calls() {
 }
 
 /// These reach no further in a root and in namespaces of its own.
-const std::vector<Group>& calls_in_own_namespaces() {
-    static const std::vector<Group> groups = {
+std::vector<Group> calls_in_own_namespaces(bool unix_sockets) {
+    std::vector<Group> groups = {
         {names, {"openat", "unlink"}},
         {names, {"open"}, "libc: musl, and glibc before 2.33"},
         {names, {"unlinkat"}, "libc: architectures without unlink"},
-        {"Unix sockets within the jail", {"bind", "connect"}},
     };
+    if (unix_sockets) groups.push_back({"Unix sockets within the jail", {"bind", "connect"}});
     return groups;
 }
 
@@ -254,10 +254,13 @@ void add_groups(FilterBuilder& filter, const std::vector<Group>& groups) {
     }
 }
 
-void add_strict_rules(FilterBuilder& filter) {
-    add_groups(filter, calls_in_own_namespaces());
-    filter.because("Unix sockets within the jail");
-    for (const char* call : {"socket", "socketpair"}) filter.allow(call, {{.index = 0, .value = AF_UNIX}});
+void add_strict_rules(FilterBuilder& filter, bool unix_sockets) {
+    add_groups(filter, calls_in_own_namespaces(unix_sockets));
+    if (unix_sockets) {
+        filter.because("Unix sockets within the jail");
+        for (const char* call : {"socket", "socketpair"})
+            filter.allow(call, {{.index = 0, .value = AF_UNIX}});
+    }
     filter.because("signals to itself");
     filter.allow("tgkill", {{.index = 0, .value = process_pid_inside}});
     filter.because("its own processors, not the stub's");
@@ -331,7 +334,7 @@ void add_qemu_rules(FilterBuilder& filter, int exec_fd, const FilterOptions& opt
     if (options.mode == Mode::Reduced)
         add_reduced_rules(filter, options);
     else
-        add_strict_rules(filter);
+        add_strict_rules(filter, options.unix_sockets);
     add_extras(filter, options);
     filter.because("the one exec that starts it");
     filter.allow("execveat", {{.index = 0, .value = static_cast<std::uint32_t>(exec_fd)},

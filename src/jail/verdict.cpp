@@ -154,6 +154,12 @@ class Judge {
         require("namespaces", says, shared == allowed,
                 promise_.network ? "all its own but net" : "all its own");
     }
+    /// What is mounted in a writable place came with it.
+    bool may_be_written(const std::string& target) const {
+        return std::ranges::any_of(promise_.writable, [&](const auto& place) {
+            return target == place || target.starts_with(place + '/');
+        });
+    }
     void mounts() {
         if (promise_.reduced && promise_.role != Role::Sandboxing) return given_up("root", "the host's");
         std::string writable;
@@ -161,7 +167,7 @@ class Judge {
         for (const auto& mount : facts_.mounts)
             if (mount.writable) {
                 writable += (writable.empty() ? "" : " ") + mount.target;
-                kept = kept && std::ranges::find(promise_.writable, mount.target) != promise_.writable.end();
+                kept = kept && may_be_written(mount.target);
             }
         const auto root = std::ranges::find(facts_.mounts, "/", &MountFact::target);
         const bool seen = root != facts_.mounts.end();

@@ -19,9 +19,6 @@ namespace {
 
 using qmp::net::awaitable;
 
-/// Of a descriptor on its way; a dot, as in all names that are qvm's.
-constexpr const char* descriptor = "qvm.client";
-
 /// There may be no descriptor left for a while.
 constexpr std::chrono::milliseconds accept_again{100};
 
@@ -47,10 +44,11 @@ std::vector<Door> doors_of(const Compiled& compiled) {
 }
 
 struct ClientDoor::Impl {
-    Impl(qmp::net::io_context& ctx, qmp::Client& client, Fd socket, std::string spoken,
-         std::function<void(const std::string&)> log_line)
+    Impl(qmp::net::io_context& ctx, qmp::Client& client, Fd socket, const std::string& door,
+         std::string spoken, std::function<void(const std::string&)> log_line)
         : context(ctx),
           monitor(client),
+          descriptor("qvm.client." + door),
           listener(std::move(socket)),
           protocol(std::move(spoken)),
           log(std::move(log_line)) {
@@ -87,15 +85,16 @@ struct ClientDoor::Impl {
 
     qmp::net::io_context& context;
     qmp::Client& monitor;
+    std::string descriptor;  ///< the name of one on its way: no other door's
     Fd listener;
     std::string protocol;
     std::function<void(const std::string&)> log;
     bool open = true;
 };
 
-ClientDoor::ClientDoor(qmp::net::io_context& context, qmp::Client& monitor, Fd listener, std::string protocol,
+ClientDoor::ClientDoor(qmp::net::io_context& context, qmp::Client& monitor, Fd listener, const Door& door,
                        std::function<void(const std::string&)> log)
-    : impl_(std::make_shared<Impl>(context, monitor, std::move(listener), std::move(protocol),
+    : impl_(std::make_shared<Impl>(context, monitor, std::move(listener), door.step.name, door.protocol,
                                    std::move(log))) {
     qmp::spawn(context, impl_->serve(), [impl = impl_](const std::exception_ptr& exception) {
         try {

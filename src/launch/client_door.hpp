@@ -31,7 +31,7 @@ std::vector<Door> doors_of(const Compiled& compiled);
 class ClientDoor {
   public:
     /// Lets in who connects to `listener` until it is destroyed. `log` gets what goes wrong.
-    ClientDoor(qmp::net::io_context& context, qmp::Client& monitor, Fd listener, std::string protocol,
+    ClientDoor(qmp::net::io_context& context, qmp::Client& monitor, Fd listener, const Door& door,
                std::function<void(const std::string&)> log);
     ClientDoor(const ClientDoor&) = delete;
     ClientDoor& operator=(const ClientDoor&) = delete;

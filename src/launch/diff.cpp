@@ -122,6 +122,10 @@ class Differ {
                                    [](const auto& use) { return use.entrance == config::Entrance::Bind; });
     }
 
+    static bool has_spice(const config::Vm& vm) {
+        return std::ranges::find(vm.options, "spice", &config::NamedTable::name) != vm.options.end();
+    }
+
     void judge_each();
     void judge_memory(Node& node, const ResourceId& id);
     void renew_media();
@@ -177,6 +181,9 @@ void Differ::judge_each() {
         if (id.kind == Kind::Host &&
             (is_for_command(running_.vm, id.id) || is_for_command(wanted_.vm, id.id)))
             put_off(node, "QEMU gets it by a command at its start");
+        if (id.kind == Kind::Chardev && has_spice(running_.vm) != has_spice(wanted_.vm) &&
+            (node.before != nullptr ? *node.before : *node.after).driver() == "spicevmc")
+            put_off(node, "SPICE comes and goes with QEMU");
         if (is_door(node.before != nullptr ? *node.before : *node.after) ||
             (node.after != nullptr && is_door(*node.after)))
             put_off(node, "qvm listens there for clients of QEMU as long as it runs");

@@ -144,9 +144,8 @@ void prepare_virtiofsd(Helper& helper, const StartProcess& process) {
     if (!fs::is_directory(process.path, ignored))
         throw Error(ExitCode::HostCannot, fmt::format("'{}' is not a directory", process.path.string()),
                     "it is to be shared with the guest");
-    helper.spec = jail::virtiofsd_profile({.binary = find_virtiofsd(process.argv.front()),
-                                           .loader = process.loader,
-                                           .library_path = process.library_path});
+    helper.spec = jail::virtiofsd_profile(
+        {.binary = find_helper(process), .loader = process.loader, .library_path = process.library_path});
     helper.spec.binds.push_back(
         {.source = process.path, .target = directory_in_jail, .writable = !process.read_only});
 }
@@ -159,12 +158,18 @@ std::optional<HostIds> owner_of(const fs::path& directory, const std::optional<H
     return HostIds{status.st_uid, status.st_gid == 0 ? ids->gid : status.st_gid};
 }
 
+fs::path find_helper(const StartProcess& process) {
+    const auto& program = process.argv.front();
+    if (process.profile == "virtiofsd") return find_virtiofsd(program);
+    return find_program(program, process.profile);
+}
+
 Helper prepare_helper(const std::string& name, const StartProcess& process, int socket, const VmState& state,
                       const std::optional<HostIds>& ids, bool reduced) {
     if (process.argv.empty()) throw Error(ExitCode::Usage, fmt::format("{} has no command", name));
     const bool serves_files = process.profile == "virtiofsd";
     jail::Program program;
-    if (!serves_files) program.binary = find_program(process.argv.front(), process.profile);
+    if (!serves_files) program.binary = find_helper(process);
     Helper helper;
     auto& spec = helper.spec;
     std::string inside;

@@ -24,6 +24,9 @@ inline constexpr int directory_number = 4;
 /// the guest makes there is his, too; where that is root, the VM's uid.
 std::optional<HostIds> owner_of(const std::filesystem::path& directory, const std::optional<HostIds>& ids);
 
+/// The helper's program. Throws Error (HostCannot) that tells how to get it.
+std::filesystem::path find_helper(const StartProcess& process);
+
 /// A helper that can be started.
 struct Helper {
     jail::Spec spec;  ///< without stub

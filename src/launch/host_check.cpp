@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <pwd.h>
+#include <sstream>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,7 +15,9 @@
 #include "config/rules_buses.hpp"
 #include "launch/block_nodes.hpp"
 #include "launch/find_program.hpp"
+#include "launch/helper_jail.hpp"
 #include "launch/host.hpp"
+#include "launch/host_action.hpp"
 #include "launch/image_advice.hpp"
 #include "launch/image_header.hpp"
 #include "launch/jail_host.hpp"
@@ -83,9 +86,7 @@ class HostChecker {
             if (makes != nullptr) will_be_made(resource, *makes);
             uses(resource.host_uses, resource.made_by, makes != nullptr ? *makes->string() : std::string());
             if (resource.id.kind == Kind::Host) host_file(resource);
-            if (const std::string* profile = config::text_at(resource, "profile");
-                resource.id.kind == Kind::Host && profile != nullptr && *profile == "virtiofsd")
-                shared(resource);
+            if (resource.id.kind == Kind::Host && resource.driver() == "process") helper(resource);
             if (resource.id.kind == Kind::Host && resource.driver() == "secret") secret(resource);
             if (resource.id.kind == Kind::Host && resource.driver() == "seed") seed(resource);
             if (resource.id.kind == Kind::Host && resource.driver() == "tap")
@@ -133,16 +134,35 @@ class HostChecker {
             permitted(path, status, W_OK, "connected to", origin, where);
     }
 
+    void helper(const Resource& host) {
+        const auto action = host_action(host, Access::ReadWrite);
+        const auto& process = std::get<StartProcess>(action);
+        if (process.profile == "virtiofsd") shared(host);
+        if (process.argv.empty()) return;
+        try {
+            find_helper(process);
+        } catch (const Error& error) {
+            std::vector<std::string> notes;
+            std::istringstream advice(error.advice());
+            for (std::string line; std::getline(advice, line);) notes.push_back(line);
+            notes.push_back(fmt::format("in {}", host.made_by));
+            report(DiagnosticKind::FileMissing, host.origin, error.what(), std::move(notes));
+        }
+    }
+
     /// What a virtiofsd serves.
     void shared(const Resource& host) {
         const Value* path = host.properties.table()->find("path");
         if (path == nullptr || path->string() == nullptr) return;
         const fs::path directory = *path->string();
-        std::error_code error;
-        if (fs::is_directory(directory, error)) return;
+        struct stat status {};
+        const int error = ::stat(directory.c_str(), &status) == 0 ? 0 : errno;
+        if (error == 0 && S_ISDIR(status.st_mode)) return;
         report(DiagnosticKind::FileMissing, path->origin,
-               fs::exists(directory, error) ? fmt::format("'{}' is not a directory", directory.string())
-                                            : fmt::format("there is no directory '{}'", directory.string()),
+               error == 0 ? fmt::format("'{}' is not a directory", directory.string())
+               : error == ENOENT
+                   ? fmt::format("there is no directory '{}'", directory.string())
+                   : fmt::format("cannot get to '{}': {}", directory.string(), errno_text(error)),
                {fmt::format("in {}, which gives it to the guest", host.made_by)});
     }
 

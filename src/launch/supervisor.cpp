@@ -85,9 +85,9 @@ struct Supervisor::Impl {
     void open_doors() {
         for (const auto& door : doors_of(applied.compiled))
             if (!vm.host->made_by(door.step.name).empty())
-                doors.push_back(std::make_unique<ClientDoor>(
-                    context, *vm.monitor, vm.host->take(door.step.name), door.protocol,
-                    [this](const std::string& text) { log_line(text); }));
+                doors.push_back(
+                    std::make_unique<ClientDoor>(context, *vm.monitor, vm.host->take(door.step.name), door,
+                                                 [this](const std::string& text) { log_line(text); }));
     }
 
     void open_attach_socket() {
@@ -131,6 +131,7 @@ struct Supervisor::Impl {
         applied.attach = settings.value("attach", applied.attach);
         if (!gate.may_watch()) server->end_watches();
         applied.stop_on_helper_death = settings.value("stop-on-helper-death", applied.stop_on_helper_death);
+        stop_for_earlier_deaths();
         applied.restart_on_crash = settings.value("restart-on-crash", applied.restart_on_crash);
         applied.stop_timeout =
             std::chrono::milliseconds(settings.value("stop-timeout-ms", applied.stop_timeout.count()));
@@ -229,6 +230,13 @@ struct Supervisor::Impl {
     }
 
     /// Helpers end with QEMU, and with what an apply takes away: then nothing is amiss.
+    /// For one that died while nobody looked, or when it did not matter yet.
+    void stop_for_earlier_deaths() {
+        if (!applied.stop_on_helper_death) return;
+        for (const auto& [name, process] : applied.helpers)
+            if (!helpers.death_of(name).empty()) qmp::spawn(context, stop_for_helper(name), log_failure());
+    }
+
     awaitable<void> stop_for_helper(std::string name) {
         auto gone = qmp::wait_readable_for(vm.qemu->stub().get(), std::chrono::seconds(1));
         if (co_await std::move(gone)) co_return;
@@ -505,6 +513,7 @@ awaitable<std::vector<std::string>> Supervisor::resume() {
     const auto failure = co_await std::move(asked);
     if (!failure && status.value("status", "") == "guest-panicked" && now.applied.restart_on_crash)
         qmp::spawn(now.context, now.restart_guest(), now.log_failure());
+    now.stop_for_earlier_deaths();
     co_return notes;
 }
 

@@ -263,6 +263,7 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
                 auto& lane = oob_lane.empty() ? in_band_lane : oob_lane;
                 if (lane.empty() || (!lane.front()->oob && in_band_in_flight == in_band_window)) return;
                 const auto& request = lane.front();
+                if (request->fd >= 0 && passes_descriptor()) return;
                 const auto sent = send_some(socket.native_handle(), request->bytes, request->fd);
                 if (sent == 0) return await_output();
                 unfinished = sent == request->bytes.size() ? std::string() : std::move(request->bytes);
@@ -278,6 +279,11 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
                 self->end(why);
             });
         }
+    }
+
+    /// QEMU reads ahead and keeps only the newest descriptor: two on their way at once would be mixed up.
+    bool passes_descriptor() const {
+        return std::any_of(in_flight.begin(), in_flight.end(), [](const auto& r) { return r->fd >= 0; });
     }
 
     /// The rest of the command whose beginning is written. False when the socket takes no more now.

@@ -310,6 +310,11 @@ class FakeServer:
     def commands(self):
         return [request.get("execute") or request.get("exec-oob") for request in self.received]
 
+    def request(self, command):
+        """The first of that command; what the screen shows may come before it."""
+        harness.wait_until(lambda: command in self.commands(), command)
+        return next(request for request in self.received if request.get("execute") == command)
+
     def hang_up(self):
         self.connection.shutdown(socket.SHUT_RDWR)
 

@@ -44,7 +44,7 @@ class Screen(shell_harness.TestCase):
         server, shell = self.shell_on_fake(answers={"query-version": None})
         shell.enter("query-version")
         shell.see("[Pending", "1 pending")
-        request = next(r for r in server.received if r.get("execute") == "query-version")
+        request = server.request("query-version")
         server.say({"return": {"done": 1}, "id": request["id"]})
         shell.see("[OK]")
         shell.see_not("[Pending", "1 pending")
@@ -139,7 +139,7 @@ class Screen(shell_harness.TestCase):
         shell.see("[Pending")
         shell.keys("a-up", "enter")
         shell.see("Details: query-version", "waiting")
-        request = next(r for r in server.received if r.get("execute") == "query-version")
+        request = server.request("query-version")
         server.say({"return": {"meaning": 42}, "id": request["id"]})
         shell.see("meaning", "came after", "[OK]")
 
