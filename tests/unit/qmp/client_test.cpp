@@ -462,6 +462,32 @@ TEST_CASE("a descriptor travels with its command, and only with that") {
     CHECK(ours.st_rdev == theirs.st_rdev);
 }
 
+TEST_CASE("a descriptor waits until the one before it was taken") {
+    Connection c;
+    c.negotiate();
+    const Fd file(::open("/dev/null", O_RDWR | O_CLOEXEC));
+    ExecuteOptions with_file = within(long_enough);
+    with_file.fd = file.get();
+    auto& first = c.start("add-fd", with_file);
+    auto& second = c.start("getfd", with_file);
+    auto& urgent = c.start("query-yank", out_of_band());
+    c.settle();
+    const auto& received = c.server.received();
+    REQUIRE(received.size() == 1 + 2);
+    CHECK(received[1].command == "add-fd");
+    CHECK(received[2].command == "query-yank");
+    c.server.expect("add-fd")
+        .expect("query-yank")
+        .reply_to("query-yank", Json(1))
+        .reply_to("add-fd", Json(2));
+    c.server.expect("getfd").reply(Json(3));
+    c.settle();
+    CHECK(urgent.value == 1);
+    CHECK(first.value == 2);
+    CHECK(second.value == 3);
+    CHECK(received.at(3).fds.size() == 1);
+}
+
 TEST_CASE("bad arguments and bad descriptors fail alone") {
     Connection c;
     c.negotiate();
