@@ -40,6 +40,22 @@ class HelperDeath(Apply):
         harness.wait_until(lambda: "lifecycle.on-helper-death" in self.world.run("status", "guest").stdout, "the reason to be told", 15)
         self.assertIn("host.lan.passt", self.world.run("status", "guest").stdout)
 
+    def test_death_that_nobody_saw(self):
+        """Of a VM whose supervisor had died before, or that was not to be stopped for it then."""
+        stops = 'lifecycle = { on-helper-death = "stop", stop-timeout = "3s" }'
+        self.boot(self.NIC, head=stops)
+        self.leave()
+        os.kill(self.world.status("guest")["supervisor-pid"], signal.SIGKILL)
+        harness.wait_until(lambda: self.world.status("guest")["state"] == "orphaned", "the VM to be orphaned")
+        self.end_passt()
+        self.world.run("adopt", "guest")
+        harness.wait_until(lambda: not self.world.qemus(), "the VM's end", 60)
+        self.boot(self.NIC)
+        self.end_passt()
+        harness.wait_until(lambda: self.world.status("guest")["helpers"]["host.lan.passt"] != "running", "the report")
+        self.apply(self.NIC, head=stops)
+        harness.wait_until(lambda: not self.world.qemus(), "the VM's end", 60)
+
 
 if __name__ == "__main__":
     harness.main()
