@@ -18,11 +18,16 @@ bool is_path(std::string_view listen) {
     return listen.find('/') != std::string_view::npos || listen.starts_with('~');
 }
 
+std::vector<std::string> secrets_of(const Lowering& lowering) {
+    std::vector<std::string> secrets;
+    for (const auto& secret : lowering.named("secret")) secrets.push_back(secret.id);
+    return secrets;
+}
+
 void check_password(Lowering& lowering, const Item& display) {
     const auto password = display.text("password");
     if (!password) return;
-    std::vector<std::string> secrets;
-    for (const auto& secret : lowering.named("secret")) secrets.push_back(secret.id);
+    const auto secrets = secrets_of(lowering);
     if (std::ranges::find(secrets, *password) == secrets.end())
         lowering.report(DiagnosticKind::BadRef, display.origin_of("password"),
                         fmt::format("display.password: there is no [secret.{}]", *password),
@@ -87,7 +92,9 @@ bool is_taken(Lowering& lowering, std::string_view name) {
 
 void add_password(Lowering& lowering, const Item& display, const char* protocol) {
     const auto password = display.text("password");
-    if (!password) return;
+    const auto secrets = secrets_of(lowering);
+    // One that is missing has been told.
+    if (!password || std::ranges::find(secrets, *password) == secrets.end()) return;
     Members arguments(display.origin_of("password"));
     arguments.put("protocol", std::string(protocol)).put("password", '@' + *password + ".secret");
     lowering.vm().commands.push_back(command(display, "set_password", std::move(arguments.table())));
