@@ -3,11 +3,10 @@
 
 #include <algorithm>
 #include <string>
-#include <vector>
 
 #include <fmt/format.h>
 
-#include "base/text.hpp"
+#include "config/check_references.hpp"
 
 namespace qvm::config {
 namespace {
@@ -47,21 +46,6 @@ void check_sound(const Vm& vm, const Resource& audiodev, Diagnostics& diagnostic
          {"display = \"spice\" is one; VNC carries sound, too, from an audiodev \"none\""}});
 }
 
-void check_vnc(const Vm& vm, Diagnostics& diagnostics) {
-    const NamedTable* vnc = option_of(vm, "vnc");
-    const Value* name = vnc == nullptr ? nullptr : vnc->properties.find("audiodev");
-    if (name == nullptr || name->string() == nullptr) return;
-    std::vector<std::string> known;
-    for (const Resource& resource : vm.resources)
-        if (resource.id.kind == Kind::Audiodev) known.push_back(resource.id.id);
-    if (std::ranges::find(known, *name->string()) != known.end()) return;
-    diagnostics.add({DiagnosticKind::BadRef,
-                     name->origin,
-                     fmt::format("option.vnc.audiodev names no audiodev: '{}'", *name->string()),
-                     did_you_mean(*name->string(), known),
-                     {}});
-}
-
 }  // namespace
 
 void check_displays(const Vm& vm, Diagnostics& diagnostics) {
@@ -69,7 +53,8 @@ void check_displays(const Vm& vm, Diagnostics& diagnostics) {
         if (resource.id.kind == Kind::Host) check_door(vm, resource, diagnostics);
         if (resource.id.kind == Kind::Audiodev) check_sound(vm, resource, diagnostics);
     }
-    check_vnc(vm, diagnostics);
+    if (const NamedTable* vnc = option_of(vm, "vnc"))
+        check_option_reference(vm, *vnc, "audiodev", Kind::Audiodev, diagnostics);
 }
 
 }  // namespace qvm::config

@@ -100,6 +100,21 @@ const char* command_of(Kind kind) {
 
 }  // namespace
 
+void check_option_reference(const Vm& vm, const NamedTable& option, std::string_view key, Kind kind,
+                            Diagnostics& diagnostics) {
+    const Value* name = option.properties.find(key);
+    if (name == nullptr || name->string() == nullptr || vm.find({kind, *name->string()}) != nullptr) return;
+    std::vector<std::string> known;
+    for (const Resource& resource : vm.resources)
+        if (resource.id.kind == kind) known.push_back(resource.id.id);
+    diagnostics.add(
+        {DiagnosticKind::BadRef,
+         name->origin,
+         fmt::format("option.{}.{} names no {}: '{}'", option.name, key, table_name(kind), *name->string()),
+         did_you_mean(*name->string(), known),
+         {}});
+}
+
 References::References(Vm& vm, Reporter& reporter)
     : vm_(vm), reporter_(reporter), buses_(vm, reporter.qemu()) {
     for (Resource& resource : vm.resources)

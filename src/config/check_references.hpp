@@ -13,6 +13,10 @@
 
 namespace qvm::config {
 
+/// Of an option whose introspection says only "string": that its member `key` is the id of a `kind`.
+void check_option_reference(const Vm& vm, const NamedTable& option, std::string_view key, Kind kind,
+                            Diagnostics& diagnostics);
+
 /// Finds the targets of references among a VM's resources. Borrows them: the VM must not change meanwhile.
 class References {
   public:

@@ -8,25 +8,12 @@
 #include <fmt/format.h>
 
 #include "base/text.hpp"
+#include "config/check_references.hpp"
 
 namespace qvm::config {
 namespace {
 
 constexpr std::string_view option_name = "tpmdev";
-
-void check_backend(const Vm& vm, const NamedTable& backend, Diagnostics& diagnostics) {
-    const Value* chardev = backend.properties.find("chardev");
-    if (chardev == nullptr || chardev->string() == nullptr) return;
-    std::vector<std::string> known;
-    for (const Resource& resource : vm.resources)
-        if (resource.id.kind == Kind::Chardev) known.push_back(resource.id.id);
-    if (std::ranges::find(known, *chardev->string()) != known.end()) return;
-    diagnostics.add({DiagnosticKind::BadRef,
-                     chardev->origin,
-                     fmt::format("option.tpmdev.chardev names no chardev: '{}'", *chardev->string()),
-                     did_you_mean(*chardev->string(), known),
-                     {}});
-}
 
 }  // namespace
 
@@ -36,7 +23,7 @@ void check_tpm(const Vm& vm, Diagnostics& diagnostics) {
         if (option.name != option_name) continue;
         const Value* id = option.properties.find("id");
         if (id != nullptr && id->string() != nullptr) backends.push_back(*id->string());
-        check_backend(vm, option, diagnostics);
+        check_option_reference(vm, option, "chardev", Kind::Chardev, diagnostics);
     }
     for (const Resource& device : vm.resources) {
         const Table* table = device.id.kind == Kind::Device ? device.properties.table() : nullptr;

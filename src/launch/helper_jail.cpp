@@ -139,13 +139,12 @@ std::string find_virtiofsd(const std::string& program) {
     }
 }
 
-void prepare_virtiofsd(Helper& helper, const StartProcess& process) {
+void prepare_virtiofsd(Helper& helper, const StartProcess& process, const jail::Program& program) {
     std::error_code ignored;
     if (!fs::is_directory(process.path, ignored))
         throw Error(ExitCode::HostCannot, fmt::format("'{}' is not a directory", process.path.string()),
                     "it is to be shared with the guest");
-    helper.spec = jail::virtiofsd_profile(
-        {.binary = find_helper(process), .loader = process.loader, .library_path = process.library_path});
+    helper.spec = jail::virtiofsd_profile(program);
     helper.spec.binds.push_back(
         {.source = process.path, .target = directory_in_jail, .writable = !process.read_only});
 }
@@ -168,13 +167,13 @@ Helper prepare_helper(const std::string& name, const StartProcess& process, int 
                       const std::optional<HostIds>& ids, bool reduced) {
     if (process.argv.empty()) throw Error(ExitCode::Usage, fmt::format("{} has no command", name));
     const bool serves_files = process.profile == "virtiofsd";
-    jail::Program program;
-    if (!serves_files) program.binary = find_helper(process);
+    const jail::Program program{
+        .binary = find_helper(process), .loader = process.loader, .library_path = process.library_path};
     Helper helper;
     auto& spec = helper.spec;
     std::string inside;
     if (serves_files) {
-        prepare_virtiofsd(helper, process);
+        prepare_virtiofsd(helper, process, program);
         inside = directory_in_jail;
     } else if (process.profile == "swtpm") {
         const auto path = process.path.empty() ? state.directory() / tpm_directory : process.path;

@@ -182,11 +182,8 @@ Fd HostResources::start_process(const std::string& name, const StartProcess& pro
 }
 
 Fd HostResources::take(const std::string& name) {
-    const Fd& open = fds_[name];
-    if (!open) throw Error(ExitCode::Usage, fmt::format("the plan uses '{}', which is not open", name));
-    Fd taken = std::move(fds_.at(name));
-    fds_.erase(name);
-    return taken;
+    fd(name);  // throws if it is not open
+    return std::move(fds_.extract(name).mapped());
 }
 
 int HostResources::fd(const std::string& name) const {
