@@ -10,8 +10,8 @@
 #include "cli/jail_verbs.hpp"
 #include "cli/reference.hpp"
 #include "cli/terminal.hpp"
-#include "config/document.hpp"
 #include "config/resource.hpp"
+#include "config/rules_buses.hpp"
 #include "jail/landlock.hpp"
 #include "jail/reduced.hpp"
 #include "jail/verdict.hpp"
@@ -25,6 +25,12 @@ struct Judged {
     std::string name;
     jail::ProcFacts facts;
     std::vector<jail::Finding> findings;
+};
+
+struct Helper {
+    std::string profile;
+    std::string share = {};  ///< the directory that a virtiofsd serves
+    bool read_only = false;
 };
 
 class Audit {
@@ -52,11 +58,11 @@ class Audit {
         judge("supervisor", supervisor.pid, jail::Role::Supervisor, jail::Role::Supervisor);
         promise_.signals = false;
     }
-    /// A stub and what it is the stub of. A process that has ended meanwhile is left out. `profile`: of a
-    /// helper. `share`: the directory that a virtiofsd serves.
-    void add(const std::string& name, const launch::ProcessRecord& stub, const std::string& profile = {},
-             const std::string& share = {}) {
+    /// A stub and what it is the stub of: QEMU where no helper is meant. A process that has ended meanwhile
+    /// is left out.
+    void add(const std::string& name, const launch::ProcessRecord& stub, const Helper& helper = {}) {
         if (!stub.open()) return;
+        const auto& profile = helper.profile;
         const bool serves_files = profile == "virtiofsd";
         const auto role = profile.empty() || profile == "swtpm" || serves_files ? jail::Role::Contained
                                                                                 : jail::Role::Sandboxing;
@@ -69,7 +75,7 @@ class Audit {
             promise_.directory = launch::directory_number;
         }
         const auto qemus = promise_;
-        if (serves_files) expect_to_serve(share);
+        if (serves_files) expect_to_serve(helper);
         judge(name + " (stub)", stub.pid, jail::Role::Stub, role);
         promise_.directories = serves_files;
         if (profile == "swtpm" || serves_files)
@@ -94,11 +100,12 @@ class Audit {
     static constexpr const char* unseen = "; /proc does not show what is in force";
 
     /// It opens whatever is in the one directory of the host that it has, as the directory's owner.
-    void expect_to_serve(const std::string& share) {
-        promise_.writable = {launch::directory_in_jail, "/proc"};
+    void expect_to_serve(const Helper& helper) {
+        promise_.writable = {"/proc"};
+        if (!helper.read_only) promise_.writable.emplace_back(launch::directory_in_jail);
         if (::geteuid() != 0) return;
-        const auto owner =
-            launch::owner_of(share, launch::HostIds{promise_.uid, promise_.gid.value_or(promise_.uid)});
+        const auto owner = launch::owner_of(
+            helper.share, launch::HostIds{promise_.uid, promise_.gid.value_or(promise_.uid)});
         promise_.uid = owner->uid;
         promise_.gid = owner->gid;
     }
@@ -124,20 +131,16 @@ class Audit {
     std::vector<Judged> processes_;
 };
 
-/// Of a helper called "host.X": what its resource says.
-std::string said_of(const std::string& name, std::string_view member, const std::string& usual,
-                    const launch::Compiled& compiled) {
-    const auto resource = std::ranges::find(compiled.resources, name, &launch::CompiledResource::id);
-    if (resource == compiled.resources.end()) return usual;
-    Diagnostics ignored;
-    const auto document = config::load({{"", "/", resource->text}}, {}, ignored);
-    const config::Value* here = &document.root;
-    for (const std::string_view key : {std::string_view("host"), std::string_view(name).substr(5), member}) {
-        const auto* table = here->table();
-        here = table == nullptr ? nullptr : table->find(key);
-        if (here == nullptr) return usual;
-    }
-    return here->string() == nullptr ? usual : *here->string();
+/// What the file says of the helper called "host.X".
+Helper helper_of(const std::string& name, const config::Vm& running) {
+    Helper helper{"passt"};
+    const config::Resource* said = running.find({config::Kind::Host, name.substr(name.find('.') + 1)});
+    if (said == nullptr) return helper;
+    const auto text = [&](const char* key) {
+        const std::string* value = config::text_at(*said, key);
+        return value == nullptr ? std::string() : *value;
+    };
+    return {text("profile"), text("path"), text("access") == "ro"};
 }
 
 Json to_json(const Judged& process) {
@@ -189,9 +192,10 @@ ExitCode jail_status(const std::string& word, bool json) {
                     "jail.mode = \"off\" asked for that; \"strict\" is the default");
     Audit audit(vm, *applied);
     audit.add("qemu", applied->stub);
-    for (const auto& [name, record] : applied->helpers)
-        audit.add(name, record, said_of(name, "profile", "passt", applied->compiled),
-                  said_of(name, "path", "", applied->compiled));
+    if (!applied->helpers.empty()) {
+        const auto running = launch::lower_compiled(applied->compiled);
+        for (const auto& [name, record] : applied->helpers) audit.add(name, record, helper_of(name, running));
+    }
     if (audit.processes().empty()) throw not_running(vm);
     audit.add_supervisor(applied->supervisor);
     if (json) {
