@@ -101,6 +101,13 @@ class Reaper:
 reaper = Reaper()
 
 
+def free_port():
+    """A TCP port of the loopback that nobody has."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 def wait_until(condition, what, seconds=30, every=0.05):
     """The first true value of `condition()`; fails with `what` (a text or a function that makes one) after the deadline."""
     deadline = time.monotonic() + seconds

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A screen: VNC on a socket that QEMU gets, pictures of it, and a window outside of the jail."""
-import json
 import os
 import pathlib
 import signal
@@ -94,16 +93,14 @@ class Display(harness.TestCase):
             # QEMU 7.2 keeps a set without descriptors of each PNG.
             self.assertEqual([fds for fds in self.world.qmp("guest", "query-fdsets") if fds["fds"]], [])
             self.assertIn("nothing to change", self.world.run("apply", "--yes", "guest").stdout)
-            os.kill(json.loads((self.world.base / "state/qvm/guest/applied.json").read_text())["supervisor"]["pid"], signal.SIGKILL)
+            os.kill(self.world.status("guest")["supervisor-pid"], signal.SIGKILL)
             self.assertTrue(self.viewer(place).enter())
             self.world.run("kill", "guest")
             self.assertFalse(place.exists())
         self.on_each_qemu(check)
 
     def test_password(self):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = harness.free_port()
         self.world.write("guest/password", PASSWORD + "\n")
         more = f'secret.screen.file = "password"\ndisplay = {{ type = "vnc", listen = "127.0.0.1:{port}", password = "screen" }}'
         file, own = self.start_guest(head=more), self.world.home / "own.sock"

@@ -74,8 +74,7 @@ class Keys(harness.TestCase):
         self.assertIn("[conflict]", refused)
 
     def test_slirp_in_the_hosts_network(self):
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = harness.free_port()
         slirp = self.SLIRP.replace('"user"', f'"user"\n        hostfwd = [{{ str = "tcp:127.0.0.1:{port}-:22" }}]')
         file = self.world.write("guest/vm.toml", self.world.guest_toml('jail.net = "host"' + slirp))
         self.assertIn("jail.net", self.world.run("up", file).stderr)

@@ -231,8 +231,7 @@ class Keys(harness.TestCase):
     def test_slirp(self):
         refused = self.world.run("check", self.guest(test_jail_keys.Keys.SLIRP), status=2).stderr
         self.assertIn('jail.net = "host"', refused)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = harness.free_port()
         slirp = test_jail_keys.Keys.SLIRP.replace('"user"', f'"user"\n        hostfwd = [{{ str = "tcp:127.0.0.1:{port}-:22" }}]')
         file = self.guest('jail.net = "host"' + slirp)
         warned = self.world.run("up", file).stderr

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import stat
 import time
 
@@ -697,9 +696,7 @@ class Checks(shell_harness.TestCase):
 
 class Targets(shell_harness.TestCase):
     def test_tcp(self):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = harness.free_port()
         self.world.start("-M", "none", "-nodefaults", "-display", "none", "-accel", "tcg", "-S",
                          "-qmp", f"tcp:127.0.0.1:{port},server=on,wait=off", program=["qemu-system-x86_64"])
         shell = self.attach("--socket", f"127.0.0.1:{port}")

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """SPICE, whose clients qvm hands to QEMU; and sound, which the displays carry."""
-import json
 import os
 import pathlib
 import signal
@@ -97,8 +96,7 @@ class Spice(Apply):
             self.assertIn("nothing to change", self.world.run("apply", "--yes", "guest").stdout)
             self.guest_sees("cat /sys/class/virtio-ports/*/name", "com.redhat.spice.0")
             self.guest_sees("cat /sys/bus/pci/devices/*/class", "0x040300")  # an HDA controller
-            supervisor = json.loads((self.world.base / "state/qvm/guest/applied.json").read_text())["supervisor"]["pid"]
-            os.kill(supervisor, signal.SIGKILL)
+            os.kill(self.world.status("guest")["supervisor-pid"], signal.SIGKILL)
             main.send(104)  # SPICE_MSGC_MAIN_ATTACH_CHANNELS
             kinds = set()
             while 104 not in kinds:  # SPICE_MSG_MAIN_CHANNELS_LIST
@@ -110,9 +108,7 @@ class Spice(Apply):
         self.on_each_qemu(check)
 
     def test_password(self):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = harness.free_port()
         self.world.write("guest/password", PASSWORD + "\n")
         display = f'display = {{ type = "spice", listen = "127.0.0.1:{port}", password = "screen" }}'
         file = self.start_guest(head=f'secret.screen.file = "password"\n{display}')

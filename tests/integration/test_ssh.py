@@ -1,14 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`qvm ssh`: which ssh it runs. The small guest has no server; that ssh is a script here."""
-import socket
 
 import harness
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Ssh(harness.TestCase):
@@ -21,7 +14,7 @@ class Ssh(harness.TestCase):
         return self.world.run("ssh", *arguments, status=status, env=self.path)
 
     def test_the_way_to_the_guest(self):
-        port = free_port()
+        port = harness.free_port()
         file = self.world.write("web.toml", self.world.guest_toml(
             f'net.lan = {{ type = "user", forward = ["{port} -> 22"] }}\ncloud-init = {{ user = "me" }}'))
         self.assertIn("no VM is called 'web'", self.ssh("web", status=125).stderr)

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`qvm up --wait`: back when the guest answers, and honest when it does not."""
 import shutil
-import socket
 import unittest
 
 import harness
@@ -43,9 +42,7 @@ class Wait(harness.TestCase):
     @unittest.skipUnless(shutil.which("passt"), "passt is not installed")
     def test_ssh(self):
         """The guest has no SSH server: what greets as one does stands for it."""
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = harness.free_port()
         more = f'[net.lan]\ntype = "user"\nforward = ["{port} -> 22"]\n'
         file = self.world.write("guest/vm.toml", self.world.guest_toml(more))
         self.assertIn("its ssh did not answer", self.world.run("up", "--wait", "--timeout", "1s", file, status=10).stderr)

@@ -73,6 +73,12 @@ ExecuteOptions out_of_band() {
     return options;
 }
 
+ExecuteOptions passing(const Fd& file) {
+    ExecuteOptions options = within(long_enough);
+    options.fd = file.get();
+    return options;
+}
+
 net::awaitable<void> wait_closed(Client& client) {
     auto over = client.closed();
     co_await std::move(over);
@@ -440,10 +446,8 @@ TEST_CASE("a descriptor travels with its command, and only with that") {
     Connection c;
     c.negotiate();
     const Fd file(::open("/dev/null", O_RDWR | O_CLOEXEC));
-    ExecuteOptions with_file = within(long_enough);
-    with_file.fd = file.get();
     auto& before = c.start("query-status");
-    auto& passed = c.start("add-fd", with_file);
+    auto& passed = c.start("add-fd", passing(file));
     auto& after = c.start("query-name");
     c.server.expect("query-status").reply().expect("add-fd").reply(Json(3)).expect("query-name").reply();
     c.settle();
@@ -466,10 +470,8 @@ TEST_CASE("a descriptor waits until the one before it was taken") {
     Connection c;
     c.negotiate();
     const Fd file(::open("/dev/null", O_RDWR | O_CLOEXEC));
-    ExecuteOptions with_file = within(long_enough);
-    with_file.fd = file.get();
-    auto& first = c.start("add-fd", with_file);
-    auto& second = c.start("getfd", with_file);
+    auto& first = c.start("add-fd", passing(file));
+    auto& second = c.start("getfd", passing(file));
     auto& urgent = c.start("query-yank", out_of_band());
     c.settle();
     const auto& received = c.server.received();
