@@ -134,14 +134,16 @@ void print_outcome(const launch::ApplyOutcome& outcome, launch::Rest rest, const
     if (!stopped && launch::exit_code_of(outcome, rest) != ExitCode::UnplugPending) print_applied(rest, name);
 }
 
-/// `lifecycle.on-reboot = "restart"` starts the VM as `up` did.
+/// QEMU is started anew as `up` did it.
 void warn_of_restarts(const Comparison& comparison, const launch::ApplyOutcome& outcome,
                       const std::string& name) {
-    if (!comparison.applied.restart_on_reboot || !outcome.failed.empty() || outcome.done.empty()) return;
+    if (!comparison.applied.starts_again() || !outcome.failed.empty() || outcome.done.empty()) return;
+    const bool of_reboot = comparison.applied.restart_on_reboot;
     print_warning(
-        fmt::format("{}: lifecycle.on-reboot = \"restart\": a reboot of the guest starts it again as it was "
-                    "before this; `qvm restart {}` starts it as its file says",
-                    name, name));
+        fmt::format("{}: lifecycle.{} = \"restart\": {} starts it again as it was before this; "
+                    "`qvm restart {}` starts it as its file says",
+                    name, of_reboot ? "on-reboot" : "on-helper-death",
+                    of_reboot ? "a reboot of the guest" : "the death of a helper", name));
 }
 
 /// The words of a saved plan in the place of the caller's.
@@ -277,7 +279,7 @@ void add_apply(CLI::App& app, Action& action) {
     verb->add_flag("--replug", arguments->plan.replug,
                    "also what the guest sees go and come again: a device with other properties");
     verb->add_flag("--fix-drift", arguments->plan.fix_drift,
-                   "also add again what somebody has taken away beside qvm");
+                   "also add again what somebody has taken away beside qvm, and helpers that died");
     verb->add_option("--unplug-timeout", arguments->unplug_timeout,
                      "how long to wait for the guest to let devices go; default 10s")
         ->type_name("DURATION");

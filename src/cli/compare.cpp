@@ -7,6 +7,7 @@
 
 #include "cli/terminal.hpp"
 #include "jail/cgroup_change.hpp"
+#include "launch/control.hpp"
 #include "launch/memory_parts.hpp"
 
 namespace qvm::cli {
@@ -34,14 +35,16 @@ unsigned processors_in(const config::Vm& vm) {
 
 Comparison compare(Front& front, launch::Applied applied, const std::optional<launch::Observed>& observed,
                    bool fix_drift) {
-    Comparison comparison{std::move(applied), {}, {}, {}, {}};
+    Comparison comparison{std::move(applied), {}, {}, {}, {}, {}};
     front.find_qemu();
     comparison.running =
         launch::read_compiled(comparison.applied.compiled, front.vm.name.value, *front.probe);
     if (observed) comparison.drift = launch::drift(comparison.running, *observed);
-    if (fix_drift)
+    if (fix_drift) {
         for (const auto& missing : comparison.drift.missing)
             std::erase_if(comparison.running.resources, [&](const auto& r) { return r.id == missing; });
+        for (const auto& [helper, how] : comparison.drift.ended) comparison.renewed.insert(helper);
+    }
     const auto spare = front.vm.spare_pcie_ports.value;
     const auto why =
         launch::place_processors(front.vm, comparison.running, room_for_processors(comparison, observed));
@@ -75,24 +78,38 @@ Json cpus(Attached& attached) {
 }  // namespace
 
 launch::Side Comparison::running_side() const {
-    return {running, applied.compiled, nullptr, applied.accel,
-            applied.cgroup ? jail::controllers_of(*applied.cgroup) : std::set<std::string>()};
+    return {running,
+            applied.compiled,
+            nullptr,
+            applied.accel,
+            applied.cgroup ? jail::controllers_of(*applied.cgroup) : std::set<std::string>(),
+            renewed};
 }
 
 launch::Observed observe(Attached& attached) {
     const auto ask = [&](const char* command, const Json& arguments) {
         return attached.execute(command, arguments);
     };
-    return launch::Observed::from_replies(ask("qom-list", launch::Observed::peripherals_question()),
-                                          ask("qom-list", launch::Observed::objects_question()),
-                                          ask("query-chardev", Json::object()),
-                                          ask("query-named-block-nodes", {{"flat", true}}), cpus(attached));
+    auto observed = launch::Observed::from_replies(
+        ask("qom-list", launch::Observed::peripherals_question()),
+        ask("qom-list", launch::Observed::objects_question()), ask("query-chardev", Json::object()),
+        ask("query-named-block-nodes", {{"flat", true}}), cpus(attached));
+    const Json state = ask(launch::control::state, Json::object());
+    const Json helpers = state.value("helpers", Json::object());
+    for (const auto& [name, how] : helpers.items())
+        if (how != launch::control::helper_runs) observed.ended_helpers.emplace(name, how);
+    return observed;
 }
 
 void warn_of_drift(const launch::Drift& drift, const std::string& name, bool fix_drift) {
     for (const auto& missing : drift.missing)
         print_warning(fmt::format("{}: {} is not there any more: somebody has taken it away{}", name,
                                   missing.to_string(), fix_drift ? "" : "; --fix-drift repairs that"));
+    for (const auto& [helper, how] : drift.ended)
+        print_warning(fmt::format(
+            "{}: the process of {} {}{}", name, helper.to_string(), how,
+            fix_drift ? ""
+                      : "; `qvm apply --fix-drift --replug` starts it anew, with the device that needs it"));
     for (const auto& extra : drift.extra)
         print_warning(fmt::format("{}: {} is there, and no file says so: somebody has added it", name,
                                   extra.to_string()));

@@ -2,6 +2,7 @@
 // A VM's file against what runs as that VM: what plan, apply and up have in common.
 #pragma once
 #include <optional>
+#include <set>
 #include <string>
 
 #include "cli/attach.hpp"
@@ -18,6 +19,7 @@ struct Comparison {
     launch::Compiled wanted;
     launch::Difference difference;
     launch::Drift drift;
+    std::set<config::ResourceId> renewed;  ///< see launch::Side::ended
 
     launch::Side running_side() const;
     launch::Side wanted_side(const Front& front) const { return {front.vm, wanted, &front.document, {}, {}}; }
@@ -25,7 +27,8 @@ struct Comparison {
 
 /// Checks the file with the running VM in mind, and compares. Nothing (of the difference) when the file has
 /// errors: they are in front.diagnostics. Throws Error. `front` is freshly loaded. `observed`: what QEMU says
-/// it has, to be compared, too; with `fix_drift` what is missing there counts as not running.
+/// it has, to be compared, too; with `fix_drift` what is missing there counts as not
+/// running, and helpers that have ended are to be made anew.
 Comparison compare(Front& front, launch::Applied applied,
                    const std::optional<launch::Observed>& observed = std::nullopt, bool fix_drift = false);
 

@@ -22,7 +22,7 @@ Json Summary::to_json() const {
     const auto seconds = std::chrono::time_point_cast<std::chrono::seconds>(applied->started);
     json["started"] = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(seconds));
     json["generation"] = applied->generation;
-    if (applied->restart_on_reboot) json["restarts"] = applied->restarts;
+    if (applied->starts_again()) json["restarts"] = applied->restarts;
     if (condition == launch::Condition::Running) json["supervisor-pid"] = applied->supervisor.pid;
     if (condition != launch::Condition::Stopped) json["jail-pid"] = applied->stub.pid;
     if (!applied->ended.is_null() && condition == launch::Condition::Stopped) json["ended"] = applied->ended;

@@ -93,7 +93,7 @@ void add_plan(CLI::App& app, Action& action) {
     verb->get_option("--schema")->excludes(save_as);
     verb->add_flag("--replug", arguments->options.replug, "the saved plan replugs, too")->needs(save_as);
     verb->add_flag("--fix-drift", arguments->options.fix_drift,
-                   "also add again what somebody has taken away beside qvm");
+                   "also add again what somebody has taken away beside qvm, and helpers that died");
     verb->callback([arguments, &action] { action = [arguments] { return plan(*arguments); }; });
 }
 

@@ -62,7 +62,7 @@ launch::Applied intended_state(const Front& front, const std::string& accel, std
     applied.restart_on_reboot = front.vm.lifecycle.on_reboot.value == config::OnReboot::Restart;
     applied.ends_with_supervisor =
         front.vm.lifecycle.on_supervisor_death.value == config::OnSupervisorDeath::Kill;
-    applied.stop_on_helper_death = front.vm.lifecycle.on_helper_death.value == config::OnHelperDeath::Stop;
+    applied.on_helper_death = front.vm.lifecycle.on_helper_death.value;
     applied.restart_on_crash = front.vm.lifecycle.on_crash.value == config::OnCrash::Restart;
     for (const auto& hook : front.vm.lifecycle.hooks) {
         auto argv = hook.argv;

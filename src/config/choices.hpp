@@ -34,9 +34,9 @@ template <>
 inline constexpr std::array<std::string_view, 2> words_of<OnSupervisorDeath>{"keep", "kill"};
 
 /// What becomes of a VM that one of the processes dies which serve it.
-enum class OnHelperDeath { Report, Stop };
+enum class OnHelperDeath { Report, Stop, Restart };
 template <>
-inline constexpr std::array<std::string_view, 2> words_of<OnHelperDeath>{"report", "stop"};
+inline constexpr std::array<std::string_view, 3> words_of<OnHelperDeath>{"report", "stop", "restart"};
 
 enum class OnCrash { Stop, Pause, Restart };
 template <>

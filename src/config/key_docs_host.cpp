@@ -26,9 +26,11 @@ constexpr auto keeping = std::to_array<KeyDoc>({
      "keep", "", next_start, "lifecycle.on-supervisor-death = \"kill\""},
     {"lifecycle.on-helper-death",
      "What becomes of the VM when a process dies that serves it (passt, swtpm, virtiofsd): it runs on "
-     "without, and `qvm status` tells (report), or it is stopped as by `qvm stop`. None can be started again "
-     "for a QEMU that runs.",
-     "report", "", live, "lifecycle.on-helper-death = \"stop\""},
+     "without, and `qvm status` tells (report), it is stopped as by `qvm stop`, or it is stopped so and "
+     "started again with all its helpers (restart). A QEMU that runs takes no new helper in the old one's "
+     "place.",
+     "report", "", "while the VM runs, but to and from restart at the next start",
+     "lifecycle.on-helper-death = \"restart\""},
     {"lifecycle.hooks",
      "Programs of the host that are run when something happens to the VM. Each is a list of a program and "
      "its arguments, which no shell looks at; they run as who started the VM, and not in a jail.",

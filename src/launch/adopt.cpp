@@ -94,8 +94,7 @@ int start_anew(VmState state) {
         applied->phase = Applied::Phase::Ended;
         applied->ended =
             Json{{"how", "failed"},
-                 {"detail",
-                  fmt::format("it did not start again after a reboot: `qvm log {}` says why", state.name())}};
+                 {"detail", fmt::format("it did not start again: `qvm log {}` says why", state.name())}};
         state.write_applied(*applied);
     }
     return static_cast<int>(ExitCode::VmDied);

@@ -110,7 +110,9 @@ Applied load(const Json& saved) {
     applied.restart_on_reboot = saved.value("restart-on-reboot", false);
     applied.restarts = saved.value("restarts", 0U);
     applied.ends_with_supervisor = saved.value("ends-with-supervisor", false);
-    applied.stop_on_helper_death = saved.value("stop-on-helper-death", false);
+    const auto on_helper_death =
+        config::choice_named<config::OnHelperDeath>(saved.value("on-helper-death", ""));
+    applied.on_helper_death = on_helper_death.value_or(config::OnHelperDeath::Report);
     applied.restart_on_crash = saved.value("restart-on-crash", false);
     applied.console = saved.at("console").get<std::string>();
     applied.ended = saved.at("ended");
@@ -138,6 +140,10 @@ Applied load(const Json& saved) {
 }
 
 }  // namespace
+
+bool Applied::starts_again() const {
+    return restart_on_reboot || on_helper_death == config::OnHelperDeath::Restart;
+}
 
 Json Applied::to_json() const {
     Json json = Json::object();
@@ -176,7 +182,7 @@ Json Applied::to_json() const {
     json["restart-on-reboot"] = restart_on_reboot;
     json["restarts"] = restarts;
     json["ends-with-supervisor"] = ends_with_supervisor;
-    json["stop-on-helper-death"] = stop_on_helper_death;
+    json["on-helper-death"] = config::word_of(on_helper_death);
     json["restart-on-crash"] = restart_on_crash;
     json["console"] = console;
     json["ended"] = ended;

@@ -325,11 +325,10 @@ void ChangeCompiler::settings(std::vector<Operation>& to) {
     if (!any) return;
     const auto describe = [](const config::Vm& vm) {
         const auto& life = vm.lifecycle;
-        return Json::object(
-            {{"stop-timeout-ms", life.stop_timeout.value.count()},
-             {"attach", config::word_of(vm.attach_allow.value)},
-             {"restart-on-crash", life.on_crash.value == config::OnCrash::Restart},
-             {"stop-on-helper-death", life.on_helper_death.value == config::OnHelperDeath::Stop}});
+        return Json::object({{"stop-timeout-ms", life.stop_timeout.value.count()},
+                             {"attach", config::word_of(vm.attach_allow.value)},
+                             {"restart-on-crash", life.on_crash.value == config::OnCrash::Restart},
+                             {"on-helper-death", config::word_of(life.on_helper_death.value)}});
     };
     const auto actions = [](const config::Vm& vm) {
         const bool resets = vm.lifecycle.on_reboot.value == config::OnReboot::Reset;

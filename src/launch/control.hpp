@@ -37,6 +37,9 @@ inline constexpr const char* traffic = "__ORG.QVM_TRAFFIC";
 /// An event, only to the client whose apply is at work: ApplyStep.
 inline constexpr const char* apply_step = "__org.qvm_APPLY_STEP";
 
+/// In `helpers` of the state: one that is well. Else how it has ended.
+inline constexpr const char* helper_runs = "running";
+
 inline constexpr const char* prefix = "__org.qvm_";
 
 }  // namespace qvm::launch::control

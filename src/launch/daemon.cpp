@@ -59,7 +59,7 @@ void record_failure(VmState& state, Applied& applied) noexcept {
         applied.ended["detail"] =
             applied.restarts == 0
                 ? "it did not start"
-                : fmt::format("it did not start again after a reboot: `qvm log {}` says why", state.name());
+                : fmt::format("it did not start again: `qvm log {}` says why", state.name());
         state.write_applied(applied);
     } catch (const std::exception& error) {
         std::fprintf(stderr, "%s\n", error.what());
@@ -135,7 +135,7 @@ void enter_life(UpOrder& order, const VmState& state, std::vector<Fd*> first_lif
     if (!needs_spawner(order.applied)) return;
     order.applied.spawner = ProcessRecord::of(::getpid());
     // One that starts nothing again has no use for the locks, and they tell of a VM that runs.
-    if (!order.applied.restart_on_reboot)
+    if (!order.applied.starts_again())
         for (Fd* lock : {&order.supervisor_lock, &order.start.vm_lock}) first_life_only.push_back(lock);
     Life life = stay_behind_as_spawner(spawner_order(order.applied, state, std::move(first_life_only)));
     order.applied.restarts = life.number;

@@ -66,7 +66,8 @@ struct Side {
     const config::Document* document = nullptr;
     // Of what runs:
     std::string accel = {};
-    std::set<std::string> limits = {};  ///< controllers whose limits can be changed
+    std::set<std::string> limits = {};        ///< controllers whose limits can be changed
+    std::set<config::ResourceId> ended = {};  ///< helpers that are to be made anew
 };
 
 /// Both are placed (the wanted one with `running` in mind) and checked.

@@ -40,11 +40,10 @@ Origin origin_in(const config::Document* document, const std::vector<std::string
 }
 
 bool is_set_while_running(const std::string& key, const Json& before, const Json& after) {
-    if (key == "lifecycle.stop-timeout" || key == "lifecycle.on-crash" || key == "attach.allow" ||
-        key == "lifecycle.on-helper-death")
-        return true;
+    if (key == "lifecycle.stop-timeout" || key == "lifecycle.on-crash" || key == "attach.allow") return true;
     // The process that would start it again is not there, or is and must not.
-    return key == "lifecycle.on-reboot" && before != "restart" && after != "restart";
+    const bool may_restart = key == "lifecycle.on-reboot" || key == "lifecycle.on-helper-death";
+    return may_restart && before != "restart" && after != "restart";
 }
 
 /// "memory" of "limits.memory", "io" of "limits.io.read"; empty for what is no limit.

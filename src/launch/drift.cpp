@@ -64,6 +64,10 @@ Drift drift(const config::Vm& running, const Observed& observed) {
     compare(Kind::Object, observed.objects, {}, no_one);
     compare(Kind::Chardev, observed.chardevs, {}, named);
     compare(Kind::Blockdev, observed.nodes, inner, named);
+    for (const auto& resource : running.resources)
+        if (const auto how = observed.ended_helpers.find(resource.id.to_string());
+            resource.id.kind == Kind::Host && how != observed.ended_helpers.end())
+            found.ended.emplace_back(resource.id, how->second);
     return found;
 }
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Where a VM that runs is not what was made of it: somebody changed it beside qvm. Pure.
 #pragma once
+#include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/json.hpp"
@@ -16,6 +18,8 @@ struct Observed {
     std::set<std::string> devices, objects, chardevs;
     std::set<std::string> nodes;
     std::vector<CpuSlot> cpu_slots;  ///< none where the machine has its processors for good
+    /// Of helpers: how they ended, by "host.ID". What the supervisor says, not QEMU.
+    std::map<std::string, std::string> ended_helpers = {};
 
     /// The commands to ask with, and the arguments.
     static Json peripherals_question() { return {{"path", "/machine/peripheral"}}; }
@@ -27,9 +31,10 @@ struct Observed {
 };
 
 struct Drift {
-    std::vector<config::ResourceId> missing;  ///< made, and not there any more
-    std::vector<config::ResourceId> extra;    ///< there, and made by somebody else
-    bool empty() const { return missing.empty() && extra.empty(); }
+    std::vector<config::ResourceId> missing;                        ///< made, and not there any more
+    std::vector<config::ResourceId> extra;                          ///< there, and made by somebody else
+    std::vector<std::pair<config::ResourceId, std::string>> ended;  ///< helpers, and how they ended
+    bool empty() const { return missing.empty() && extra.empty() && ended.empty(); }
 };
 
 Drift drift(const config::Vm& running, const Observed& observed);

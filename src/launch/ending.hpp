@@ -12,8 +12,8 @@ namespace qvm::launch {
 /// As Applied::ended keeps it.
 struct Ending {
     /// "guest" (it powered off), "stopped" (qvm stop: `detail` says how), "killed" (qvm kill), "quit" (a QMP
-    /// client), "restart" (the guest rebooted, and the spawner is to start it again), "died". Not the end of
-    /// a life: "left" (to another supervisor).
+    /// client), "restart" (the guest rebooted or a helper died, and the spawner is to start it again),
+    /// "died". Not the end of a life: "left" (to another supervisor).
     std::string how;
     std::string detail;
     /// Of the supervisor's process.

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/error.hpp"
+#include "launch/control.hpp"
 #include "qmp/async.hpp"
 
 namespace qvm::launch {
@@ -117,7 +118,7 @@ std::string HelperWatch::death_of(const std::string& name) const {
 Json HelperWatch::states() const {
     Json states = Json::object();
     for (const auto& [name, process] : records_)
-        states[name] = ended_.contains(name) ? ended_.at(name) : "running";
+        states[name] = ended_.contains(name) ? ended_.at(name) : control::helper_runs;
     return states;
 }
 

@@ -143,7 +143,7 @@ int outlive(pid_t child, const SpawnerOrder& order, Fd line) {
 }  // namespace
 
 bool needs_spawner(const Applied& applied) {
-    return applied.restart_on_reboot || !applied.hooks.empty();
+    return applied.starts_again() || !applied.hooks.empty();
 }
 
 SpawnerOrder spawner_order(const Applied& applied, const VmState& state, std::vector<Fd*> first_life_only) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Starts what a supervisor may not start any more once its VM runs: the VM's next life after a reboot of the
-// guest (lifecycle.on-reboot = "restart") and the commands of lifecycle.hooks. The spawner keeps the caller's
-// rights. All it hears is how its child has ended, and which of the commands, fixed from the start on, to
-// run.
+// Starts what a supervisor may not start any more once its VM runs: the VM's next life, after a reboot of the
+// guest or the death of a helper (lifecycle.on-reboot, on-helper-death = "restart"), and the commands of
+// lifecycle.hooks. The spawner keeps the caller's rights. All it hears is how its child has ended, and which
+// of the commands, fixed from the start on, to run.
 #pragma once
 #include <filesystem>
 #include <string>

@@ -102,20 +102,22 @@ struct Applied {
     ProcessRecord supervisor, stub;
     ProcessRecord process;                       ///< QEMU, which the stub waits for
     std::vector<std::filesystem::path> sockets;  ///< to unlink in the end
-    std::optional<ProcessRecord> spawner;        ///< starts it again after a reboot, and runs `hooks`
+    std::optional<ProcessRecord> spawner;        ///< starts it again, and runs `hooks`
     std::vector<HookCommand> hooks;
     std::vector<std::pair<std::string, ProcessRecord>> helpers;
     std::optional<jail::CgroupRecord> cgroup;  ///< nothing: none was asked for
     std::chrono::system_clock::time_point started;
     std::chrono::milliseconds stop_timeout{30'000};
     bool restart_on_reboot = false;     ///< lifecycle.on-reboot = "restart"
-    unsigned restarts = 0;              ///< since `up`, because of restart_on_reboot
+    unsigned restarts = 0;              ///< since `up`, see starts_again()
     bool ends_with_supervisor = false;  ///< lifecycle.on-supervisor-death = "kill"
-    bool stop_on_helper_death = false;  ///< lifecycle.on-helper-death = "stop"
     bool restart_on_crash = false;      ///< lifecycle.on-crash = "restart": a guest that panics is reset
-    std::string console;                ///< id of the console chardev, or empty
-    Json ended;                         ///< {how, detail} once it has ended, see Ending; also `hook`, what
-                                        ///< its hook has to complain of
+    config::OnHelperDeath on_helper_death = config::OnHelperDeath::Report;
+    std::string console;  ///< id of the console chardev, or empty
+    Json ended;           ///< {how, detail} once it has ended, see Ending; also `hook`, what
+                          ///< its hook has to complain of
+    /// Does a reboot, or the death of a helper, have QEMU started anew?
+    bool starts_again() const;
     Json to_json() const;
     static Applied from_json(const Json& saved);
 };

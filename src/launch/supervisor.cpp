@@ -58,7 +58,7 @@ struct Supervisor::Impl {
                   if (vm.cgroup) jail::remove_leaf(vm.cgroup->record(), name);
               },
               [this](const std::string& name) {
-                  if (applied.stop_on_helper_death) qmp::spawn(context, stop_for_helper(name), log_failure());
+                  if (minds_deaths()) qmp::spawn(context, end_for_helper(name), log_failure());
               }),
           applier(ctx, *vm.monitor, applied, apply_hooks()),
           desk(
@@ -130,8 +130,10 @@ struct Supervisor::Impl {
     void set(const Json& settings) {
         applied.attach = settings.value("attach", applied.attach);
         if (!gate.may_watch()) server->end_watches();
-        applied.stop_on_helper_death = settings.value("stop-on-helper-death", applied.stop_on_helper_death);
-        stop_for_earlier_deaths();
+        applied.on_helper_death =
+            config::choice_named<config::OnHelperDeath>(settings.value("on-helper-death", ""))
+                .value_or(applied.on_helper_death);
+        end_for_earlier_deaths();
         applied.restart_on_crash = settings.value("restart-on-crash", applied.restart_on_crash);
         applied.stop_timeout =
             std::chrono::milliseconds(settings.value("stop-timeout-ms", applied.stop_timeout.count()));
@@ -229,15 +231,17 @@ struct Supervisor::Impl {
         co_return intended->to_json();
     }
 
-    /// Helpers end with QEMU, and with what an apply takes away: then nothing is amiss.
+    bool minds_deaths() const { return applied.on_helper_death != config::OnHelperDeath::Report; }
+
     /// For one that died while nobody looked, or when it did not matter yet.
-    void stop_for_earlier_deaths() {
-        if (!applied.stop_on_helper_death) return;
+    void end_for_earlier_deaths() {
+        if (!minds_deaths()) return;
         for (const auto& [name, process] : applied.helpers)
-            if (!helpers.death_of(name).empty()) qmp::spawn(context, stop_for_helper(name), log_failure());
+            if (!helpers.death_of(name).empty()) qmp::spawn(context, end_for_helper(name), log_failure());
     }
 
-    awaitable<void> stop_for_helper(std::string name) {
+    /// Helpers end with QEMU, and with what an apply takes away: then nothing is amiss.
+    awaitable<void> end_for_helper(std::string name) {
         auto gone = qmp::wait_readable_for(vm.qemu->stub().get(), std::chrono::seconds(1));
         if (co_await std::move(gone)) co_return;
         while (applier.busy()) {
@@ -246,12 +250,16 @@ struct Supervisor::Impl {
         }
         const auto death = helpers.death_of(name);
         if (death.empty() || intended || left) co_return;
+        const bool again = applied.on_helper_death == config::OnHelperDeath::Restart && has_spawner();
+        const auto* what = again ? "restart" : "stopped";
         const auto why = fmt::format("{} {} (lifecycle.on-helper-death)", name, death);
-        intended = Ending{"stopped", why};
-        log_line("stop: " + why);
+        intended = Ending{what, why};
+        log_line(fmt::format("{}: {}", again ? "starting it again" : "stop", why));
         auto down = shut_down(*vm.monitor, vm.qemu->stub(), applied.stop_timeout);
         const auto way = co_await std::move(down);
-        intended = Ending{"stopped", fmt::format("{}: {}", why, describe(way, applied.stop_timeout))};
+        // It may have been told to stop or to die meanwhile.
+        if (intended->how == what)
+            intended = Ending{what, fmt::format("{}: {}", why, describe(way, applied.stop_timeout))};
     }
 
     awaitable<Json> kill() {
@@ -513,7 +521,7 @@ awaitable<std::vector<std::string>> Supervisor::resume() {
     const auto failure = co_await std::move(asked);
     if (!failure && status.value("status", "") == "guest-panicked" && now.applied.restart_on_crash)
         qmp::spawn(now.context, now.restart_guest(), now.log_failure());
-    now.stop_for_earlier_deaths();
+    now.end_for_earlier_deaths();
     co_return notes;
 }
 
