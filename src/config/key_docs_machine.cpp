@@ -47,7 +47,8 @@ constexpr auto machine = std::to_array<KeyDoc>({
      "memory.size = \"4G\""},
     {"memory.max",
      "The most memory that the VM may ever have, size included. What is above size comes and goes by a "
-     "virtio-mem device, for which the guest needs the driver (Linux 5.8, Windows with virtio-win).",
+     "virtio-mem device, for which the guest needs the driver (Linux 5.8, Windows with virtio-win), or as "
+     "memory.via says.",
      "size", "-m maxmem, object and device memory.hot (virtio-mem-pci)", next_start,
      "memory = { size = \"2G\", max = \"8G\" }"},
     {"memory.hugepages",
@@ -64,14 +65,15 @@ constexpr auto machine = std::to_array<KeyDoc>({
      "memory-backend-memfd's share", next_start, "memory = { size = \"4G\", share = true }"},
     {"memory.lock",
      "Keeps all of QEMU's memory in place, so that the host never swaps it out. An ordinary user may lock as "
-     "much as his limit memlock allows. Not together with max, whose memory comes and goes (via = \"none\" "
-     "has none).",
+     "much as his limit memlock allows. Not together with the virtio-mem device of max.",
      "false", "-overcommit mem-lock, and the limit RLIMIT_MEMLOCK", next_start,
      "memory = { size = \"4G\", lock = true }"},
     {"memory.via",
-     "What fills the room up to max: a virtio-mem device, or none, which leaves it to devices of the raw "
-     "level.",
-     "virtio-mem", "", next_start, "memory = { size = \"2G\", max = \"8G\", via = \"none\" }"},
+     "What fills the room up to max: a virtio-mem device; dimm, which any guest knows: each time that size "
+     "grows while the VM runs a DIMM comes, of a multiple of 128M, and they go again whole and from the last "
+     "on, if the guest lets them; or none, which leaves it to devices of the raw level.",
+     "virtio-mem", "with dimm: objects and devices memory.dimmN (pc-dimm)", next_start,
+     "memory = { size = \"2G\", max = \"8G\", via = \"dimm\" }"},
     {"cpus",
      "The guest's processors and how they sit together. Numbers that are not said follow from the others: "
      "threads and dies are 1, and cores fill one socket.",

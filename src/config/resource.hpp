@@ -225,6 +225,7 @@ struct Vm {
     Setting<std::uint64_t> memory{std::uint64_t{512} << 20U, {}};  ///< bytes, from the start on
     /// The most that there may ever be, what devices bring included; not less than `memory`.
     std::optional<Setting<std::uint64_t>> memory_max;
+    bool memory_in_dimms = false;  ///< what comes above `memory` while it runs is DIMMs that qvm makes
     std::optional<Kernel> kernel;
     std::optional<Firmware> firmware;
     std::vector<Resource> resources;  ///< in the order they were made; hosts among them

@@ -17,9 +17,8 @@ constexpr std::uint64_t mebibyte = 1U << 20U;
 
 /// The most usual size of a huge page; also what QEMU lets virtio-mem move at once on a PC.
 constexpr std::uint64_t usual_block = 2 * mebibyte;
-/// Linux gives and takes memory within blocks of this size, and uses no part of one (x86, and arm64 with
-/// pages of 4K).
-constexpr std::uint64_t guests_block = 128 * mebibyte;
+
+constexpr const char* virtio_mem = "virtio-mem";
 
 constexpr std::uint64_t least_huge_page = 64U << 10U;
 
@@ -36,8 +35,8 @@ bool needs_object(const Item& item) {
     return is_memfd(item) || item.flag("prealloc").value_or(false);
 }
 
-bool fills_max_itself(const Item& item) {
-    return item.text("via").value_or("virtio-mem") == "virtio-mem";
+std::string way_to_max(const Item& item) {
+    return item.text("via").value_or(virtio_mem);
 }
 
 void check_huge_pages(Lowering& lowering, const Item& item) {
@@ -86,12 +85,13 @@ void lower_max(Lowering& lowering, const Item& item) {
                         {"leave max out, or say machine = \"q35\""});
     else
         vm.memory_max = {bytes, origin};
+    vm.memory_in_dimms = vm.memory_max && way_to_max(item) == "dimm";
 }
 
 void lower_lock(Lowering& lowering, const Item& item) {
     if (!item.flag("lock").value_or(false)) return;
     const Origin origin = item.origin_of("lock");
-    if (item.says("max") && fills_max_itself(item)) {
+    if (item.says("max") && way_to_max(item) == virtio_mem) {
         lowering.report(DiagnosticKind::Conflict, origin,
                         "memory.lock keeps all memory in place, but memory.max has some that comes and goes",
                         {"QEMU refuses virtio-mem beside it: leave one of the two out",
@@ -172,7 +172,7 @@ void lower_memory(Lowering& lowering) {
         vm.memory = {static_cast<std::uint64_t>(*size), item->origin_of("size")};
     }
     check_huge_pages(lowering, *item);
-    const bool in_blocks = wants_huge_pages(*item) || (item->says("max") && fills_max_itself(*item));
+    const bool in_blocks = wants_huge_pages(*item) || (item->says("max") && way_to_max(*item) == virtio_mem);
     for (const char* key : {"size", "max"})
         if (in_blocks) check_multiple(lowering, *item, key, memory_page(lowering));
     lower_max(lowering, *item);
@@ -183,7 +183,7 @@ void lower_memory(Lowering& lowering) {
 void lower_hot_memory(Lowering& lowering) {
     const Vm& vm = lowering.vm();
     const auto item = lowering.single("memory");
-    if (!item || !vm.memory_max || !fills_max_itself(*item)) return;
+    if (!item || !vm.memory_max || way_to_max(*item) != virtio_mem) return;
     const Origin origin = item->origin_of("max");
     auto backend = memory_backend(lowering, room_above(lowering), origin);
     // The device takes from the host what the guest takes from it, and no more.

@@ -13,6 +13,12 @@ inline constexpr const char* boot_memory = "memory.boot";
 /// The virtio-mem device that gives and takes memory while the VM runs, and the object it stands on.
 inline constexpr const char* hot_memory = "memory.hot";
 
+/// What a DIMM that comes while the VM runs is called, and its object, before their number.
+inline constexpr const char* hot_dimm = "memory.dimm";
+/// Linux gives and takes memory within blocks of this many bytes, and uses no part of one (x86, and arm64
+/// with pages of 4K).
+inline constexpr std::uint64_t guests_block = std::uint64_t{128} << 20U;
+
 void lower_memory(Lowering& lowering);
 
 /// What comes after the other devices, so that these keep their ports.

@@ -37,7 +37,7 @@ constexpr std::array include_rule{KeyRule{"include", string | strings}};
 constexpr std::array unset_rule{KeyRule{"unset", strings}};
 constexpr std::array defaults_rule{KeyRule{"defaults", boolean}};
 constexpr std::array link_down_rule{KeyRule{"link-down", strings}};
-constexpr std::array<Words, 2> memory_ways{"virtio-mem", "none"};
+constexpr std::array<Words, 3> memory_ways{"virtio-mem", "dimm", "none"};
 constexpr std::array memory_keys{
     KeyRule{"size", size},
     KeyRule{"max", size, {}, 1 << 20},

@@ -30,8 +30,6 @@ using config::ResourceId;
 /// 0 to 2 are the standard ones, and single digits are left to whoever debugs.
 constexpr int first_inherited_number = 10;
 
-constexpr unsigned dimm_slots = 16;
-
 constexpr auto monitor_name = "monitor";
 /// A dot, because no sugar makes it, and users' own names rarely begin so.
 constexpr auto monitor_chardev = "qvm.monitor";

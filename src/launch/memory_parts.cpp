@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <span>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -52,6 +54,112 @@ void keep_booted(config::Vm& vm, const config::Vm& running) {
     }
 }
 
+/// DIMMs of qvm's that run, in the order in which they came.
+std::vector<const Resource*> dimms_in(const config::Vm& vm) {
+    std::vector<const Resource*> dimms;
+    for (const Resource& device : vm.resources)
+        if (device.id.kind == Kind::Device && device.driver() == "pc-dimm" &&
+            device.id.id.starts_with(config::hot_dimm) && vm.find({Kind::Object, device.id.id}) != nullptr)
+            dimms.push_back(&device);
+    return dimms;
+}
+
+/// What a DIMM of qvm's stands on has its name.
+const Resource& object_of(const config::Vm& vm, const Resource& dimm) {
+    return *vm.find({Kind::Object, dimm.id.id});
+}
+
+void keep(config::Vm& vm, const Resource& resource) {
+    Resource kept = resource;
+    kept.origin = vm.memory.origin;
+    kept.references.clear();
+    vm.resources.push_back(std::move(kept));
+}
+
+/// Of the same kind as the memory of the start.
+Value like_booted(const config::Vm& vm, std::uint64_t bytes) {
+    const Origin& origin = vm.memory.origin;
+    config::Table properties;
+    for (const Resource& object : vm.resources)
+        if (object.id.kind == Kind::Object &&
+            (object.id.id == config::boot_memory || object.made_by == "numa.0"))
+            properties = *object.properties.table();
+    if (properties.find("qom-type") == nullptr)
+        properties.set("qom-type", origin, Value(std::string("memory-backend-ram"), origin));
+    properties.set("size", origin, Value(static_cast<std::int64_t>(bytes), origin));
+    return {std::move(properties), origin};
+}
+
+void add_dimm(config::Vm& vm, const config::Vm& running, std::uint64_t bytes) {
+    std::string id;
+    for (unsigned number = 0; id.empty() || running.find({Kind::Device, id}) != nullptr ||
+                              running.find({Kind::Object, id}) != nullptr;
+         ++number)
+        id = fmt::format("{}{}", config::hot_dimm, number);
+    const Origin& origin = vm.memory.origin;
+    config::Table device;
+    device.set("driver", origin, Value(std::string("pc-dimm"), origin));
+    device.set("memdev", origin, Value(id, origin));
+    const auto add = [&](Kind kind, Value properties) {
+        Resource made;
+        made.id = {kind, id};
+        made.properties = std::move(properties);
+        made.made_by = "memory";
+        made.origin = origin;
+        vm.resources.push_back(std::move(made));
+    };
+    add(Kind::Object, like_booted(vm, bytes));
+    add(Kind::Device, Value(std::move(device), origin));
+}
+
+/// Why a DIMM of so many bytes cannot come to those that are there, else nothing.
+std::string no_dimm(const config::Vm& vm, const config::Vm& running, std::uint64_t bytes) {
+    const auto in_slot = [](const Resource& device) {
+        return device.id.kind == Kind::Device &&
+               (device.driver() == "pc-dimm" || device.driver() == "nvdimm");
+    };
+    if (!fits_nodes(vm, running)) return "memory that comes while it runs is in node 0";
+    if (bytes % config::guests_block != 0)
+        return fmt::format("a DIMM has a multiple of {}", format_size(config::guests_block));
+    if (vm.memory.value > running.memory_max->value)
+        return fmt::format("it has room for {}", format_size(running.memory_max->value));
+    if (bytes > 0 && std::ranges::count_if(running.resources, in_slot) >= dimm_slots)
+        return fmt::format("all {} slots for DIMMs are taken", dimm_slots);
+    return {};
+}
+
+/// As place_memory().
+std::string place_dimms(config::Vm& vm, const config::Vm& running) {
+    const auto dimms = dimms_in(running);
+    std::vector<std::uint64_t> sizes;
+    for (const auto* dimm : dimms) sizes.push_back(number_of(object_of(running, *dimm), "size"));
+    const std::uint64_t booted = running.memory.value;
+    std::uint64_t above = vm.memory.value > booted ? vm.memory.value - booted : 0;
+    std::size_t stay = 0;
+    for (; stay < dimms.size() && sizes[stay] <= above; ++stay) above -= sizes[stay];
+    std::string why;
+    if (vm.memory.value < booted) {
+        why = fmt::format("it was started with {}", format_size(booted));
+    } else if (above > 0 && stay < dimms.size()) {
+        std::vector<std::string> words;
+        for (const auto size : sizes) words.push_back(format_size(size));
+        why = fmt::format("it was started with {}, and its DIMMs ({}) go whole, the last one first",
+                          format_size(booted), fmt::join(words, ", "));
+        stay = dimms.size();
+    } else if (why = no_dimm(vm, running, above); !why.empty()) {
+        stay = dimms.size();
+    }
+    for (const auto* dimm : std::span(dimms).first(stay)) {
+        keep(vm, object_of(running, *dimm));
+        keep(vm, *dimm);
+    }
+    if (!why.empty()) return why;
+    if (above > 0) add_dimm(vm, running, above);
+    vm.memory.value = booted;
+    keep_booted(vm, running);
+    return {};
+}
+
 }  // namespace
 
 std::uint64_t room_for_memory(const config::Vm& vm) {
@@ -69,6 +177,7 @@ std::uint64_t room_for_memory(const config::Vm& vm) {
 }
 
 std::string place_memory(config::Vm& vm, const config::Vm& running) {
+    if (vm.memory_in_dimms && running.memory_max) return place_dimms(vm, running);
     const Resource* before = hot_device(running);
     const Resource* room = running.find({Kind::Object, config::hot_memory});
     Resource* object = vm.find({Kind::Object, config::hot_memory});

@@ -8,14 +8,17 @@
 
 namespace qvm::launch {
 
+/// Places for DIMMs of a machine that has room for more memory.
+inline constexpr unsigned dimm_slots = 16;
+
 /// How much the machine must have room for: Vm::memory_max, or more where its devices bring more. The VM is
 /// checked.
 std::uint64_t room_for_memory(const config::Vm& vm);
 
 /// With a running VM in mind, the memory that `vm` had from its start stays what it was, and what is wanted
-/// above is what its virtio-mem device is to give. What finds no room there, or is less than it was started
-/// with, stays in Vm::memory, where the difference is seen; why is returned, as a part of a sentence, else
-/// nothing. Runs before place().
+/// above is what its virtio-mem device is to give, or DIMMs: those that are there, and one more. What finds
+/// no room there, or is less than it was started with, stays in Vm::memory, where the difference is seen; why
+/// is returned, as a part of a sentence, else nothing. Runs before place().
 std::string place_memory(config::Vm& vm, const config::Vm& running);
 
 }  // namespace qvm::launch
