@@ -138,10 +138,13 @@ constexpr auto devices = std::to_array<KeyDoc>({
      "none", "chardev console: logfile, logappend", next_start, "console.log = \"web.log\""},
     {"rng", "A virtio random number generator, fed by QEMU.", "true, or false with defaults = false",
      "object rng0 (rng-builtin) and device rng0 (virtio-rng-pci)", "", "rng = false"},
-    {"balloon",
-     "A device by which the guest gives back memory that it does not use. `qvm qmp NAME balloon` says how "
-     "much it is to keep.",
-     "none", "device balloon0 (virtio-balloon-pci)", "", "balloon = true"},
+    {"balloon", "A device by which the guest gives back memory that it does not use.", "none",
+     "device balloon0 (virtio-balloon-pci)", "", "balloon = true"},
+    {"balloon.size",
+     "How much of its memory the guest is asked to keep. Its driver gives back the rest in its own time, and "
+     "may take it again: it is a request, not a limit. `qvm qmp NAME query-balloon` tells what it has.",
+     "all", "the command balloon, before the guest runs", live,
+     "memory = \"2G\"\nballoon = { size = \"1G\" }"},
     {"balloon.deflate-on-oom", "Whether memory comes back when the guest has none left.", "false",
      "device balloon0: deflate-on-oom", replug, "balloon.deflate-on-oom = true"},
     {"balloon.free-page-reporting", "Whether the guest gives back what is free without being asked.", "false",

@@ -2,9 +2,11 @@
 // The devices of a domain, but for its disks and nics.
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include <fmt/format.h>
 
+#include "base/text.hpp"
 #include "config/libvirt_domain.hpp"
 
 namespace qvm::config {
@@ -45,6 +47,9 @@ void LibvirtDomain::devices() {
     }
     if (!has_serial_) draft_.set("console", Value(std::string("none"), {}));
     if (!has_rng_) draft_.set("rng", Value(false, {}));
+    if (balloon_size_)
+        warn(fmt::format("currentMemory {}: without a balloon the guest keeps all its memory",
+                         format_size(*balloon_size_)));
     if (has_display_ && !has_video_) draft_.set("video", Value(false, {}));
     if (has_display_ && input_.empty())
         draft_.set("input", Value(false, {}));
@@ -221,6 +226,8 @@ void LibvirtDomain::balloon(Node balloon) {
     const auto model = take(balloon, "model").value_or("virtio");
     if (model == "none") return;
     Table members;
+    if (const auto size = std::exchange(balloon_size_, {}))
+        members.set("size", {}, Value(format_size(*size), {}));
     if (take_on(balloon, "autodeflate")) members.set("deflate-on-oom", {}, Value(true, {}));
     if (take_on(balloon, "freePageReporting")) members.set("free-page-reporting", {}, Value(true, {}));
     if (const Node stats = balloon.child("stats")) drop(stats);  // of the one who asks

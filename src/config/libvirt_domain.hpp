@@ -97,6 +97,7 @@ class LibvirtDomain {
     /// <boot dev='hd'/> and the like: the place in the order, for the first device of a kind.
     std::map<std::string, int, std::less<>> boot_order_;
     int nics_ = 0;
+    std::optional<std::uint64_t> balloon_size_;  ///< currentMemory, until a balloon has it
     bool has_sound_ = false, has_spice_ = false, has_serial_ = false, has_rng_ = false, has_display_ = false,
          has_video_ = false;
 };

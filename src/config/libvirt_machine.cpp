@@ -104,10 +104,7 @@ void LibvirtDomain::memory() {
     const auto size = size_in("memory");
     if (size) put(memory_, "size", text_value(format_size(*size)));
     if (const auto current = size_in("currentMemory"); current && size && *current < *size)
-        warn(fmt::format(
-            "currentMemory {}: the guest begins with all its memory; `qvm qmp NAME balloon` takes "
-            "some of it",
-            format_size(*current)));
+        balloon_size_ = *current;
     if (const auto max = size_in("maxMemory")) {
         put(memory_, "max", text_value(format_size(*max)));
         take(domain_.child("maxMemory"), "slots");

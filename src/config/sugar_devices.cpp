@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "base/text.hpp"
+#include "config/balloon.hpp"
 #include "config/stable.hpp"
 #include "config/sugar_display.hpp"
 
@@ -16,9 +18,27 @@ namespace {
 constexpr const char* agent_id = "agent";
 constexpr const char* vsock_id = "vsock0";
 
+void lower_balloon_size(Lowering& lowering, const Item& balloon) {
+    const auto size = balloon.number("size");
+    if (!size) return;
+    Vm& vm = lowering.vm();
+    const Origin origin = balloon.origin_of("size");
+    const auto most = vm.memory_max ? vm.memory_max->value : vm.memory.value;
+    if (static_cast<std::uint64_t>(*size) > most)
+        lowering.report(DiagnosticKind::Conflict, origin,
+                        fmt::format("balloon.size is {}, but the VM has no more than {}",
+                                    format_size(static_cast<std::uint64_t>(*size)), format_size(most)),
+                        {"it is what the guest is to keep of its memory"});
+    Table arguments;
+    arguments.set("value", origin, Value(*size, origin));
+    vm.commands.push_back(
+        {{}, {balloon_command, origin}, std::move(arguments), {}, {}, balloon.where, origin});
+}
+
 void lower_balloon(Lowering& lowering) {
     const auto balloon = lowering.single("balloon");
     if (!balloon) return;
+    lower_balloon_size(lowering, *balloon);
     Members device(balloon->origin);
     device.put("driver", lowering.virtio("balloon"));
     device.copy("deflate-on-oom", *balloon->table, "deflate-on-oom");

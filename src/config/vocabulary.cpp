@@ -143,8 +143,8 @@ constexpr std::array console_keys{KeyRule{"type", string, console_types}, KeyRul
                                   enabled_key};
 constexpr std::array rng_keys{enabled_key};
 constexpr std::array iothread_keys{enabled_key};
-constexpr std::array balloon_keys{KeyRule{"deflate-on-oom", boolean}, KeyRule{"free-page-reporting", boolean},
-                                  enabled_key};
+constexpr std::array balloon_keys{KeyRule{"size", size, {}, 1 << 20}, KeyRule{"deflate-on-oom", boolean},
+                                  KeyRule{"free-page-reporting", boolean}, enabled_key};
 constexpr std::array agent_keys{enabled_key};
 constexpr std::array vsock_keys{KeyRule{"cid", integer, {}, 3, UINT32_MAX - 1}, enabled_key};
 constexpr std::array<Words, 2> input_buses{"usb", "virtio"};

@@ -86,6 +86,7 @@ class ChangeCompiler {
     void reopen(std::vector<Operation>& to) const;
     void other_backends(std::vector<Operation>& to);
     void media(std::vector<Operation>& to);
+    void balloon(std::vector<Operation>& to) const;
     void settings(std::vector<Operation>& to);
     jail::CgroupLimits wanted_limits() const;
     jail::CgroupLimits raised_limits() const;

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "config/balloon.hpp"
 #include "config/rules_buses.hpp"
 #include "launch/attach_fds.hpp"
 #include "launch/change_compiler.hpp"
@@ -151,6 +152,7 @@ void ChangeCompiler::add(const Ids& which, std::vector<Operation>& to) {
     for (auto& operation : additions_of(wanted_.vm, which, plan_.host, {})) {
         const bool plugs = operation.command == "device_add";
         const auto id = plugs ? operation.arguments.at("id").get<std::string>() : std::string();
+        const auto* balloon = config::balloon_device(wanted_.vm);
         to.push_back(std::move(operation));
         if (plugs &&
             std::ranges::any_of(wanted_.vm.links_down, [&](const auto& l) { return l.value == id; })) {
@@ -159,6 +161,11 @@ void ChangeCompiler::add(const Ids& which, std::vector<Operation>& to) {
             to.back().undo.push_back(command("set_link", {{"name", id}, {"up", true}}));
             to.back().undo.back().resource = to.back().resource;
             to.back().undo.back().may_fail = true;
+        }
+        if (const auto size = config::balloon_size(wanted_.vm);
+            plugs && size && balloon != nullptr && balloon->id.id == id) {
+            to.push_back(command(config::balloon_command, {{"value", *size}}));
+            to.back().resource = balloon->id.to_string();
         }
     }
 }

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // compile_changes: what stays and changes.
 #include <algorithm>
+#include <cstdint>
+#include <limits>
 
 #include <fmt/format.h>
 
+#include "config/balloon.hpp"
 #include "config/dump.hpp"
 #include "launch/change_compiler.hpp"
 #include "launch/limits.hpp"
@@ -295,12 +298,32 @@ void ChangeCompiler::settle_limits(std::vector<Operation>& to) {
     to.back().record.settings = config::settings_to_toml(made_);
 }
 
+/// A balloon that comes is told when it is there.
+void ChangeCompiler::balloon(std::vector<Operation>& to) const {
+    const auto* before = config::balloon_device(running_.vm);
+    const auto* after = config::balloon_device(wanted_.vm);
+    if (before == nullptr || after == nullptr || replugged_.contains(after->id)) return;
+    const auto told = [&](const config::Vm& vm) {
+        // QEMU takes what is more than all for all.
+        const auto all = std::numeric_limits<std::int64_t>::max();
+        return command(config::balloon_command, {{"value", config::balloon_size(vm).value_or(all)}});
+    };
+    to.push_back(told(wanted_.vm));
+    to.back().resource = after->id.to_string();
+    to.back().undo.push_back(told(running_.vm));
+}
+
 void ChangeCompiler::settings(std::vector<Operation>& to) {
     config::Vm& made = made_;
     const config::Vm& wanted = wanted_.vm;
     bool any = false;
     for (const auto& change : difference_.changes) {
         if (change.action != Action::InPlace) continue;
+        if (change.way == Way::Balloon) {
+            any = true;
+            made.commands = wanted.commands;
+            balloon(to);
+        }
         if (change.way != Way::Link && (change.way != Way::Setting || !change.resource.id.empty())) continue;
         if (is_limit(change)) continue;
         any = true;

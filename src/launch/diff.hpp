@@ -34,6 +34,7 @@ enum class Way {
     Link,     ///< of a network device: `after` is true for up
     Remake,   ///< of something that no device uses: taken away and made again
     Setting,  ///< the supervisor's own business, and QEMU's set-action
+    Balloon,  ///< what the guest is to keep of its memory: bytes, or null for all
 };
 
 /// One difference. Of a resource, or, when `resource.id` is empty, of a setting of the VM as a whole.

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/diagnostic.hpp"
+#include "config/balloon.hpp"
 
 namespace qvm::launch {
 namespace {
@@ -51,6 +52,20 @@ std::string controller_of(const std::vector<std::string>& key) {
     return key.size() > 1 && key[0] == "limits" ? key[1] : std::string();
 }
 
+/// [[qmp]] without what the guest is to keep of its memory.
+Json without_balloon(const Json& commands) {
+    Json others = Json::array();
+    if (commands.is_array())
+        for (const auto& command : commands)
+            if (command.value("execute", "") != config::balloon_command) others.push_back(command);
+    return others;
+}
+
+Json told_balloon(const config::Vm& vm) {
+    const auto bytes = config::balloon_size(vm);
+    return bytes ? Json(*bytes) : Json();
+}
+
 }  // namespace
 
 std::vector<Change> diff_settings(const Side& running, const Side& wanted) {
@@ -70,6 +85,18 @@ std::vector<Change> diff_settings(const Side& running, const Side& wanted) {
                              const Json& new_value) {
         const std::string name = fmt::format("{}", fmt::join(key, "."));
         if (old_value == new_value || name == "link-down" || name == "memory.via") return;
+        if (name == "qmp" && without_balloon(old_value) == without_balloon(new_value)) {
+            changes.push_back({Action::InPlace,
+                               {},
+                               "balloon",
+                               "balloon.size",
+                               Way::Balloon,
+                               told_balloon(running.vm),
+                               told_balloon(wanted.vm),
+                               origin_in(wanted.document, {"balloon", "size"}),
+                               {}});
+            return;
+        }
         Change change{Action::NextStart,
                       {},
                       name,

@@ -115,6 +115,12 @@ Row row_of(const Change& change) {
     if (change.way == Way::Grow)
         row.what = change.after.is_null() ? "as large as it is"
                                           : "at least " + format_size(change.after.get<std::uint64_t>());
+    if (change.way == Way::Balloon) {
+        const auto size = [](const Json& bytes) {
+            return bytes.is_null() ? "all" : format_size(bytes.get<std::uint64_t>());
+        };
+        row.what = fmt::format("{} -> {}", size(change.before), size(change.after));
+    }
     if (change.way == Way::Link) row.what = change.after.get<bool>() ? "up" : "down";
     return row;
 }

@@ -53,6 +53,48 @@ numa.1 = {{ cpus = 1, memory = "64M", distance = [30, 10] }}
             self.assertEqual(self.world.qmp("guest", "query-memory-size-summary"), {"base-memory": 320 << 20, "plugged-memory": 0})
         self.on_each_qemu(check)
 
+    def test_dimms(self):
+        """They come and go whole; a guest that has its kernel's memory there keeps the DIMM, and that is told."""
+        def check(version, qemu):
+            self.boot(qemu=[*qemu, "--set", "memory.max=2G", "--set", 'memory.via="dimm"'], memory="256M")
+            self.ask("echo online_movable > /sys/devices/system/memory/auto_online_blocks")
+            before = self.seen()
+            self.assertIn("+ device.memory.dimm0", self.apply("", memory="384M").stdout)
+            self.apply("", memory="640M")
+            harness.wait_until(lambda: self.seen() - before > 368, "the guest to see what came", 60)
+            self.unchanged()
+            out = self.apply("", status=4, memory="512M").stdout
+            self.assertIn("its DIMMs (128M, 256M) go whole, the last one first", out)
+            self.apply("", memory="384M")
+            harness.wait_until(lambda: self.seen() - before < 130, "the guest to have let it go", 60)
+            self.unchanged()
+            sizes = [dimm["data"]["size"] for dimm in self.world.qmp("guest", "query-memory-devices")]
+            self.assertEqual(sizes, [128 << 20])
+        self.on_each_qemu(check)
+
+    def test_balloon(self):
+        """What the guest is asked to keep, from the start on and while it runs; a balloon that comes is told, too."""
+        def check(version, qemu):
+            self.boot('balloon = { size = "128M" }\n', qemu=qemu)
+            self.keeps(128)
+            self.assertRegex(self.apply('balloon = { size = "96M" }\n').stdout, r"~ balloon.size +128M -> 96M")
+            self.keeps(96)
+            self.unchanged()
+            self.assertRegex(self.apply("balloon = true\n").stdout, r"~ balloon.size +96M -> all")
+            self.keeps(192)
+            self.apply("")
+            self.apply('balloon = { size = "112M" }\n')
+            self.keeps(112)
+            self.apply('balloon = { size = "104M", deflate-on-oom = true }\n', "--replug")
+            self.keeps(104)
+            self.unchanged()
+        self.on_each_qemu(check)
+
+    def keeps(self, mebibytes):
+        def is_so():
+            return self.world.qmp("guest", "query-balloon")["actual"] == mebibytes << 20
+        harness.wait_until(is_so, f"the guest to keep {mebibytes}M", 60)
+
     def plugged(self, mebibytes):
         def is_so():
             return self.world.qmp("guest", "query-memory-devices")[0]["data"]["size"] == mebibytes << 20

@@ -497,6 +497,59 @@ TEST_CASE("memory above that of the start is what its device gives") {
     CHECK(place_memory(wanted.vm, booted.vm) == "it was started with 1G");
 }
 
+TEST_CASE("memory comes and goes in DIMMs") {
+    const auto memory = [](const char* size, const char* max = "4G") {
+        return fmt::format("memory = {{ size = '{}', max = '{}', via = 'dimm', share = true }}\n", size, max);
+    };
+    const Half booted = half(memory("1G"));
+    CHECK(booted.vm.find({config::Kind::Device, "memory.hot"}) == nullptr);
+    const Half two = half(memory("2G"), &booted);
+    CHECK(in_short(booted, two) == Lines{"+ object.memory.dimm0", "+ device.memory.dimm0"});
+    const auto& object = two.vm.find({config::Kind::Object, "memory.dimm0"})->arguments;
+    CHECK(object ==
+          Json::parse(R"({"qom-type": "memory-backend-memfd", "size": 1073741824, "share": true})"));
+    CHECK(in_short(two, half(memory("2G"), &two)) == Lines{});
+    const Half more = half(memory("2304M"), &two);
+    CHECK(in_short(two, more) == Lines{"+ object.memory.dimm1", "+ device.memory.dimm1"});
+
+    CHECK(in_short(more, half(memory("2G"), &more)) ==
+          Lines{"- device.memory.dimm1", "- object.memory.dimm1"});
+    CHECK(in_short(more, half(memory("1G"), &more)).size() == 4);
+    const Half odd = half(memory("1536M"), &more);
+    CHECK(in_short(more, odd) == Lines{"! memory.size", "! object.memory.boot"});
+    const auto why = [&](const char* size, const Half& running, const char* max = "4G") {
+        Half wanted = half(memory(size, max));
+        return place_memory(wanted.vm, running.vm);
+    };
+    CHECK(why("1536M", more) ==
+          "it was started with 1G, and its DIMMs (1G, 256M) go whole, the last one first");
+    CHECK(why("1100M", booted) == "a DIMM has a multiple of 128M");
+    CHECK(why("6G", two, "8G") == "it has room for 4G");
+    CHECK(why("512M", two) == "it was started with 1G");
+    Half full = half(memory("1G", "16G"));
+    for (const auto* size : {"2G", "3G", "4G", "5G", "6G", "7G", "8G", "9G", "10G", "11G", "12G", "13G",
+                             "14G", "15G", "15488M", "15616M"})
+        full = half(memory(size, "16G"), &full);
+    CHECK(why("16000M", full, "16G") == "all 16 slots for DIMMs are taken");
+}
+
+TEST_CASE("what the guest is to keep of its memory changes while it runs") {
+    const auto balloon = [](const char* said) { return fmt::format("memory = '1G'\nballoon = {}\n", said); };
+    const auto all = balloon("true");
+    const auto half_of_it = balloon("{ size = '512M' }");
+    CHECK(in_short(all, half_of_it) == Lines{"~ balloon.size"});
+    const std::string told = "balloon device.balloon0";
+    CHECK(operations(all, half_of_it) == Lines{"changes:", told, "settings"});
+    CHECK(operations(half_of_it, all) == Lines{"changes:", told, "settings"});
+    // One that comes, or comes again, is told when it is there; with one that goes there is nobody to tell.
+    const auto times_told = [&](const Lines& lines) { return std::ranges::count(lines, told); };
+    CHECK(times_told(operations("memory = '1G'\n", half_of_it)) == 1);
+    CHECK(times_told(operations(half_of_it, "memory = '1G'\n")) == 0);
+    CHECK(times_told(operations(half_of_it, balloon("{ size = '256M', deflate-on-oom = true }"), true)) == 1);
+    CHECK(in_short(half_of_it, balloon("{ size = '512M' }") + "[[qmp]]\nexecute = 'stop'\n") ==
+          Lines{"! qmp"});
+}
+
 TEST_CASE("memory that comes is in node 0, and what is moved between nodes waits for the next start") {
     const auto nodes = [](const char* first, const char* second) {
         return fmt::format(
