@@ -9,6 +9,7 @@
 #include "jail/cgroup_change.hpp"
 #include "launch/control.hpp"
 #include "launch/memory_parts.hpp"
+#include "launch/usb_device.hpp"
 
 namespace qvm::cli {
 
@@ -40,6 +41,7 @@ Comparison compare(Front& front, launch::Applied applied, const std::optional<la
     comparison.running =
         launch::read_compiled(comparison.applied.compiled, front.vm.name.value, *front.probe);
     if (observed) comparison.drift = launch::drift(comparison.running, *observed);
+    if (observed) launch::note_unplugged(comparison.running, observed->unplugged);
     if (fix_drift) {
         for (const auto& missing : comparison.drift.missing)
             std::erase_if(comparison.running.resources, [&](const auto& r) { return r.id == missing; });
@@ -90,15 +92,26 @@ launch::Observed observe(Attached& attached) {
     const auto ask = [&](const char* command, const Json& arguments) {
         return attached.execute(command, arguments);
     };
-    auto observed = launch::Observed::from_replies(
-        ask("qom-list", launch::Observed::peripherals_question()),
-        ask("qom-list", launch::Observed::objects_question()), ask("query-chardev", Json::object()),
-        ask("query-named-block-nodes", {{"flat", true}}), cpus(attached));
+    const auto peripherals = ask("qom-list", launch::Observed::peripherals_question());
+    auto observed =
+        launch::Observed::from_replies(peripherals, ask("qom-list", launch::Observed::objects_question()),
+                                       ask("query-chardev", Json::object()),
+                                       ask("query-named-block-nodes", {{"flat", true}}), cpus(attached));
+    observed.unplugged = unplugged_devices(attached, peripherals);
     const Json state = ask(launch::control::state, Json::object());
     const Json helpers = state.value("helpers", Json::object());
     for (const auto& [name, how] : helpers.items())
         if (how != launch::control::helper_runs) observed.ended_helpers.emplace(name, how);
     return observed;
+}
+
+std::set<std::string> unplugged_devices(Attached& attached, const Json& peripherals) {
+    std::set<std::string> gone;
+    for (const auto& id : launch::usb_hosts_in(peripherals)) {
+        const Json question = {{"path", "/machine/peripheral/" + id}, {"property", "attached"}};
+        if (attached.execute("qom-get", question) == Json(false)) gone.insert(id);
+    }
+    return gone;
 }
 
 void warn_of_drift(const launch::Drift& drift, const std::string& name, bool fix_drift) {

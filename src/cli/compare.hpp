@@ -32,6 +32,9 @@ struct Comparison {
 Comparison compare(Front& front, launch::Applied applied,
                    const std::optional<launch::Observed>& observed = std::nullopt, bool fix_drift = false);
 
+/// Asks a running QEMU which of the USB devices that it has of this host are gone from it.
+std::set<std::string> unplugged_devices(Attached& attached, const Json& peripherals);
+
 /// Asks a running QEMU.
 launch::Observed observe(Attached& attached);
 /// A warning for each difference between what was made and what is there.

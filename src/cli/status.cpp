@@ -4,6 +4,7 @@
 
 #include "base/text.hpp"
 #include "cli/attach.hpp"
+#include "cli/compare.hpp"
 #include "cli/describe.hpp"
 #include "cli/jail_verbs.hpp"
 #include "cli/reference.hpp"
@@ -18,9 +19,12 @@ namespace qvm::cli {
 namespace {
 
 /// QEMU's own word for what the guest does ("running", "paused"), or why it could not be had.
-std::string guest_status(const launch::VmState& vm, Json& details) {
+std::string guest_status(const launch::VmState& vm, Json& details, std::set<std::string>& unplugged) {
     try {
         Attached attached(vm);
+        const auto peripherals =
+            attached.execute("qom-list", launch::Observed::peripherals_question(), std::chrono::seconds(5));
+        unplugged = unplugged_devices(attached, peripherals);
         if (attached.orphaned())
             return attached.execute("query-status", Json::object(), std::chrono::seconds(5))
                 .value("status", "unknown");
@@ -43,7 +47,8 @@ ExitCode status(const std::string& word, bool json) {
     Json details = Json::object();
     const bool alive =
         summary.condition == launch::Condition::Running || summary.condition == launch::Condition::Orphaned;
-    const auto guest = alive ? guest_status(vm, details) : std::string();
+    std::set<std::string> unplugged;
+    const auto guest = alive ? guest_status(vm, details, unplugged) : std::string();
     const auto* cgroup =
         alive && summary.applied && summary.applied->cgroup ? &*summary.applied->cgroup : nullptr;
     if (json) {
@@ -54,6 +59,7 @@ ExitCode status(const std::string& word, bool json) {
         if (details.contains("hooks")) all["hooks"] = details["hooks"];
         if (details.contains("applying")) all["applying"] = details["applying"];
         if (details.contains("pending")) all["pending"] = details["pending"];
+        if (!unplugged.empty()) all["unplugged"] = unplugged;
         if (details.contains("attach-clients")) all["attach-clients"] = details["attach-clients"];
         if (cgroup != nullptr) all["limits"] = launch::limits_json(*cgroup);
         if (alive)
@@ -107,6 +113,10 @@ ExitCode status(const std::string& word, bool json) {
                                        pending.value("asked", false)
                                            ? "the guest was asked to let it go, and has not yet"
                                            : "the guest is asked to let it go when it runs"));
+        for (const auto& id : unplugged)
+            row("unplugged", fmt::format("device.{}: not at this host any more; once it is, `qvm apply "
+                                         "--replug` brings it back",
+                                         id));
         row("qmp socket", vm.socket("qmp.sock").string());
         if (!summary.applied->console.empty()) row("console", "qvm console " + vm.name());
         if (const auto place = launch::display_place(vm, summary.applied->compiled))

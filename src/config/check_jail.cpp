@@ -69,6 +69,17 @@ void check_audio(const Resource& audiodev, JailMode mode, Diagnostics& diagnosti
                       "protection"}});
 }
 
+/// It would wait for its device for ever.
+void check_usb_host(const Resource& device, Diagnostics& diagnostics) {
+    if (device.properties.table()->find("hostdevice") != nullptr) return;
+    diagnostics.add({DiagnosticKind::PathInJail,
+                     device.origin,
+                     fmt::format("{} is to look for its USB device itself, and in the jail there is none",
+                                 device.id.to_string()),
+                     {},
+                     {"[host-device.X] with usb = \"046d:c52b\" finds it outside"}});
+}
+
 }  // namespace
 
 void check_jail(const Vm& vm, const qapi::Capabilities& qemu, Diagnostics& diagnostics) {
@@ -86,6 +97,8 @@ void check_jail(const Vm& vm, const qapi::Capabilities& qemu, Diagnostics& diagn
         if (resource.id.kind == Kind::Blockdev && !vm.jail.io_uring.value)
             check_aio(resource.properties, resource, diagnostics);
         if (resource.id.kind == Kind::Audiodev) check_audio(resource, vm.jail_mode.value, diagnostics);
+        if (resource.id.kind == Kind::Device && resource.driver() == "usb-host")
+            check_usb_host(resource, diagnostics);
     }
 }
 

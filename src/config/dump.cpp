@@ -173,7 +173,8 @@ std::string settings_text(const Vm& vm) {
         for (const auto& word : vm.argv) words.push_back(word.value);
         text += fmt::format("argv = {}\n", strings(words));
     }
-    text += fmt::format("hotplug = {{ pcie-ports = {} }}\n", vm.spare_pcie_ports.value);
+    text += fmt::format("hotplug = {{ pcie-ports = {}{} }}\n", vm.spare_pcie_ports.value,
+                        vm.usb_hotplug.value ? ", usb = true" : "");
     text += jail_text(vm);
     if (vm.attach_allow.value != AttachAllow::Operate)
         text += fmt::format("attach = {{ allow = \"{}\" }}\n", word_of(vm.attach_allow.value));

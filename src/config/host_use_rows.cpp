@@ -95,6 +95,7 @@ constexpr std::array rows{
     Row{Place::Device, "loader", {"file"}, Way::Copy},
     Row{Place::Device, "guest-loader", {"kernel"}, Way::Copy},
     Row{Place::Device, "guest-loader", {"initrd"}, Way::Copy},
+    Row{Place::Device, "usb-host", {"hostdevice"}, Way::Fdset, Reach::ReadWrite, "usb file"},
     Row{Place::Device, "", {"romfile"}, Way::Firmware},
     Row{Place::Device, "", {"vhostfd"}, Way::Getfd, Reach::ReadWrite, "file"},
     Row{Place::Machine, "", {"firmware"}, Way::Firmware},

@@ -286,7 +286,7 @@ class Finder {
     static Access host_access(const Resource& host) {
         if (host.driver() == "seed") return Access::ReadOnly;
         // What a virtiofsd lets its guest do is no matter of the connection to it.
-        if (host.driver() == "process") return Access::ReadWrite;
+        if (host.driver() == "process" || host.driver() == "usb") return Access::ReadWrite;
         const Value* access = host.properties.table()->find("access");
         const std::string word = access != nullptr && access->is_string() ? *access->string() : "rw";
         return word == "ro" ? Access::ReadOnly : word == "wo" ? Access::WriteOnly : Access::ReadWrite;

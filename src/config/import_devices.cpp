@@ -176,6 +176,7 @@ void Translator::write_device(Device& device) {
         leave_out(device.shown, fmt::format("it is on '{}', which is left out", id));
         return;
     }
+    if (device.driver == "usb-host" && write_usb_host(device)) return;
     std::string base = device.driver;
     for (const std::string_view suffix : {"-pci", "-device"})
         if (base.ends_with(suffix)) base.resize(base.size() - suffix.size());

@@ -230,6 +230,18 @@ void Translator::usb(const GivenOption&) {
 
 void Translator::usb_device(const GivenOption& option) {
     const auto driver = lookup(usb_devices, option.argument);
+    constexpr std::string_view of_host = "host:";
+    if (option.argument.starts_with(of_host)) {
+        const auto which = option.argument.substr(of_host.size());
+        const auto colon = which.find(':');
+        Device device{"usb-host", "", option.shown(), {}};
+        if (colon != std::string::npos) {
+            device.properties.set("vendorid", {}, Value("0x" + which.substr(0, colon), {}));
+            device.properties.set("productid", {}, Value("0x" + which.substr(colon + 1), {}));
+        }
+        devices_.push_back(std::move(device));
+        return;
+    }
     if (driver.empty()) {
         leave_out(option.shown(), "say it as a [device.X]");
         return;

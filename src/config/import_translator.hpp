@@ -191,6 +191,9 @@ class Translator {
     void put_none(Draft::Part& part, const Backend& backend, std::string_view why);
     Backend* backend_of(const Device& device);
 
+    // import_usb.cpp
+    bool write_usb_host(Device& device);
+
     // import_chardevs.cpp
     void write_serials();
     void write_serial(std::size_t index, const std::string& spec);

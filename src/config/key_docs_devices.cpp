@@ -175,12 +175,24 @@ constexpr auto devices = std::to_array<KeyDoc>({
     {"watchdog.action", "What becomes of a guest that does not feed it in time.", "reset, as QEMU has it",
      "-action watchdog", next_start, "watchdog.action = \"poweroff\""},
     {"host-device",
-     "A PCI device of this host that the VM has for itself, by vfio. The host's driver must have let go of "
-     "it: qvm never rebinds one, but tells how. All of the guest's memory is locked then. A reduced jail of "
-     "root's cannot have one.",
-     "none", "device X: vfio-pci", next_start, "host-device.gpu.pci = \"0000:41:00.0\""},
-    {"host-device.pci", "Where the device is, as `lspci -D` prints it.", "none: it must be said",
+     "A device of this host that the VM has for itself: a PCI device, by vfio, or a USB device. Of a PCI "
+     "device the host's driver must have let go: qvm never rebinds one, but tells how; and all of the "
+     "guest's "
+     "memory is locked then. A reduced jail of root's cannot have one. Of a USB device the host's driver "
+     "lets "
+     "go while the VM has it. A guest can change for good what is stored in a device, its firmware too.",
+     "none", "device X: vfio-pci or usb-host", "pci: next start; usb: live",
+     "host-device.gpu.pci = \"0000:41:00.0\""},
+    {"host-device.pci", "Where the device is, as `lspci -D` prints it.", "none: it or usb must be said",
      "device X: host", next_start, "host-device.gpu = { pci = \"41:00.0\" }"},
+    {"host-device.usb",
+     "Which USB device it is: VENDOR:PRODUCT, as `lsusb` prints it, or where it is plugged in, as \"3-1.2\" "
+     "for bus 3, port 1 of the computer and port 2 of the hub there (`lsusb -t`), which also tells one of "
+     "two "
+     "equal devices. It comes and goes while the VM runs, if the VM was started with one or with "
+     "hotplug.usb.",
+     "none: it or pci must be said", "host X, device X: hostdevice", replug,
+     "host-device.key = { usb = \"046d:c52b\" }"},
     {"host-device.boot", "Its place in the order of what is booted from; 0 is first.", "not booted from",
      "device X: bootindex", next_start, "host-device.nic = { pci = \"41:00.0\", boot = 0 }"},
     {"host-device.device", "Properties of the device, in QEMU's own words.", "none", "device X", next_start,

@@ -241,7 +241,7 @@ constexpr auto raw = std::to_array<KeyDoc>({
      "", "a descriptor that is passed to QEMU", "", file_example},
     {"host.kind",
      "What it is: a file, a Unix socket, a tap interface, a helper process on the other end of a socket "
-     "pair, a secret, or a seed of cloud-init. It says which other keys there are.",
+     "pair, a secret, a seed of cloud-init, or a USB device. It says which other keys there are.",
      "", "", replug, file_example},
     {"host.path",
      "The path of a file, of a socket, of the file that holds a secret, or of the directory in which a swtpm "
@@ -300,6 +300,9 @@ constexpr auto raw = std::to_array<KeyDoc>({
      "host.k = { kind = \"secret\", credential = \"disk-key\" }\n"
      "object.k = { qom-type = \"secret\", data = \"@k\" }\n"
      "[disk.root]\nfile = \"root.raw\"\nblockdev = { driver = \"luks\", key-secret = \"k\" }"},
+    {"host.device", "Which USB device it is, as host-device.X.usb says it. Kind usb only.", "", "", replug,
+     "host.k = { kind = \"usb\", device = \"046d:c52b\" }\n"
+     "device.k = { driver = \"usb-host\", hostdevice = \"@k\" }"},
     {"host.user", "As in [cloud-init]. Kind seed only.", "", "", replug, seed_example},
     {"host.ssh-keys", "As in [cloud-init]. Kind seed only.", "", "", replug, seed_example},
     {"host.hostname", "As in [cloud-init]. Kind seed only.", "", "", replug, seed_example},

@@ -185,6 +185,11 @@ constexpr auto machine = std::to_array<KeyDoc>({
     {"hotplug.pcie-ports", "The number of free PCIe root ports for devices that come later.",
      "4, or 0 with defaults = false", "devices pcie-root-port, in groups of eight", next_start,
      "hotplug.pcie-ports = 8"},
+    {"hotplug.usb",
+     "Whether USB devices of the host can come while the VM runs. The jail's filter has to let their "
+     "requests "
+     "through then, which it does from the start on for a VM that has one.",
+     "false, but true while the VM has a [host-device.X] with usb", "", next_start, "hotplug.usb = true"},
 });
 
 }  // namespace

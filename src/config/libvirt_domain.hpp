@@ -85,6 +85,7 @@ class LibvirtDomain {
     void panic(Node panic);
     void controller(Node controller);
     void hostdev(Node hostdev);
+    void usb_device(Node hostdev);
 
     Node domain_;
     std::set<std::size_t> seen_;

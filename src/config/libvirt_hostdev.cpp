@@ -6,6 +6,7 @@
 
 #include "config/libvirt_domain.hpp"
 #include "config/pci_address.hpp"
+#include "config/usb_name.hpp"
 
 namespace qvm::config {
 namespace {
@@ -22,13 +23,42 @@ std::string pci_address(pugi::xml_node address) {
 
 }  // namespace
 
+void LibvirtDomain::usb_device(Node hostdev) {
+    const Node source = hostdev.child("source");
+    const auto id = [&](const char* name) {
+        const auto number = std::strtoul(source.child(name).attribute("id").as_string("0"), nullptr, 0);
+        return fmt::format("{:04x}", number);
+    };
+    const auto name = id("vendor") + ':' + id("product");
+    if (!source.child("vendor") || !source.child("product") || !usb_name(name)) {
+        leave_out(hostdev,
+                  "[host-device.X] with usb says it: by vendor and product, or by where it is "
+                  "plugged in; its number on the bus changes with each plugging");
+        return;
+    }
+    const std::string policy = source.attribute("startupPolicy").value();
+    if (!policy.empty() && policy != "mandatory")
+        warn(
+            fmt::format("startupPolicy '{}': the VM is not started without the USB device {}", policy, name));
+    for (const char* said : {"mode", "type", "managed"}) take(hostdev, said);
+    drop(source);
+    auto& part = draft_.add({"host-device", unique_id("usb")});
+    part.put("usb", name);
+    if (const auto order = take_number(see(hostdev, "boot"), "order")) part.put("boot", *order);
+}
+
 void LibvirtDomain::hostdev(Node hostdev) {
+    if (std::string_view(hostdev.attribute("type").value()) == "usb" &&
+        std::string_view(hostdev.attribute("mode").as_string("subsystem")) == "subsystem") {
+        usb_device(hostdev);
+        return;
+    }
     const Node source = hostdev.child("source");
     const auto address = pci_address(source.child("address"));
     const std::string_view mode = hostdev.attribute("mode").as_string("subsystem");
     if (mode != "subsystem" || std::string_view(hostdev.attribute("type").value()) != "pci" ||
         !source.child("address") || address.empty()) {
-        leave_out(hostdev, "of the host's devices, PCI ones have a table: [host-device.X]");
+        leave_out(hostdev, "of the host's devices, PCI and USB ones have a table: [host-device.X]");
         return;
     }
     take(hostdev, "mode");

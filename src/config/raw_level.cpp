@@ -10,6 +10,7 @@
 #include "base/tcp_address.hpp"
 #include "base/text.hpp"
 #include "config/sugar_cloud_init.hpp"
+#include "config/sugar_host_device.hpp"
 #include "config/sugar_secret.hpp"
 #include "config/sugar_share.hpp"
 #include "config/sugar_tap.hpp"
@@ -26,7 +27,7 @@ struct HostKind {
     std::array<std::string_view, 7> keys;  ///< besides kind
     std::array<std::string_view, 2> needed;
 };
-constexpr std::array<HostKind, 6> host_kinds{{
+constexpr std::array<HostKind, 7> host_kinds{{
     {"file", {"path", "access", "count"}, {"path"}},
     {"socket", {"path", "mode", "runtime", "address", "protocol"}, {}},
     {"tap", {"ifname", "bridge", "parent", "mac", "queues", "mtu"}, {}},
@@ -35,6 +36,7 @@ constexpr std::array<HostKind, 6> host_kinds{{
     {"seed",
      {"user", "ssh-keys", "hostname", "user-data", "user-data-text", "network-config", "instance-id"},
      {"instance-id"}},
+    {"usb", {"device"}, {"device"}},
 }};
 
 void check_socket(Lowering& lowering, const Item& item) {
@@ -63,8 +65,9 @@ void check_socket(Lowering& lowering, const Item& item) {
 void check_host(Lowering& lowering, const Item& item) {
     const auto name = item.text("kind");
     if (!item.says("kind"))
-        lowering.report(DiagnosticKind::Missing, item.origin, fmt::format("{} has no kind", item.where),
-                        {"say kind = \"file\", \"socket\", \"tap\", \"process\", \"secret\" or \"seed\""});
+        lowering.report(
+            DiagnosticKind::Missing, item.origin, fmt::format("{} has no kind", item.where),
+            {"say kind = \"file\", \"socket\", \"tap\", \"process\", \"secret\", \"seed\" or \"usb\""});
     const auto kind = std::ranges::find(host_kinds, name.value_or(""), &HostKind::name);
     if (kind == host_kinds.end()) return;
     for (const auto& entry : item.table->entries()) {
@@ -84,6 +87,8 @@ void check_host(Lowering& lowering, const Item& item) {
                         fmt::format("{} is a passt, which writes in no directory", item.where));
     if (kind->name == "process") check_virtiofsd(lowering, item);
     if (kind->name == "tap") check_tap(lowering, item);
+    if (const Value* device = kind->name == "usb" ? item.value("device") : nullptr)
+        check_usb_name(lowering, *device, item.where + ".device");
     const auto runtime = item.text("runtime");
     if (runtime && (runtime->empty() || runtime->find('/') != std::string::npos || runtime->starts_with('.')))
         lowering.report(DiagnosticKind::BadValue, item.origin_of("runtime"),

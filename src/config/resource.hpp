@@ -236,6 +236,7 @@ struct Vm {
     std::optional<Setting<std::string>> uuid;  ///< none: all zero, as QEMU has it
     std::vector<Setting<std::string>> links_down;  ///< the ids of nics that begin without their link
     Setting<unsigned> spare_pcie_ports{4, {}};
+    Setting<bool> usb_hotplug;  ///< the jail is one that USB devices of the host can come into
     Lifecycle lifecycle;
     Setting<JailMode> jail_mode{JailMode::Strict, {}};
     Limits limits;

@@ -7,4 +7,7 @@ namespace qvm::config {
 
 void lower_host_devices(Lowering& lowering);
 
+/// False, once reported, if `said` is no name of a USB device. `where`: the key that says it.
+bool check_usb_name(Lowering& lowering, const Value& said, const std::string& where);
+
 }  // namespace qvm::config

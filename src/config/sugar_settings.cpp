@@ -219,9 +219,11 @@ void lower_qemu(Lowering& lowering) {
 void lower_hotplug(Lowering& lowering) {
     Vm& vm = lowering.vm();
     if (!lowering.defaults()) vm.spare_pcie_ports.value = 0;
-    if (const auto hotplug = lowering.single("hotplug"))
-        if (const auto ports = hotplug->number("pcie-ports"))
-            vm.spare_pcie_ports = {static_cast<unsigned>(*ports), hotplug->origin_of("pcie-ports")};
+    const auto hotplug = lowering.single("hotplug");
+    if (!hotplug) return;
+    if (const auto ports = hotplug->number("pcie-ports"))
+        vm.spare_pcie_ports = {static_cast<unsigned>(*ports), hotplug->origin_of("pcie-ports")};
+    if (const auto usb = hotplug->flag("usb")) vm.usb_hotplug = {*usb, hotplug->origin_of("usb")};
 }
 
 /// Without '.', '..' and a slash at its end.

@@ -20,7 +20,7 @@ constexpr std::array<Words, 3> aio_modes{"threads", "native", "io_uring"};
 constexpr std::array<Words, 2> discard_modes{"ignore", "unmap"};
 constexpr std::array<Words, 6> net_types{"user", "tap", "bridge", "macvtap", "vhost-user", "none"};
 constexpr std::array<Words, 3> console_types{"serial", "virtio", "none"};
-constexpr std::array<Words, 6> host_kinds{"file", "socket", "tap", "process", "secret", "seed"};
+constexpr std::array<Words, 7> host_kinds{"file", "socket", "tap", "process", "secret", "seed", "usb"};
 constexpr std::array<Words, 3> access_words{"ro", "rw", "wo"};
 constexpr std::array<Words, 2> client_protocols{"spice", "vnc"};
 constexpr std::array<Words, 2> socket_modes{"listen", "connect"};
@@ -110,8 +110,9 @@ constexpr std::array disk_keys{
 };
 constexpr std::array cdrom_keys{KeyRule{"file", string | as_path}, KeyRule{"bus", string, cdrom_buses},
                                 KeyRule{"boot", integer, {}, 0, INT32_MAX}, enabled_key};
-constexpr std::array host_device_keys{KeyRule{"pci", string}, KeyRule{"boot", integer, {}, 0, INT32_MAX},
-                                      KeyRule{"device", table}, enabled_key};
+constexpr std::array host_device_keys{KeyRule{"pci", string}, KeyRule{"usb", string},
+                                      KeyRule{"boot", integer, {}, 0, INT32_MAX}, KeyRule{"device", table},
+                                      enabled_key};
 /// What virtio-net takes as host_mtu, and Linux for an interface.
 constexpr std::int64_t least_mtu = 68, most_mtu = 65520;
 constexpr std::int64_t most_queues = 256;  // QEMU's net/tap.c: MAX_TAP_QUEUES
@@ -178,7 +179,7 @@ constexpr std::array<Words, 2> tpm_versions{"2.0", "1.2"};
 constexpr std::array<Words, 2> tpm_models{"tis", "crb"};
 constexpr std::array tpm_keys{KeyRule{"version", string, tpm_versions}, KeyRule{"model", string, tpm_models},
                               KeyRule{"state", string | as_path}, enabled_key};
-constexpr std::array hotplug_keys{KeyRule{"pcie-ports", integer, {}, 0, 200}};
+constexpr std::array hotplug_keys{KeyRule{"pcie-ports", integer, {}, 0, 200}, KeyRule{"usb", boolean}};
 constexpr std::array hook_keys{KeyRule{"started", strings}, KeyRule{"stopped", strings},
                                KeyRule{"crashed", strings}};
 constexpr std::array lifecycle_keys{KeyRule{"stop-timeout", duration},
@@ -234,6 +235,7 @@ constexpr std::array host_keys{
     KeyRule{"library-path", string | strings | as_path},
     KeyRule{"env", string},
     KeyRule{"credential", string},
+    KeyRule{"device", string},
     KeyRule{"user", string},
     KeyRule{"ssh-keys", strings},
     KeyRule{"hostname", string},

@@ -91,6 +91,7 @@ struct FilterOptions {
     bool internet = false;     ///< sockets of TCP and UDP, as its own user network (slirp) needs them
     bool io_uring = false;     ///< whose operations no filter sees
     bool vfio = false;         ///< devices of the host's
+    bool usb = false;          ///< USB devices of the host's, which come as descriptors
     bool unix_sockets = true;  ///< Strict: making and connecting them, which is harmless where there are none
     bool makes_files = false;  ///< Reduced: it has a directory to keep files in; Landlock says which
 };

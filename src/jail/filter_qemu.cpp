@@ -6,8 +6,10 @@
 #include <linux/cdrom.h>
 #include <linux/fs.h>
 #include <linux/if_tun.h>
+#include <linux/netlink.h>
 #include <linux/prctl.h>
 #include <linux/sched.h>
+#include <linux/usbdevice_fs.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <scsi/sg.h>
@@ -228,6 +230,48 @@ void allow_internet(FilterBuilder& filter) {
         filter.allow(call);
 }
 
+/// What libusb asks of a device's file, for QEMU's usb-host. Not USBDEVFS_DISCSIGNAL, which sends signals;
+/// not USBDEVFS_CLAIM_PORT and USBDEVFS_HUB_PORTINFO, which are for hubs and what is behind them.
+constexpr std::uint32_t usb_requests[] = {
+    USBDEVFS_CONTROL,
+    USBDEVFS_BULK,
+    USBDEVFS_SETINTERFACE,
+    USBDEVFS_SETCONFIGURATION,
+    USBDEVFS_GETDRIVER,
+    USBDEVFS_SUBMITURB,
+    USBDEVFS_DISCARDURB,
+    USBDEVFS_REAPURB,
+    USBDEVFS_REAPURBNDELAY,
+    USBDEVFS_CLAIMINTERFACE,
+    USBDEVFS_RELEASEINTERFACE,
+    USBDEVFS_CONNECTINFO,
+    USBDEVFS_RESET,
+    USBDEVFS_CLEAR_HALT,
+    USBDEVFS_GET_CAPABILITIES,
+    USBDEVFS_DISCONNECT_CLAIM,
+    USBDEVFS_ALLOC_STREAMS,
+    USBDEVFS_FREE_STREAMS,
+    USBDEVFS_GET_SPEED,
+    // Of these a driver of the host's gets what is asked; only those of hubs and of tests know a question.
+    USBDEVFS_IOCTL,
+};
+
+void allow_usb(FilterBuilder& filter) {
+    constexpr const char* device = "device: USB devices of the host";
+    filter.because("usb: the host's devices that the VM has", device);
+    for (const auto request : usb_requests) filter.allow("ioctl", {{.index = 1, .value = request}});
+    filter.because("usb: libusb waits for devices that come, and does not start where it cannot", device);
+    filter.allow("socket", {{.index = 0, .value = AF_NETLINK},
+                            {.index = 1, .value = SOCK_RAW, .mask = socket_type_mask},
+                            {.index = 2, .value = NETLINK_KOBJECT_UEVENT}});
+    filter.allow("bind");
+    filter.allow("getsockopt", {{.index = 1, .value = SOL_SOCKET}, {.index = 2, .value = SO_RCVBUF}});
+    for (const std::uint32_t option : {SO_PASSCRED, SO_RCVBUF, SO_RCVBUFFORCE, SO_ATTACH_FILTER})
+        filter.allow("setsockopt", {{.index = 1, .value = SOL_SOCKET}, {.index = 2, .value = option}});
+    filter.because("usb: how long a transfer may take", device);
+    for (const char* call : {"timerfd_create", "timerfd_settime"}) filter.allow(call);
+}
+
 constexpr const char* io_uring_calls[] = {"io_uring_setup", "io_uring_enter", "io_uring_register"};
 
 void add_extras(FilterBuilder& filter, const FilterOptions& options) {
@@ -242,6 +286,7 @@ void add_extras(FilterBuilder& filter, const FilterOptions& options) {
         filter.because("vfio: the host's devices that the VM has", "device: vfio");
         filter.allow("ioctl", {{.index = 1, .value = ioctl_type_vfio, .mask = ioctl_type_mask}});
     }
+    if (options.usb) allow_usb(filter);
     if (!options.io_uring) return;
     filter.because("io_uring, past this filter: what it opens, connects and sends is not seen here");
     for (const char* call : io_uring_calls) filter.allow(call);
@@ -307,8 +352,8 @@ void add_reduced_rules(FilterBuilder& filter, const FilterOptions& options) {
     // Whatever becomes of a violation: these are tried by libraries, and at QEMU's own end.
     filter.because("Unix sockets come as descriptors, and are removed by who made them");
     filter.refuse("socket", EACCES, {{.index = 0, .value = AF_UNIX}});
-    if (!options.internet)
-        for (const char* call : {"bind", "connect"}) filter.refuse(call, EACCES);
+    if (!options.internet && !options.usb) filter.refuse("bind", EACCES);
+    if (!options.internet) filter.refuse("connect", EACCES);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "jail/reduced.hpp"
 #include "launch/hardware.hpp"
 #include "launch/passed_device.hpp"
+#include "launch/usb_device.hpp"
 
 namespace qvm::launch {
 namespace {
@@ -50,7 +51,8 @@ jail::FilterOptions filter_options(const config::Vm& vm) {
     return {.mode = mode_of(vm.jail_mode.value),
             .internet = vm.jail.net.value == config::JailNet::Host,
             .io_uring = vm.jail.io_uring.value,
-            .vfio = !passed_devices(vm).empty()};
+            .vfio = !passed_devices(vm).empty(),
+            .usb = lets_usb_in(vm)};
 }
 
 void set_ids(jail::Spec& spec, const std::optional<HostIds>& ids) {

@@ -19,6 +19,7 @@
 #include "launch/passed_device.hpp"
 #include "launch/placement.hpp"
 #include "launch/processors.hpp"
+#include "launch/usb_device.hpp"
 
 namespace qvm::launch {
 namespace {
@@ -212,6 +213,10 @@ void Differ::judge_each() {
             put_off(node, "its socket gets into the jail before QEMU starts");
         if (node.fate != Fate::InPlace && node.after != nullptr && comes_at_start(wanted_.vm, *node.after))
             put_off(node, "what it opens of the host gets into the jail before QEMU starts");
+        if (node.fate != Fate::InPlace && node.after != nullptr && is_usb_host(*node.after) &&
+            wanted_.vm.jail_mode.value != config::JailMode::Off && !lets_usb_in(running_.vm))
+            put_off(node,
+                    "the jail that QEMU is in has no way for USB devices: hotplug.usb = true makes one");
         if (node.after != nullptr && !config::vhost_user_chardev(*node.after).empty() &&
             !config::shares_memory(running_.vm))
             put_off(node, "the memory that the VM was started with is not shared");

@@ -36,8 +36,12 @@ void add_inner_nodes(const Json& arguments, std::set<std::string>& names) {
 
 Observed Observed::from_replies(const Json& peripherals, const Json& objects, const Json& chardevs,
                                 const Json& nodes, const Json& cpus) {
-    return {children_in(peripherals), children_in(objects), members_in(chardevs, "label"),
-            members_in(nodes, "node-name"), CpuSlot::from_reply(cpus)};
+    return {children_in(peripherals),
+            children_in(objects),
+            members_in(chardevs, "label"),
+            members_in(nodes, "node-name"),
+            {},
+            CpuSlot::from_reply(cpus)};
 }
 
 Drift drift(const config::Vm& running, const Observed& observed) {

@@ -17,7 +17,8 @@ namespace qvm::launch {
 struct Observed {
     std::set<std::string> devices, objects, chardevs;
     std::set<std::string> nodes;
-    std::vector<CpuSlot> cpu_slots;  ///< none where the machine has its processors for good
+    std::set<std::string> unplugged;  ///< devices that are of this host, and gone from it
+    std::vector<CpuSlot> cpu_slots;   ///< none where the machine has its processors for good
     /// Of helpers: how they ended, by "host.ID". What the supervisor says, not QEMU.
     std::map<std::string, std::string> ended_helpers = {};
 

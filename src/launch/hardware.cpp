@@ -14,6 +14,7 @@
 #include "base/text.hpp"
 #include "config/cpu_list.hpp"
 #include "launch/passed_device.hpp"
+#include "launch/usb_device.hpp"
 
 namespace qvm::launch {
 namespace {
@@ -217,6 +218,7 @@ void check_hardware(const config::Vm& vm, bool runs, const HardwarePlaces& place
     checker.pins();
     checker.nodes();
     checker.lock();
+    check_usb_devices(vm, runs, places, diagnostics);
     check_passed_devices(vm, places, diagnostics);  // a restart must not end a VM for one that does not work
 }
 

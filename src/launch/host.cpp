@@ -19,6 +19,7 @@
 #include "launch/secret.hpp"
 #include "launch/seed.hpp"
 #include "launch/tap.hpp"
+#include "launch/usb_device.hpp"
 #include "qmp/transport.hpp"
 
 namespace qvm::launch {
@@ -116,6 +117,7 @@ void HostResources::make(const HostStep& step) {
                    [&](const ListenSocket& socket) { return alone(listen(socket)); },
                    [](const ConnectSocket& socket) { return alone(qmp::connect_unix(socket.path.string())); },
                    [](const OpenTap& tap) { return open_tap(tap); },
+                   [](const OpenUsb& usb) { return alone(open_usb(usb)); },
                    [&](const StartProcess& process) { return alone(start_process(step.name, process)); },
                    [](const ReadSecret& secret) { return alone(read_secret(secret)); },
                    [](const WriteSeed& seed) { return alone(make_seed_image(seed_files(seed))); }},

@@ -52,6 +52,7 @@ decltype(HostStep::action) host_action(const config::Resource& host, config::Acc
     const auto kind = host.driver();
     if (kind == "tap") return tap_of(host);
     if (kind == "seed") return write_seed(host);
+    if (kind == "usb") return OpenUsb{text(host, "device")};
     if (kind == "process") return process_of(host);
     if (kind != "socket") return file_of(host, access);
     if (text(host, "mode") == "connect") return ConnectSocket{text(host, "path")};

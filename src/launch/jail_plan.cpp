@@ -37,6 +37,7 @@ GivenFd describe(const HostStep& step) {
                        return tap.ifname.empty() ? "tap interface in bridge " + tap.bridge
                                                  : "tap interface " + tap.ifname;
                    },
+                   [](const OpenUsb& usb) { return "USB device " + usb.device; },
                    [](const StartProcess& process) {
                        return fmt::format("socket to {}, in a jail of its own", process.profile);
                    },

@@ -63,6 +63,11 @@ Json describe(const HostStep& step) {
                               if (tap.queues > 1) json["queues"] = tap.queues;
                               if (tap.mtu != 0) json["mtu"] = tap.mtu;
                           },
+                          [&](const OpenUsb& usb) {
+                              json["do"] = "open-usb";
+                              json["name"] = step.name;
+                              json["device"] = usb.device;
+                          },
                           [&](const StartProcess& process) {
                               json["do"] = "start-process";
                               json["name"] = step.name;

@@ -70,6 +70,11 @@ struct OpenTap {
     std::string mac = {};
 };
 
+/// Opens a USB device of this host for QEMU, whose name is config::usb_name()'s.
+struct OpenUsb {
+    std::string device;
+};
+
 /// Starts a helper process on one end of a connection; later steps get the other end. "{fd}" in argv is the
 /// number of its end: of a virtiofsd, a socket that listens and has that one connection waiting.
 struct StartProcess {
@@ -98,7 +103,8 @@ struct WriteSeed {
 /// "kernel.image").
 struct HostStep {
     std::string name;  ///< of the first descriptor; see descriptor_name()
-    std::variant<OpenFile, ListenSocket, ConnectSocket, OpenTap, StartProcess, ReadSecret, WriteSeed> action;
+    std::variant<OpenFile, ListenSocket, ConnectSocket, OpenTap, OpenUsb, StartProcess, ReadSecret, WriteSeed>
+        action;
 };
 
 /// A step may make several.

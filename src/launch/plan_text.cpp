@@ -68,6 +68,7 @@ std::string what_of(const HostStep& step) {
                    },
                    [](const ConnectSocket& socket) { return "connect to " + socket.path.string(); },
                    [](const OpenTap& tap) { return describe(tap); },
+                   [](const OpenUsb& usb) { return "USB device " + usb.device; },
                    [](const StartProcess& process) {
                        const auto place =
                            process.path.empty() ? std::string() : " in " + process.path.string();

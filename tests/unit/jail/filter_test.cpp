@@ -10,9 +10,11 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/fs.h>
+#include <linux/netlink.h>
 #include <linux/prctl.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
+#include <linux/usbdevice_fs.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -284,6 +286,30 @@ TEST_CASE("the requests of vfio are allowed to who has a device of the host's", 
     CHECK(answer_of(filter, SYS_ioctl, {0, TIOCSTI}) == errno_of(EPERM));
 }
 
+TEST_CASE("the requests of USB devices are allowed to who has one", "[jail]") {
+    const auto filter = qemu_filter(exec_fd, Violation::Errno, {.usb = true});
+    const auto says = [](const Filter& of, std::uint64_t request) {
+        return answer_of(of, SYS_ioctl, {0, request});
+    };
+    for (const std::uint64_t request : {std::uint64_t{USBDEVFS_SUBMITURB}, std::uint64_t{USBDEVFS_RESET}}) {
+        CHECK(says(filter, request) == allowed);
+        CHECK(says(qemu_filter(exec_fd), request) == errno_of(EPERM));
+    }
+    // Signals, and what is behind a hub.
+    for (const std::uint64_t request :
+         {std::uint64_t{USBDEVFS_DISCSIGNAL}, std::uint64_t{USBDEVFS_CLAIM_PORT}, std::uint64_t{TIOCSTI}})
+        CHECK(says(filter, request) == errno_of(EPERM));
+    constexpr std::uint64_t flags = SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK;
+    CHECK(answer_of(filter, SYS_socket, {AF_NETLINK, flags, NETLINK_KOBJECT_UEVENT}) == allowed);
+    CHECK(answer_of(filter, SYS_socket, {AF_NETLINK, flags, NETLINK_ROUTE}) == errno_of(EPERM));
+    CHECK(answer_of(qemu_filter(exec_fd), SYS_socket, {AF_NETLINK, flags, NETLINK_KOBJECT_UEVENT}) ==
+          errno_of(EPERM));
+    const auto reduced = qemu_filter(exec_fd, Violation::Errno, {.mode = Mode::Reduced, .usb = true});
+    CHECK(answer_of(reduced, SYS_bind) == allowed);
+    CHECK(answer_of(reduced, SYS_connect) == errno_of(EACCES));
+    CHECK(answer_of(reduced, SYS_socket, {AF_UNIX, SOCK_STREAM, 0}) == errno_of(EACCES));
+}
+
 TEST_CASE("io_uring is allowed to who asks for it", "[jail]") {
     const auto filter = qemu_filter(exec_fd, Violation::Errno, {.io_uring = true});
     for (const long call : {SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register}) {
@@ -405,7 +431,8 @@ TEST_CASE("what a filter says of itself is what it does") {
     }
     const std::vector<std::string> kinds = {"libc", "kvm", "device", "error", "build"};
     bool exec = false;
-    for (const auto& rule : qemu_filter_rules(exec_fd, {.internet = true, .io_uring = true, .vfio = true})) {
+    for (const auto& rule :
+         qemu_filter_rules(exec_fd, {.internet = true, .io_uring = true, .vfio = true, .usb = true})) {
         INFO(rule.call);
         CHECK_FALSE(rule.reason.empty());
         if (!rule.unseen.empty()) {

@@ -11,6 +11,7 @@
 #include "launch/compile_changes.hpp"
 #include "launch/memory_parts.hpp"
 #include "launch/processors.hpp"
+#include "launch/usb_device.hpp"
 
 using namespace qvm;
 using namespace qvm::launch;
@@ -168,6 +169,21 @@ TEST_CASE("a device of the host's comes with the next start, for which it takes 
     const std::string no_spare = "hotplug.pcie-ports = 0\n", off = "jail.mode = \"off\"\n";
     CHECK(in_short(no_spare, no_spare + gpu) == Lines{"! device.gpu"});
     CHECK(in_short(off, off + gpu) == Lines{"+ device.gpu"});
+}
+
+TEST_CASE("a USB device of the host's comes and goes where the jail has a way for it") {
+    const std::string stick = "[host-device.stick]\nusb = \"3-1\"\n", hotplug = "hotplug.usb = true\n";
+    CHECK(in_short(hotplug, hotplug + stick) == Lines{"+ device.usb0", "+ host.stick", "+ device.stick"});
+    CHECK(in_short(stick, "") == Lines{"- device.stick", "- host.stick", "- device.usb0"});
+    const auto other = "[host-device.key]\nusb = \"046d:c52b\"\n";
+    CHECK(in_short(stick, stick + other) == Lines{"+ host.key", "+ device.key"});
+    CHECK(in_short("", stick) == Lines{"! device.usb0", "! host.stick", "! device.stick"});
+    // Unplugged from the host, and put back.
+    Half running = half(stick);
+    note_unplugged(running.vm, {"stick"});
+    CHECK(in_short(running, half(stick, &running)) == Lines{"-/+ host.stick", "-/+ device.stick"});
+    const std::string off = "jail.mode = \"off\"\n";
+    CHECK(in_short(off, off + stick) == Lines{"+ device.usb0", "+ host.stick", "+ device.stick"});
 }
 
 TEST_CASE("a medium is exchanged in place, under the same name too") {

@@ -1,0 +1,1 @@
+qemu-system-x86_64 -M q35 -m 1G -device qemu-xhci,id=xhci -device usb-host,bus=xhci.0,vendorid=0x046d,productid=0xc52b -device usb-host,hostbus=3,hostport=1.2,id=stick -device usb-host,hostbus=3,hostaddr=7 -usbdevice host:0781:5581
