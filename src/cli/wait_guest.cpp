@@ -11,7 +11,6 @@
 
 #include <fmt/format.h>
 
-#include "base/tcp_address.hpp"
 #include "cli/terminal.hpp"
 #include "config/rules_buses.hpp"
 #include "launch/ssh_way.hpp"
@@ -46,7 +45,7 @@ bool hears(int socket, std::string_view text) {
 /// the guest that a connection stands before the host has sent something.
 bool ssh_greets(const launch::SshWay& way) {
     try {
-        const Fd socket = connect_tcp({way.address, static_cast<std::uint16_t>(way.port)}, listening);
+        const Fd socket = launch::connect(way, listening);
         constexpr std::string_view greeting = "SSH-2.0-qvm\r\n";
         return qmp::send_some(socket.get(), greeting, -1) == greeting.size() && hears(socket.get(), "SSH-");
     } catch (const SystemError&) {
@@ -88,7 +87,8 @@ Error no_way(const launch::VmState& vm, const std::string& sign) {
                 fmt::format("{} has no console, no agent and no forward to port 22", vm.name()),
                 "there is nothing by which its guest could tell that it is there"};
     return {ExitCode::Usage, fmt::format("{} has no {} to wait for", vm.name(), sign),
-            sign == "ssh"     ? "say forward = [\"2222 -> 22\"] in a [net.X] with type = \"user\""
+            sign == "ssh"
+                ? "say forward = [\"2222 -> 22\"] in a [net.X] with type = \"user\", or vsock = true"
             : sign == "agent" ? "say agent = true in its file"
                               : "say console = \"serial\" in its file"};
 }
@@ -102,14 +102,19 @@ const std::vector<std::string>& GuestSign::names() {
 
 std::vector<GuestSign> GuestSign::all_of(const launch::VmState& vm, const config::Vm& made) {
     std::vector<GuestSign> signs;
-    if (const auto way = launch::ssh_way(made))
+    const auto way = launch::ssh_way(made);
+    const auto add_ssh = [&] {
         signs.push_back({vm, "ssh", "its SSH server answers", [way] { return ssh_greets(*way); }});
+    };
+    if (way && !way->by_vsock()) add_ssh();
     if (has_agent(made))
         signs.push_back({vm, "agent", "its agent answers",
                          [path = vm.socket(config::agent_socket).string()] { return agent_answers(path); }});
     if (!made.console.empty())
         signs.push_back({vm, "console", "it speaks on its console",
                          [log = vm.directory() / "console.log"] { return has_bytes(log); }});
+    // Not every guest has a server there, so nobody waits for it unasked.
+    if (way && way->by_vsock()) add_ssh();
     return signs;
 }
 

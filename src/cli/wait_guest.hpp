@@ -11,8 +11,8 @@
 
 namespace qvm::cli {
 
-/// By which a guest tells that it is there. ssh: its SSH server greets at the forward to its port 22; agent:
-/// qemu-ga answers; console: something was printed there.
+/// By which a guest tells that it is there. ssh: its SSH server greets at the forward to its port 22, or by
+/// vsock; agent: qemu-ga answers; console: something was printed there.
 class GuestSign {
   public:
     /// "ssh", "agent", "console".

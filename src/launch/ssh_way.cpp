@@ -2,7 +2,10 @@
 #include "launch/ssh_way.hpp"
 
 #include <charconv>
+#include <limits>
 
+#include "base/tcp_address.hpp"
+#include "base/vsock.hpp"
 #include "config/rules_buses.hpp"
 
 namespace qvm::launch {
@@ -40,7 +43,7 @@ std::optional<SshWay> way_of(std::string_view forward) {
     std::string address(forward.substr(0, slash));
     if (address.empty() || address == "0.0.0.0") address = "127.0.0.1";
     if (address == "::") address = "::1";
-    return SshWay{std::move(address), outside->first + (ssh_port - inside->first), {}};
+    return SshWay{std::move(address), outside->first + (ssh_port - inside->first), {}, 0};
 }
 
 std::optional<SshWay> forward_to_ssh(const config::Resource& host) {
@@ -53,19 +56,37 @@ std::optional<SshWay> forward_to_ssh(const config::Resource& host) {
     return std::nullopt;
 }
 
+std::optional<std::uint32_t> cid_of(const config::Resource& device) {
+    if (device.id.kind != config::Kind::Device || !device.driver().starts_with("vhost-vsock-"))
+        return std::nullopt;
+    const config::Value* cid = device.properties.table()->find("guest-cid");
+    if (cid == nullptr || cid->integer() == nullptr || *cid->integer() <= 0 ||
+        *cid->integer() > std::numeric_limits<std::uint32_t>::max())
+        return std::nullopt;
+    return static_cast<std::uint32_t>(*cid->integer());
+}
+
 }  // namespace
 
 std::optional<SshWay> ssh_way(const config::Vm& vm) {
     std::optional<SshWay> way;
+    std::optional<std::uint32_t> cid;
     std::string user;
     for (const auto& resource : vm.resources) {
+        if (!cid) cid = cid_of(resource);
         if (resource.id.kind != config::Kind::Host) continue;
         if (!way && resource.driver() == "process") way = forward_to_ssh(resource);
         const std::string* said = config::text_at(resource, "user");
         if (said != nullptr) user = *said;
     }
+    if (!way && cid) way = SshWay{{}, ssh_port, {}, *cid};
     if (way) way->user = user;
     return way;
+}
+
+Fd connect(const SshWay& way, std::chrono::milliseconds timeout) {
+    if (way.by_vsock()) return connect_vsock(way.cid, way.port);
+    return connect_tcp({way.address, static_cast<std::uint16_t>(way.port)}, timeout);
 }
 
 }  // namespace qvm::launch

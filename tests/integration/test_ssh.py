@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`qvm ssh`: which ssh it runs. The small guest has no server; that ssh is a script here."""
 
+import socket
+import subprocess
+
 import harness
 
 
@@ -29,6 +32,22 @@ class Ssh(harness.TestCase):
         self.world.run("kill", "web")
         self.assertIn("web is not running", self.ssh("web", status=125).stderr)
         self.ssh(status=125)
+
+    def test_a_connection_is_passed_on(self):
+        port = harness.free_port()
+        file = self.world.write("web.toml", self.world.guest_toml(
+            f'net.lan = {{ type = "user", forward = ["{port} -> 22"] }}'))
+        self.world.run("up", file)
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            command = [str(harness.QVM), "ssh", "--pass-fd", "web"]
+            subprocess.run(command, stdout=theirs, env=self.world.environment(), check=True, timeout=60)
+            message, descriptors, _, _ = socket.recv_fds(ours, 16, 4)
+        self.assertEqual((message, len(descriptors)), (b"\0", 1))
+        with socket.socket(fileno=descriptors[0]) as connection:
+            self.assertEqual(connection.getpeername(), ("127.0.0.1", port))
+        self.assertIn("ProxyUseFdpass yes", self.world.run("ssh", "--pass-fd", "web", status=125).stderr)
+        self.world.run("kill", "web")
 
     def test_no_way(self):
         file = self.world.write("web.toml", self.world.guest_toml())

@@ -50,3 +50,16 @@ TEST_CASE("there may be no way") {
     CHECK_FALSE(way_of("net.a = { type = \"none\" }"));
     CHECK_FALSE(way_of("net.a = { type = \"user\", forward = [\"2222 -> 2222\", \"100-110 -> 23\"] }"));
 }
+
+TEST_CASE("without a forward it is vsock") {
+    const auto way = way_of("vsock.cid = 42\ncloud-init = { user = \"me\" }");
+    REQUIRE(way);
+    CHECK(way->by_vsock());
+    CHECK(way->cid == 42);
+    CHECK(way->port == 22);
+    CHECK(way->user == "me");
+    CHECK(way_of("vsock = true")->by_vsock());
+    const auto forward = way_of("vsock.cid = 42\nnet.a = { type = \"user\", forward = [\"2222 -> 22\"] }");
+    REQUIRE(forward);
+    CHECK_FALSE(forward->by_vsock());
+}
