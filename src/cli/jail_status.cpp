@@ -12,10 +12,12 @@
 #include "cli/terminal.hpp"
 #include "config/resource.hpp"
 #include "config/rules_buses.hpp"
+#include "config/shared_memory.hpp"
 #include "jail/landlock.hpp"
 #include "jail/reduced.hpp"
 #include "jail/verdict.hpp"
 #include "launch/helper_jail.hpp"
+#include "launch/socket_place.hpp"
 
 namespace qvm::cli {
 namespace {
@@ -42,6 +44,9 @@ class Audit {
             promise_.gid = applied.ids->gid;
         }
         host_network_ = applied.net == "host";
+        const auto running = launch::lower_compiled(applied.compiled);
+        has_places_ = std::ranges::any_of(
+            running.resources, [&](const auto& netdev) { return config::waits_for_peer(netdev, running); });
         promise_.no_groups = ::geteuid() == 0;
         promise_.reduced = applied.jail == config::word_of(config::JailMode::Reduced);
         if (promise_.reduced && applied.accel == "kvm") promise_.group = jail::group_of_kvm();
@@ -69,6 +74,7 @@ class Audit {
         network_ = profile.empty() && host_network_;
         promise_.unseen.clear();
         promise_.writable.clear();
+        if (profile.empty() && has_places_) promise_.writable = {launch::places_in_jail};
         promise_.directory.reset();
         if (profile == "swtpm") {
             promise_.writable = {launch::directory_in_jail};
@@ -126,6 +132,7 @@ class Audit {
     jail::ProcFacts ours_;
     jail::Promise promise_;
     bool host_network_ = false;  ///< QEMU has the host's
+    bool has_places_ = false;    ///< QEMU has had a place to make a socket in
     bool network_ = false;       ///< so has whoever is judged
     std::string kernel_landlock_, landlock_, on_violation_;
     std::vector<Judged> processes_;

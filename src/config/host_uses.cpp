@@ -5,7 +5,6 @@
 #include <array>
 #include <map>
 #include <optional>
-#include <set>
 #include <span>
 #include <string>
 
@@ -75,8 +74,12 @@ class Finder {
             if (resource.id.kind == Kind::Host) hosts_.emplace(resource.id.id, &resource);
         for (const auto& resource : vm.resources)
             if (auto chardev = vhost_user_chardev(resource);
-                !chardev.empty() && resource.id.kind == Kind::Netdev)
-                of_vhost_user_.insert(ResourceId{Kind::Chardev, std::move(chardev)}.to_string());
+                !chardev.empty() && resource.id.kind == Kind::Netdev) {
+                const ResourceId id{Kind::Chardev, std::move(chardev)};
+                const Resource* said = vm.find(id);
+                of_vhost_user_.emplace(id.to_string(),
+                                       said != nullptr && listens(*said) ? Entrance::Listen : Entrance::Bind);
+            }
     }
 
     std::vector<HostUse> find(Place place, const std::string& driver, std::string where, Table& members) {
@@ -188,7 +191,7 @@ class Finder {
                 make_absolute(value);
                 // Of a nic, QEMU takes no socket that came as a descriptor.
                 if (of_vhost_user_.contains(where_) && !reduced_)
-                    use(Entrance::Bind, Access::ReadWrite, value);
+                    use(of_vhost_user_.at(where_), Access::ReadWrite, value);
                 else if (jailed_)
                     path_in_jail(text, value.origin,
                                  of_vhost_user_.contains(where_) ? needs_strict : row.advice);
@@ -344,7 +347,7 @@ class Finder {
     const bool reduced_;
     const std::vector<Setting<fs::path>>& binds_;
     std::map<std::string, const Resource*, std::less<>> hosts_;
-    std::set<std::string> of_vhost_user_;  ///< the chardevs of nics
+    std::map<std::string, Entrance> of_vhost_user_;  ///< the chardevs of nics
     const Document& document_;
     Diagnostics& diagnostics_;
     Place place_ = Place::Object;

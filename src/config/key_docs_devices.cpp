@@ -55,12 +55,22 @@ constexpr auto nets = std::to_array<KeyDoc>({
      "", "host resource X.tap: parent and mac", replug,
      "net.lan = { type = \"macvtap\", parent = \"eth0\" }"},
     {"net.socket",
-     "The Unix socket on which the switch listens; QEMU connects to it. It has to be there, and as root the "
-     "VM's uid needs the right to write to it. A switch that ends leaves the nic without a network until the "
-     "VM's next start. It makes memory.share true, so the switch can read and write all of the guest's "
+     "The Unix socket on which the switch listens, or with mode = \"server\" QEMU. One of the switch's has "
+     "to "
+     "be there, and as root the VM's uid needs the right to write to it; a switch that ends then leaves the "
+     "nic without a network until the VM's next start. It makes memory.share true, so the switch can read "
+     "and write all of the guest's "
      "memory. Not in a reduced jail. Type vhost-user only.",
      "", "chardev X.socket: path; object memory.boot: share", next_start,
      "net.fast = { type = \"vhost-user\", socket = \"/run/switch/vm5.sock\" }"},
+    {"net.mode",
+     "Which end of the socket QEMU is. client connects to the switch; server listens, and the switch (in "
+     "Open "
+     "vSwitch a port of type dpdkvhostuserclient) may end and come back. The VM does not start before it has "
+     "connected: that is waited for 30 seconds. The socket belongs to the owner of its directory, and to "
+     "the directory's group where that may write there; it goes with the VM. Type vhost-user only.",
+     "client", "chardev X.socket: server", next_start,
+     "[net.fast]\ntype = \"vhost-user\"\nsocket = \"/run/switch/vm5.sock\"\nmode = \"server\""},
     {"net.queues",
      "How many pairs of queues the nic has, one for each processor at best. Types tap, bridge, macvtap and "
      "vhost-user only, and virtio models. A tap that is there has to be made with multi_queue for more than "

@@ -157,6 +157,14 @@ Table socket_address(const char* type, Members place, const Origin& origin) {
     return std::move(address.table());
 }
 
+Members by_path(const Value& path, const Item& made_by) {
+    Members place(made_by.origin);
+    place.put("path", path.data, path.origin);
+    Members data(made_by.origin);
+    data.put("addr", socket_address("unix", std::move(place), made_by.origin));
+    return data;
+}
+
 }  // namespace
 
 void Lowering::add_listener(const std::string& id, std::string_view socket, const Item& made_by,
@@ -186,11 +194,15 @@ Array Lowering::absolute_all(const Value& paths) const {
     return all;
 }
 
+void Lowering::add_listener(const std::string& id, const Value& path, const Item& made_by) {
+    auto data = by_path(path, made_by);
+    data.put("server", true, made_by.origin_of("mode")).put("wait", false);
+    add_socket(id, std::move(data), made_by);
+}
+
 void Lowering::add_connection(const std::string& id, const Value& path, const Item& made_by) {
-    Members place(made_by.origin);
-    place.put("path", path.data, path.origin);
-    Members data(made_by.origin);
-    data.put("addr", socket_address("unix", std::move(place), made_by.origin)).put("server", false);
+    auto data = by_path(path, made_by);
+    data.put("server", false);
     add_socket(id, std::move(data), made_by);
 }
 

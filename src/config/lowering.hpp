@@ -102,6 +102,8 @@ class Lowering {
     void add_listener(const std::string& id, std::string_view socket, const Item& made_by,
                       const Table& more = {});
 
+    /// A chardev on which QEMU listens at `path`, and does not wait for anybody by itself.
+    void add_listener(const std::string& id, const Value& path, const Item& made_by);
     /// A chardev that connects to the Unix socket `path`.
     void add_connection(const std::string& id, const Value& path, const Item& made_by);
     /// One that is the connection to the process [host.HOST].

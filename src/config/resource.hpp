@@ -34,12 +34,13 @@ struct ResourceId {
 
 /// How a file or descriptor of this host gets into the jail.
 enum class Entrance {
-    Fdset,  ///< opened here, add-fd, "/dev/fdset/N" in its place
-    Getfd,  ///< opened here, getfd, its name in its place
-    Copy,   ///< copied into the jail's own read-only file system, its path there in its place
-    Bind,   ///< a socket that QEMU connects to: it is in the jail, under the same path
-    Text,   ///< a secret: its text is sent in its place
-    Keep,   ///< a path that exists in the jail anyway (/dev/urandom, a firmware name QEMU finds itself)
+    Fdset,   ///< opened here, add-fd, "/dev/fdset/N" in its place
+    Getfd,   ///< opened here, getfd, its name in its place
+    Copy,    ///< copied into the jail's own read-only file system, its path there in its place
+    Bind,    ///< a socket that QEMU connects to: it is in the jail, under the same path
+    Listen,  ///< a socket that QEMU makes in a place of its own, whose path there is in its place
+    Text,    ///< a secret: its text is sent in its place
+    Keep,    ///< a path that exists in the jail anyway (/dev/urandom, a firmware name QEMU finds itself)
 };
 
 enum class Access { ReadOnly, ReadWrite, WriteOnly };

@@ -61,18 +61,30 @@ std::vector<std::string> memory_of_nodes(const Vm& vm) {
     return objects;
 }
 
+const Table* member(const Table* table, std::string_view name) {
+    const Value* value = table == nullptr ? nullptr : table->find(name);
+    return value == nullptr ? nullptr : value->table();
+}
+
+/// Null when it is no socket.
+const Table* data_of_socket(const Resource& chardev) {
+    if (chardev.driver() != "socket") return nullptr;
+    return member(member(chardev.properties.table(), "backend"), "data");
+}
+
+/// As QEMU takes a flag that is on by default.
+bool is_on(const Table& data, std::string_view key) {
+    const Value* said = data.find(key);
+    return said == nullptr || said->boolean() == nullptr || *said->boolean();
+}
+
 void check_chardev(const Resource& user, const Resource& chardev, Diagnostics& diagnostics) {
     const auto report = [&](std::string message, std::string advice) {
         diagnostics.add(
             {DiagnosticKind::Conflict, chardev.origin, std::move(message), {}, {std::move(advice)}});
     };
-    const Table* backend = chardev.properties.table();
-    const auto member = [](const Table* table, std::string_view name) {
-        const Value* value = table == nullptr ? nullptr : table->find(name);
-        return value == nullptr ? nullptr : value->table();
-    };
-    const Table* data = member(member(backend, "backend"), "data");
-    if (chardev.driver() != "socket" || data == nullptr) return;
+    const Table* data = data_of_socket(chardev);
+    if (data == nullptr) return;
     const Table* address = member(data, "addr");
     const Value* type = address == nullptr ? nullptr : address->find("type");
     const bool by_path = type == nullptr || type->string() == nullptr || *type->string() == "unix";
@@ -81,12 +93,18 @@ void check_chardev(const Resource& user, const Resource& chardev, Diagnostics& d
                            chardev.id.to_string()),
                "QEMU wants addr = { type = \"unix\", data = { path = \"..\" } } for a netdev, and no socket "
                "that comes as a descriptor");
-    const Value* server = data->find("server");
-    if (server == nullptr || server->boolean() == nullptr || *server->boolean())
+    if (!is_on(*data, "server")) return;
+    if (by_path && user.id.kind == Kind::Netdev) {
+        if (is_on(*data, "wait"))
+            report(fmt::format("{} is of vhost-user, and {} is not to wait for a connection by itself",
+                               user.id.to_string(), chardev.id.to_string()),
+                   "say wait = false: the netdev waits for it");
+    } else {
         report(fmt::format("{} is of vhost-user, and {} waits to be connected to", user.id.to_string(),
                            chardev.id.to_string()),
                "QEMU would do nothing else until somebody comes: say server = false, and have the other "
                "process listen");
+    }
 }
 
 }  // namespace
@@ -105,6 +123,11 @@ void share_memory_where_needed(Table& root) {
     memory->set("share", origin, Value(true, origin));
 }
 
+bool listens(const Resource& chardev) {
+    const Table* data = data_of_socket(chardev);
+    return data != nullptr && is_on(*data, "server");
+}
+
 std::string vhost_user_chardev(const Resource& resource) {
     const std::string driver = resource.driver();
     const bool is = (resource.id.kind == Kind::Netdev && driver == "vhost-user") ||
@@ -112,6 +135,12 @@ std::string vhost_user_chardev(const Resource& resource) {
                     (resource.id.kind == Kind::Object && driver == "cryptodev-vhost-user");
     const std::string* chardev = is ? text_at(resource, "chardev") : nullptr;
     return chardev == nullptr ? std::string() : *chardev;
+}
+
+bool waits_for_peer(const Resource& netdev, const Vm& vm) {
+    const auto chardev = netdev.id.kind == Kind::Netdev ? vhost_user_chardev(netdev) : std::string();
+    const Resource* said = chardev.empty() ? nullptr : vm.find({Kind::Chardev, chardev});
+    return said != nullptr && listens(*said);
 }
 
 bool shares_memory(const Vm& vm) {

@@ -17,6 +17,12 @@ void share_memory_where_needed(Table& root);
 /// not of vhost-user, or names none.
 std::string vhost_user_chardev(const Resource& resource);
 
+/// Is it a socket on which QEMU listens?
+bool listens(const Resource& chardev);
+
+/// Does QEMU listen for the process that serves this netdev?
+bool waits_for_peer(const Resource& netdev, const Vm& vm);
+
 /// Is all memory of the start shared?
 bool shares_memory(const Vm& vm);
 

@@ -141,7 +141,8 @@ bool lower_vhost_user(Lowering& lowering, const Item& net) {
     if (socket == nullptr) {
         if (!net.says("socket"))
             lowering.report(DiagnosticKind::Missing, net.origin, fmt::format("{} has no socket", net.where),
-                            {"say on which socket the switch listens: socket = \"/run/switch/vm5.sock\""});
+                            {"say on which socket the switch listens, or with mode = \"server\" QEMU: socket "
+                             "= \"/run/switch/vm5.sock\""});
         return false;
     }
     const auto model = net.text("model").value_or("virtio");
@@ -150,7 +151,10 @@ bool lower_vhost_user(Lowering& lowering, const Item& net) {
             DiagnosticKind::Conflict, net.origin_of("model"),
             fmt::format("{}: type = \"vhost-user\" needs model = \"virtio\", not {}", net.where, model));
     const std::string chardev = net.id + ".socket";
-    lowering.add_connection(chardev, *socket, net);
+    if (net.text("mode") == "server")
+        lowering.add_listener(chardev, *socket, net);
+    else
+        lowering.add_connection(chardev, *socket, net);
     Members netdev(origin);
     netdev.put("type", std::string("vhost-user")).put("chardev", chardev);
     if (net.number("queues").value_or(1) > 1) netdev.copy("queues", *net.table, "queues");
@@ -196,7 +200,7 @@ constexpr std::array keys_of_types{
     KeyOfTypes{"forward", {"user"}},      KeyOfTypes{"host-loopback", {"user"}},
     KeyOfTypes{"bridge", {"bridge"}},     KeyOfTypes{"ifname", {"tap", "bridge"}},
     KeyOfTypes{"parent", {"macvtap"}},    KeyOfTypes{"queues", {"tap", "bridge", "macvtap", "vhost-user"}},
-    KeyOfTypes{"socket", {"vhost-user"}},
+    KeyOfTypes{"socket", {"vhost-user"}}, KeyOfTypes{"mode", {"vhost-user"}},
 };
 
 void check_keys(Lowering& lowering, const Item& net) {

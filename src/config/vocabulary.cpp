@@ -23,6 +23,7 @@ constexpr std::array<Words, 3> console_types{"serial", "virtio", "none"};
 constexpr std::array<Words, 7> host_kinds{"file", "socket", "tap", "process", "secret", "seed", "usb"};
 constexpr std::array<Words, 3> access_words{"ro", "rw", "wo"};
 constexpr std::array<Words, 2> client_protocols{"spice", "vnc"};
+constexpr std::array<Words, 2> ends_of_socket{"client", "server"};
 constexpr std::array<Words, 2> socket_modes{"listen", "connect"};
 constexpr std::array<Words, 3> process_profiles{"passt", "swtpm", "virtiofsd"};
 
@@ -126,6 +127,7 @@ constexpr std::array net_keys{
     KeyRule{"bridge", string},
     KeyRule{"parent", string},
     KeyRule{"socket", string | as_path},
+    KeyRule{"mode", string, ends_of_socket},
     KeyRule{"queues", integer, {}, 1, most_queues},
     KeyRule{"mtu", integer, {}, least_mtu, most_mtu},
     KeyRule{"link", boolean},

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "config/shared_memory.hpp"
 #include "launch/placement.hpp"
 
 namespace qvm::launch {
@@ -55,6 +56,9 @@ CommandLine::CommandLine(const config::Vm& vm, const qapi::Capabilities& qemu) :
         if (resource.id.kind == Kind::Netdev && !resource.host_uses.empty() &&
             (resource.driver() == "stream" || resource.driver() == "dgram"))
             add(resource.id);
+    // A vhost-user netdev that is connected to lets QEMU do nothing else until it is: not by its monitor.
+    for (const auto& resource : vm.resources)
+        if (config::waits_for_peer(resource, vm)) add(resource.id);
     for (const auto& id : named_at_start(vm)) add(id);
     for (const auto& resource : vm.resources)
         if (resource.id.kind == Kind::Audiodev || stands_alone(resource)) add(resource.id);

@@ -17,6 +17,7 @@
 #include "launch/memory_parts.hpp"
 #include "launch/new_image.hpp"
 #include "launch/placement.hpp"
+#include "launch/socket_place.hpp"
 
 namespace qvm::launch {
 namespace {
@@ -134,6 +135,7 @@ class Compiler {
     Json complete_arguments(const Resource& resource, Placement placement);
     void bring_in(const Resource& resource, const HostUse& use, Placement placement, Json& member);
     std::string host_step(const Resource& resource, const HostUse& use);
+    std::string place_socket(const Resource& resource, const HostUse& use);
     /// Of a [host.X], for what `owner` says.
     std::string host_step(const HostUse& use, const ResourceId& id, const std::string& owner);
     /// The properties of the machine or of an option; files they name are copied into the jail.
@@ -154,6 +156,7 @@ class Compiler {
     std::set<std::string> opened_;       ///< host steps that exist
     std::map<std::string, int> fdsets_;  ///< by host step
     int next_fdset_ = 1;
+    int next_place_ = 1;
     int next_number_ = first_inherited_number;
     bool running_ = false;  ///< it is about a QEMU that runs
     std::string secret_;    ///< the host step of the secret of the object at hand
@@ -307,9 +310,25 @@ std::string Compiler::host_step(const HostUse& use, const ResourceId& of, const 
     return id.to_string();
 }
 
+/// What QEMU calls the socket.
+std::string Compiler::place_socket(const Resource& resource, const HostUse& use) {
+    const auto name = resource.id.to_string() + ".socket";
+    host_.push_back({HostStep{name, PlaceSocket{use.path}}, resource.id, use.origin});
+    std::filesystem::path directory = directory_for(use.path);
+    if (contained()) {
+        std::filesystem::path inside = fmt::format("{}/{}", places_in_jail, next_place_++);
+        jail_.push_back({BindStep{std::exchange(directory, inside), inside}, resource.id, use.origin});
+    }
+    return directory / socket_in_place;
+}
+
 void Compiler::bring_in(const Resource& resource, const HostUse& use, Placement placement, Json& member) {
     if (use.entrance == Entrance::Bind) {
         if (contained()) jail_.push_back({BindStep{use.path}, resource.id, use.origin});
+        return;
+    }
+    if (use.entrance == Entrance::Listen) {
+        member = place_socket(resource, use);
         return;
     }
     if (use.entrance == Entrance::Keep || (use.entrance == Entrance::Copy && !contained())) return;
@@ -318,6 +337,7 @@ void Compiler::bring_in(const Resource& resource, const HostUse& use, Placement 
     switch (use.entrance) {
         case Entrance::Keep:
         case Entrance::Bind:
+        case Entrance::Listen:
             break;
         case Entrance::Copy:
             member = copy(name, name, resource.id, use.origin);

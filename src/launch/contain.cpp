@@ -103,7 +103,9 @@ jail::Spec contain(const config::Vm& vm, const Plan& plan, const FdOf& fd_of,
         else if (const auto* copy = std::get_if<CopyStep>(&step.action))
             spec.copies.push_back({fd_of(copy->host), copy->jail_path, copy->host, copy->number});
         else if (const auto* bind = std::get_if<BindStep>(&step.action))
-            spec.binds.push_back({.source = bind->path, .target = bind->path});
+            spec.binds.push_back({.source = bind->path,
+                                  .target = bind->target.empty() ? bind->path : bind->target,
+                                  .writable = !bind->target.empty()});
     }
     if (spec.mode == jail::Mode::Reduced) jail::reduce(spec);
     return spec;

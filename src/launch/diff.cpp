@@ -123,6 +123,11 @@ class Differ {
                                    [](const auto& use) { return use.entrance == config::Entrance::Bind; });
     }
 
+    static bool is_listening(const Resource& resource) {
+        return std::ranges::any_of(resource.host_uses,
+                                   [](const auto& use) { return use.entrance == config::Entrance::Listen; });
+    }
+
     static bool has_spice(const config::Vm& vm) {
         return std::ranges::find(vm.options, "spice", &config::NamedTable::name) != vm.options.end();
     }
@@ -211,6 +216,9 @@ void Differ::judge_each() {
             put_off(node, "a file that it names is copied into the jail before QEMU starts");
         if (node.fate != Fate::InPlace && node.after != nullptr && is_bound(*node.after))
             put_off(node, "its socket gets into the jail before QEMU starts");
+        if ((node.before != nullptr && is_listening(*node.before)) ||
+            (node.after != nullptr && is_listening(*node.after)))
+            put_off(node, "QEMU listens there from its start to its end");
         if (node.fate != Fate::InPlace && node.after != nullptr && comes_at_start(wanted_.vm, *node.after))
             put_off(node, "what it opens of the host gets into the jail before QEMU starts");
         if (node.fate != Fate::InPlace && node.after != nullptr && is_usb_host(*node.after) &&

@@ -116,6 +116,7 @@ void HostResources::make(const HostStep& step) {
                    },
                    [&](const ListenSocket& socket) { return alone(listen(socket)); },
                    [](const ConnectSocket& socket) { return alone(qmp::connect_unix(socket.path.string())); },
+                   [&](const PlaceSocket& socket) { return make_place(socket); },
                    [](const OpenTap& tap) { return open_tap(tap); },
                    [](const OpenUsb& usb) { return alone(open_usb(usb)); },
                    [&](const StartProcess& process) { return alone(start_process(step.name, process)); },
@@ -131,6 +132,20 @@ Fd HostResources::listen(const ListenSocket& socket) {
     Fd listener = qmp::listen_unix(path.string());
     if (std::ranges::find(sockets_, path) == sockets_.end()) sockets_.push_back(path);
     return listener;
+}
+
+std::vector<Fd> HostResources::make_place(const PlaceSocket& socket) {
+    places_.emplace_back(socket.path, ids_);
+    return {};
+}
+
+bool HostResources::publish_sockets() {
+    places_.remove_if([&](SocketPlace& place) {
+        if (!place.publish()) return false;
+        sockets_.push_back(place.socket());
+        return true;
+    });
+    return places_.empty();
 }
 
 Fd HostResources::open(const OpenFile& wanted) {

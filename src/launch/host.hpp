@@ -3,6 +3,7 @@
 // opened here, with the caller's rights; QEMU opens nothing.
 #pragma once
 #include <filesystem>
+#include <list>
 #include <map>
 #include <optional>
 #include <set>
@@ -16,6 +17,7 @@
 #include "jail/cgroup.hpp"
 #include "jail/spawn.hpp"
 #include "launch/plan.hpp"
+#include "launch/socket_place.hpp"
 #include "launch/state.hpp"
 
 namespace qvm::launch {
@@ -56,6 +58,8 @@ class HostResources {
         sockets_ = std::move(sockets);
         released_ = true;
     }
+    /// Gives the sockets that QEMU has made in their places their names. False while one is missing.
+    bool publish_sockets();
     /// To wait for; they stay ours.
     std::vector<std::pair<std::string, jail::Child>>& processes() { return helpers_; }
     /// From now on helpers and sockets outlive this object.
@@ -71,6 +75,7 @@ class HostResources {
   private:
     Fd open(const OpenFile& wanted);
     Fd listen(const ListenSocket& socket);
+    std::vector<Fd> make_place(const PlaceSocket& socket);
     std::pair<Fd, Fd> ends_for(const std::string& name, const StartProcess& process) const;
     Fd start_process(const std::string& name, const StartProcess& process);
 
@@ -81,6 +86,7 @@ class HostResources {
     std::map<std::string, Fd> fds_;
     std::vector<std::pair<std::string, jail::Child>> helpers_;
     std::vector<std::filesystem::path> sockets_;
+    std::list<SocketPlace> places_;  ///< of those that are to come
     std::vector<std::filesystem::path> images_;
     bool released_ = false;
 };

@@ -114,6 +114,8 @@ class HostChecker {
         for (const auto& use : list)
             if (use.entrance == config::Entrance::Bind)
                 socket(use.path, use.origin, where);
+            else if (use.entrance == config::Entrance::Listen)
+                socket_to_be(use.path, use.origin, where);
             else if (use.entrance != config::Entrance::Keep && !use.path.empty() && use.path != made)
                 file(use.path, use.access, use.origin, where);
     }
@@ -132,6 +134,20 @@ class HostChecker {
                    {fmt::format("in {}", where)});
         else
             permitted(path, status, W_OK, "connected to", origin, where);
+    }
+
+    /// One that QEMU makes. Who listens on one that is there only its user can find out.
+    void socket_to_be(const fs::path& path, const Origin& origin, const std::string& where) {
+        std::error_code ignored;
+        struct stat status {};
+        if (!fs::is_directory(path.parent_path(), ignored))
+            report(DiagnosticKind::FileMissing, origin,
+                   fmt::format("there is no directory '{}'", path.parent_path().string()),
+                   {"QEMU is to listen on a socket in it", fmt::format("in {}", where)});
+        else if (::lstat(path.c_str(), &status) == 0 && !S_ISSOCK(status.st_mode))
+            report(DiagnosticKind::Conflict, origin,
+                   fmt::format("'{}' is there, and is not a socket", path.string()),
+                   {"QEMU is to listen there: move it away", fmt::format("in {}", where)});
     }
 
     void helper(const Resource& host) {

@@ -32,6 +32,7 @@ GivenFd describe(const HostStep& step) {
                                                          : socket.in_runtime + " in the runtime directory");
                    },
                    [](const ConnectSocket& socket) { return "connection to " + socket.path.string(); },
+                   [](const PlaceSocket& socket) { return "listening socket " + socket.path.string(); },
                    [](const OpenTap& tap) {
                        if (!tap.parent.empty()) return "macvtap over " + tap.parent;
                        return tap.ifname.empty() ? "tap interface in bridge " + tap.bridge

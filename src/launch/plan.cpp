@@ -53,6 +53,11 @@ Json describe(const HostStep& step) {
                               json["name"] = step.name;
                               json["path"] = socket.path.string();
                           },
+                          [&](const PlaceSocket& socket) {
+                              json["do"] = "place-socket";
+                              json["name"] = step.name;
+                              json["path"] = socket.path.string();
+                          },
                           [&](const OpenTap& tap) {
                               json["do"] = "open-tap";
                               json["name"] = step.name;
@@ -101,7 +106,9 @@ Json describe(const CopyStep& step) {
 }
 
 Json describe(const BindStep& step) {
-    return Json::object({{"do", "bind"}, {"path", step.path.string()}});
+    Json json = Json::object({{"do", "bind"}, {"path", step.path.string()}});
+    if (!step.target.empty()) json["to"] = step.target.string();
+    return json;
 }
 
 Json describe(const ArgvStep& step) {

@@ -58,6 +58,11 @@ struct ConnectSocket {
     std::filesystem::path path;
 };
 
+/// Makes a place where QEMU binds the socket itself; it becomes `path` once QEMU has. There is no descriptor.
+struct PlaceSocket {
+    std::filesystem::path path;
+};
+
 /// Opens the tap interface `ifname`, which exists or is made (that needs CAP_NET_ADMIN), or makes one in
 /// `bridge`, which without privileges QEMU's bridge helper does. What is made goes with its last descriptor.
 struct OpenTap {
@@ -103,7 +108,8 @@ struct WriteSeed {
 /// "kernel.image").
 struct HostStep {
     std::string name;  ///< of the first descriptor; see descriptor_name()
-    std::variant<OpenFile, ListenSocket, ConnectSocket, OpenTap, OpenUsb, StartProcess, ReadSecret, WriteSeed>
+    std::variant<OpenFile, ListenSocket, ConnectSocket, PlaceSocket, OpenTap, OpenUsb, StartProcess,
+                 ReadSecret, WriteSeed>
         action;
 };
 
@@ -130,9 +136,11 @@ struct CopyStep {
     int number = -1;        ///< the NUMBER
 };
 
-/// A socket of the host that QEMU connects to: it is in the jail, under the same path.
+/// A socket of the host that QEMU connects to is in the jail under the same path. With a `target`, a
+/// directory is there instead, writable, for QEMU to make one in.
 struct BindStep {
     std::filesystem::path path;
+    std::filesystem::path target = {};
 };
 
 /// A QMP command, with at most one descriptor.

@@ -67,6 +67,7 @@ std::string what_of(const HostStep& step) {
                                                                           : socket.in_runtime);
                    },
                    [](const ConnectSocket& socket) { return "connect to " + socket.path.string(); },
+                   [](const PlaceSocket& socket) { return "listen on " + socket.path.string(); },
                    [](const OpenTap& tap) { return describe(tap); },
                    [](const OpenUsb& usb) { return "USB device " + usb.device; },
                    [](const StartProcess& process) {
@@ -121,8 +122,10 @@ void describe(const Step& step, Row& row) {
                           [&](const InheritStep&) {},
                           [&](const CopyStep& copy) { add_once(row.how, "copied to " + copy.jail_path); },
                           [&](const BindStep& bind) {
-                              add_once(row.what, "connection to " + bind.path.string());
-                              add_once(row.how, "shown in the jail");
+                              if (bind.target.empty())
+                                  add_once(row.what, "connection to " + bind.path.string());
+                              add_once(row.how,
+                                       bind.target.empty() ? "shown in the jail" : "made in the jail");
                           },
                           [&](const ArgvStep& argv) {
                               if (argv.words.front() == "-add-fd") return;

@@ -61,7 +61,11 @@ std::string step_title(const Step& step) {
     if (const auto* qmp = std::get_if<QmpStep>(&step.action)) return qmp->command + subject;
     if (std::holds_alternative<GrowStep>(step.action)) return "block_resize" + subject;
     if (const auto* wait = std::get_if<WaitStep>(&step.action)) return "wait for " + wait->event;
-    if (const auto* host = std::get_if<HostStep>(&step.action)) return "open " + host->name;
+    if (const auto* host = std::get_if<HostStep>(&step.action)) {
+        if (const auto* socket = std::get_if<PlaceSocket>(&host->action))
+            return fmt::format("wait for a connection to '{}'", socket->path.string());
+        return "open " + host->name;
+    }
     return "start of QEMU";
 }
 

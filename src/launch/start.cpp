@@ -21,6 +21,10 @@ namespace {
 
 constexpr std::chrono::seconds greeting_deadline{60};
 
+/// How long who connects to a vhost-user nic may take; QEMU says nothing before.
+constexpr std::chrono::seconds peer_deadline{30};
+constexpr std::chrono::milliseconds between_looks{5};
+
 /// How long a QEMU that has closed its monitor may take to be gone.
 constexpr int last_breath_ms = 5'000;
 
@@ -59,6 +63,46 @@ StartError death(Started& vm, const Plan& plan, const VmState& state, const std:
     if (plan.accel == "kvm") advice += "machine.accel = \"tcg\" starts it without kvm, if that is to blame\n";
     advice += fmt::format("everything was undone; `qvm log {}` shows QEMU's whole log", state.name());
     return StartError(fmt::format("{}: QEMU {} {}", state.name(), how, when), blame(plan, words), advice);
+}
+
+/// The steps of sockets for which QEMU waits until somebody connects to them.
+std::vector<std::size_t> awaited_peers(const Plan& plan) {
+    std::vector<std::size_t> awaited;
+    for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+        const auto* host = std::get_if<HostStep>(&plan.steps[i].action);
+        if (host != nullptr && std::holds_alternative<PlaceSocket>(host->action)) awaited.push_back(i);
+    }
+    return awaited;
+}
+
+/// QEMU makes them as soon as it reads its options; or has ended.
+qmp::net::awaitable<void> publish_sockets(Started& vm) {
+    for (auto left = greeting_deadline / between_looks; left > 0; --left) {
+        if (vm.host->publish_sockets() || vm.qemu->wait(0)) co_return;
+        auto pause = qmp::sleep_for(between_looks);
+        co_await std::move(pause);
+    }
+}
+
+/// Nothing in QEMU's answers tells which of several is missing.
+StartError no_peer(const Plan& plan, const std::vector<std::size_t>& awaited, const VmState& state) {
+    std::vector<std::string> sockets;
+    for (const auto i : awaited) {
+        const auto& socket = std::get<PlaceSocket>(std::get<HostStep>(plan.steps[i].action).action);
+        sockets.push_back('\'' + socket.path.string() + '\'');
+    }
+    const Step& first = plan.steps[awaited.front()];
+    return StartError(
+        fmt::format("{}: nobody connected to {} within {} seconds", state.name(), fmt::join(sockets, " and "),
+                    peer_deadline.count()),
+        {{DiagnosticKind::QemuRefused,
+          first.origin,
+          fmt::format("QEMU does not go on before the switch of {} has connected",
+                      first.resource.to_string()),
+          {},
+          {}}},
+        "have the switch connect there, as Open vSwitch does for a port of type dpdkvhostuserclient, and try "
+        "again; QEMU was ended, nothing is left behind");
 }
 
 StartError refusal(const StepError& error, const VmState& state) {
@@ -128,7 +172,7 @@ qmp::net::awaitable<Started> start(qmp::net::io_context& context, StartOrder ord
         if (std::holds_alternative<HostStep>(step.action)) make(step, *vm.host);
     for (const auto& step : order.plan.steps)
         if (const auto* bind = std::get_if<BindStep>(&step.action))
-            expect_connectable(bind->path, order.host_ids);
+            if (bind->target.empty()) expect_connectable(bind->path, order.host_ids);
 
     // Connected before QEMU exists, so nobody else can be its monitor's first client; and QEMU's end, at any
     // moment, is the end of this connection, because only QEMU holds the listening side from here on.
@@ -158,13 +202,19 @@ qmp::net::awaitable<Started> start(qmp::net::io_context& context, StartOrder ord
     }
     // In a reduced jail QEMU is another user's process, and who has given up his rights cannot pin it. Until
     // then it runs nothing of the guest's.
+    const auto awaited = awaited_peers(order.plan);
+    if (!awaited.empty()) {
+        auto publishing = publish_sockets(vm);
+        co_await std::move(publishing);
+        progress(awaited.front(), order.plan);
+    }
     const bool pins = !order.vm.smp.pins.empty();
     if (!pins) meanwhile(vm);
 
     std::unique_ptr<StartError> failure;
     std::string when = "while it started";
     try {
-        auto greeting = vm.monitor->handshake(greeting_deadline);
+        auto greeting = vm.monitor->handshake(awaited.empty() ? greeting_deadline : peer_deadline);
         vm.greeting = co_await std::move(greeting);
         if (limits_asked_for(order.vm)) settle_in_cgroup(vm);
         vm.host->expect_helpers_alive();
@@ -185,8 +235,10 @@ qmp::net::awaitable<Started> start(qmp::net::io_context& context, StartOrder ord
         else
             failure = std::make_unique<StartError>(refusal(error, state));
         if (!failure) failure = std::make_unique<StartError>(death(vm, order.plan, state, when));
-    } catch (const qmp::ConnectError&) {
-        failure = std::make_unique<StartError>(death(vm, order.plan, state, when));
+    } catch (const qmp::ConnectError& error) {
+        const bool alone = !awaited.empty() && error.exit_code() == ExitCode::TimedOut && !vm.qemu->wait(0);
+        failure = std::make_unique<StartError>(alone ? no_peer(order.plan, awaited, state)
+                                                     : death(vm, order.plan, state, when));
     }
     if (failure) throw StartError(*failure);
     vm.host->keep_images();

@@ -165,6 +165,11 @@ Fd listen_unix(const std::string& path) {
     return socket;
 }
 
+void remove_stale_socket(const std::string& path) {
+    const std::string action = "listen on " + quoted(path);
+    remove_stale(Address(path, action), action);
+}
+
 std::size_t send_some(int socket, std::string_view bytes, int fd) {
     if (bytes.empty()) return 0;
     // SAFETY: sendmsg(2) does not write through iov_base.

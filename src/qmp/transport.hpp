@@ -23,6 +23,9 @@ Fd connect_unix(const std::string& path);
 /// moment for the same path are the caller's to prevent (it holds a lock).
 Fd listen_unix(const std::string& path);
 
+/// Removes a socket that nobody listens on any more, where there is one. Throws as listen_unix() does.
+void remove_stale_socket(const std::string& path);
+
 /// sendmsg(2) of as much as goes without blocking, with `fd` (or -1) attached to the first byte; returns the
 /// number of bytes taken, 0 for "would block". Throws SystemError.
 std::size_t send_some(int socket, std::string_view bytes, int fd);

@@ -5,6 +5,7 @@ import array
 import contextlib
 import mmap
 import os
+import pathlib
 import socket
 import struct
 import threading
@@ -85,6 +86,29 @@ class Switch:
             self.memory = memory[offset:offset + (1 << 20)]
 
 
+class ConnectingSwitch(Switch):
+    """One that connects to its socket, where QEMU listens: again and again, as Open vSwitch does."""
+
+    def __init__(self, path):
+        self.path, self.seen, self.memory, self.ended = path, [], b"", threading.Event()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def close(self):
+        self.ended.set()
+
+    def drop(self):
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+    def _serve(self):
+        while not self.ended.wait(0.1):
+            with socket.socket(socket.AF_UNIX) as connection, contextlib.suppress(OSError, EOFError):
+                connection.connect(str(self.path))
+                self.connection = connection
+                while True:
+                    self._answer(connection)
+
+
 class VhostUser(Apply):
     def switch(self):
         if not hasattr(self, "made"):
@@ -111,6 +135,79 @@ class VhostUser(Apply):
             self.assertNotIn("NO", verdict.split())
             self.assertEqual(self.unchanged(), "guest: nothing to change\n")
         self.on_each_qemu(check)
+
+    def served(self, more=""):
+        self.place = self.world.directory("sockets")
+        self.listened = self.place / "vm6.sock"
+        return f'[net.fast]\ntype = "vhost-user"\nmode = "server"\nsocket = "{self.listened}"\nmac = "52:54:00:00:00:55"\n{more}\n'
+
+    def connecting(self):
+        self.made = ConnectingSwitch(self.listened)
+        self.addCleanup(self.made.close)
+        return self.made
+
+    def give(self, *paths):
+        """To whom runs qvm."""
+        for path in paths:
+            if harness.as_user():
+                os.chown(path, self.world.uid, self.world.uid)
+
+    def test_server(self):
+        """QEMU listens; the switch may come, go and come back; the socket goes with the VM."""
+        def check(version, qemu):
+            more = self.served(self.OLD if version == "installed" else "")
+            switch = self.connecting()
+            self.boot(more, qemu, append="word-4712")
+            self.guest_sees("cat /sys/class/net/*/address", "52:54:00:00:00:55")
+            self.ask("for i in /sys/class/net/*; do ip link set $(basename $i) up; done")
+            harness.wait_until(lambda: SET_VRING_KICK in switch.seen, lambda: f"a queue that runs: {switch.seen}")
+            self.assertIn(b"word-4712", switch.memory)
+            self.assertEqual(os.listdir(self.place), ["vm6.sock"])
+            status = self.listened.stat()
+            self.assertEqual((status.st_uid, status.st_mode & 0o7777), (self.place.stat().st_uid, 0o600))
+            verdict = self.world.run("status", "--jail", "guest").stdout
+            self.assertNotIn("NO", verdict.split())
+            self.assertEqual(self.unchanged(), "guest: nothing to change\n")
+            switch.seen.clear()
+            switch.drop()
+            harness.wait_until(lambda: SET_VRING_KICK in switch.seen, lambda: f"the queue runs again: {switch.seen}")
+            self.leave()
+            switch.close()
+            self.world.run("kill", "guest")
+            harness.wait_until(lambda: os.listdir(self.place) == [], lambda: f"the socket is gone: {os.listdir(self.place)}")
+        self.on_each_qemu(check)
+
+    def test_server_without_jail(self):
+        more = self.served(self.OLD)
+        self.connecting()
+        self.boot('jail.mode = "off"\n' + more)
+        self.guest_sees("cat /sys/class/net/*/address", "52:54:00:00:00:55")
+        self.assertEqual(os.listdir(self.place), ["vm6.sock"])
+
+    def test_server_alone(self):
+        """Nobody connects: that is told, and nothing stays. What is left of a killed VM is no hindrance, a live one is."""
+        file = self.write_vm(self.served(self.OLD))
+        left = socket.socket(socket.AF_UNIX)
+        left.bind(str(self.listened))
+        left.close()
+        pathlib.Path(f"{self.listened}.qvm").mkdir()
+        self.give(self.listened, f"{self.listened}.qvm")
+        refused = self.world.run("up", file, status=6)
+        self.assertIn(f"nobody connected to '{self.listened}' within 30 seconds", refused.stderr)
+        self.assertIn("vm.toml:", refused.stderr)
+        self.assertEqual(os.listdir(self.place), [])
+        with socket.socket(socket.AF_UNIX) as taken:
+            taken.bind(str(self.listened))
+            taken.listen()
+            self.give(self.listened)
+            self.assertIn("another process listens on it", self.world.run("up", file, status=1).stderr)
+        self.listened.unlink()
+        self.assertEqual(os.listdir(self.place), [])
+        file = self.write_vm(f'jail.mode = "reduced"\n{self.served()}')
+        self.assertIn('jail.mode = "strict"', self.world.run("check", file, status=2).stderr)
+        file = self.write_vm(self.served().replace("/sockets/", "/nothing/"))
+        self.assertIn("there is no directory", self.world.run("check", file, status=2).stderr)
+        self.assertEqual(self.world.processes(), [])
 
     def test_while_it_runs(self):
         """A nic of a switch waits for the next start, with the reason; one that is there can go."""

@@ -84,6 +84,11 @@ TEST_CASE("the socket of a switch is shown in a strict jail, and no other socket
     CHECK(result.diagnostics.size() == 0);
     CHECK(result.only("c", Kind::Chardev).entrance == Entrance::Bind);
     CHECK(result.only("c", Kind::Chardev).path == "/run/x");
+    const auto listening = found(
+        "chardev.c.backend = { type = 'socket', data = { wait = false, addr = { type = 'unix', data = { "
+        "path = '/run/x' } } } }\nnetdev.n = { type = 'vhost-user', chardev = 'c' }");
+    CHECK(listening.diagnostics.size() == 0);
+    CHECK(listening.only("c", Kind::Chardev).entrance == Entrance::Listen);
     CHECK(kind_of(chardev + "device.d = { driver = 'vhost-user-blk-pci', chardev = 'c' }") ==
           DiagnosticKind::PathInJail);
     CHECK(kind_of(chardev + "netdev.n = { type = 'vhost-user', chardev = 'other' }") ==

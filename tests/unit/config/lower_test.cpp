@@ -44,7 +44,7 @@ std::string messages(const Lowered& result) {
 }
 
 std::string uses_text(const Vm& vm) {
-    constexpr std::array entrances{"fdset", "getfd", "copy", "bind", "text", "keep"};
+    constexpr std::array entrances{"fdset", "getfd", "copy", "bind", "listen", "text", "keep"};
     constexpr std::array accesses{"ro", "rw", "wo"};
     std::string text;
     for (const auto& resource : vm.resources)

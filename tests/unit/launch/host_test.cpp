@@ -149,6 +149,36 @@ TEST_CASE("sockets go with their owner, unless they are to stay") {
     CHECK(fs::is_socket(path));
 }
 
+TEST_CASE("a socket that QEMU makes gets its name, and its place is closed") {
+    const Place place;
+    const auto path = place.root.path() / "vm.sock";
+    const auto directory = directory_for(path);
+    qmp::listen_unix(path.string());  // nobody listens on it any more
+    {
+        HostResources host(place.state);
+        host.make({"switch", PlaceSocket{path}});
+        CHECK_FALSE(fs::exists(path));
+        CHECK_FALSE(host.publish_sockets());
+        const Fd inside(::open(directory.c_str(), O_RDONLY | O_DIRECTORY));
+        const Fd listener = qmp::listen_unix((directory / socket_in_place).string());
+        REQUIRE(host.publish_sockets());
+        CHECK_FALSE(fs::exists(directory));
+        CHECK(qmp::connect_unix(path.string()));
+        CHECK((fs::status(path).permissions() & fs::perms::others_all) == fs::perms::none);
+        CHECK(host.sockets() == std::vector<fs::path>{path});
+        CHECK(::mkdirat(inside.get(), "more", 0700) != 0);
+    }
+    CHECK_FALSE(fs::exists(path));
+    {
+        HostResources host(place.state);
+        host.make({"switch", PlaceSocket{path}});
+    }
+    CHECK_FALSE(fs::exists(directory));
+    const Fd other = qmp::listen_unix(path.string());
+    HostResources host(place.state);
+    CHECK_THROWS_WITH(host.make({"switch", PlaceSocket{path}}), ContainsSubstring("Address already in use"));
+}
+
 TEST_CASE("a helper that is not installed is named") {
     const Place place;
     HostResources host(place.state);
