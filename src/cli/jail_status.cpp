@@ -14,6 +14,7 @@
 #include "config/rules_buses.hpp"
 #include "config/shared_memory.hpp"
 #include "jail/landlock.hpp"
+#include "jail/profile.hpp"
 #include "jail/reduced.hpp"
 #include "jail/verdict.hpp"
 #include "launch/helper_jail.hpp"
@@ -33,6 +34,7 @@ struct Helper {
     std::string profile;
     std::string share = {};  ///< the directory that a virtiofsd serves
     bool read_only = false;
+    bool maps_users = false;
 };
 
 class Audit {
@@ -110,6 +112,10 @@ class Audit {
         promise_.writable = {"/proc"};
         if (!helper.read_only) promise_.writable.emplace_back(launch::directory_in_jail);
         if (::geteuid() != 0) return;
+        if (helper.maps_users) {
+            promise_.capabilities = jail::capabilities_to_serve;
+            return;
+        }
         const auto owner = launch::owner_of(
             helper.share, launch::HostIds{promise_.uid, promise_.gid.value_or(promise_.uid)});
         promise_.uid = owner->uid;
@@ -147,7 +153,8 @@ Helper helper_of(const std::string& name, const config::Vm& running) {
         const std::string* value = config::text_at(*said, key);
         return value == nullptr ? std::string() : *value;
     };
-    return {text("profile"), text("path"), text("access") == "ro"};
+    const bool maps_users = said->properties.table()->find("uid-map") != nullptr;
+    return {text("profile"), text("path"), text("access") == "ro", maps_users};
 }
 
 Json to_json(const Judged& process) {

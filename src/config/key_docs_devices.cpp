@@ -104,7 +104,9 @@ constexpr auto shares = std::to_array<KeyDoc>({
      "served by virtiofsd(1) (the one in Rust, 1.13 or later) in a jail that has nothing else of the host. "
      "All "
      "that the guest's users make belongs to one user of the host: the one who starts the VM; as root the "
-     "directory's owner, or the VM's own uid where that is root. In the guest it is uid 1000. It makes "
+     "directory's owner, or the VM's own uid where that is root. In the guest it is uid 1000. uid-map lets "
+     "files "
+     "have several owners. It makes "
      "memory.share true.",
      "",
      "host resource X.virtiofsd, chardev X.socket and device X (vhost-user-fs-pci); object memory.boot: "
@@ -117,6 +119,16 @@ constexpr auto shares = std::to_array<KeyDoc>({
     {"share.read-only", "Whether the guest can only read in it.", "false",
      "host resource X.virtiofsd: access", replug,
      "share.src = { path = \"/home/me/src\", read-only = true }"},
+    {"share.uid-map",
+     "Which users of the host those of the guest are: a list of \"GUEST:HOST:COUNT\", each so many ids from "
+     "one on. "
+     "Then a file belongs to its user on the host, and chown works among these; those of all others belong "
+     "to "
+     "nobody in the guest. Only root can start such a VM, and root is none of them.",
+     "there is one user", "host resource X.virtiofsd: uid-map", replug,
+     "share.src = { path = \"/srv/data\", uid-map = [\"0:100000:65536\"] }"},
+    {"share.gid-map", "The same of groups.", "uid-map", "host resource X.virtiofsd: gid-map", replug,
+     "[share.src]\npath = \"/srv/data\"\nuid-map = [\"0:100000:65536\"]\ngid-map = [\"0:100000:65536\"]"},
     {"share.virtiofsd", "Where virtiofsd is, if not in the usual places.", "", "", replug,
      "[share.src]\npath = \"/home/me/src\"\nvirtiofsd = { binary = \"/opt/fs/bin/virtiofsd\" }"},
     {"share.virtiofsd.binary", "The program.", "/usr/libexec/virtiofsd, /usr/lib/virtiofsd, or that of PATH",

@@ -291,6 +291,19 @@ constexpr auto raw = std::to_array<KeyDoc>({
      replug, virtiofsd_example},
     {"host.library-path", "The directories with the libraries of a virtiofsd. Kind process only.",
      "the system's", "", replug, virtiofsd_example},
+    {"host.uid-map",
+     "Which users of the host those of the guest are, to a virtiofsd, as uid-map of a share. Kind process "
+     "only.",
+     "there is one user", "", replug,
+     "[host.fs]\nkind = \"process\"\nprofile = \"virtiofsd\"\npath = \"/srv/data\"\n"
+     "command = [\"virtiofsd\", \"--fd={fd}\", \"--shared-dir={path}\",\n"
+     "  \"--sandbox=none\"]\n"
+     "uid-map = [\"0:100000:65536\"]\ngid-map = [\"0:100000:65536\"]"},
+    {"host.gid-map", "The same of groups. Kind process only.", "there is one group", "", replug,
+     "[host.fs]\nkind = \"process\"\nprofile = \"virtiofsd\"\npath = \"/srv/data\"\n"
+     "command = [\"virtiofsd\", \"--fd={fd}\", \"--shared-dir={path}\",\n"
+     "  \"--sandbox=none\"]\n"
+     "uid-map = [\"0:100000:65536\"]\ngid-map = [\"0:100000:65536\"]"},
     {"host.env", "The variable of qvm's environment that holds the secret. Kind secret only.", "", "", "",
      "host.k = { kind = \"secret\", env = \"KEY\" }\n"
      "object.k = { qom-type = \"secret\", data = \"@k\" }\n"

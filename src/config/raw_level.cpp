@@ -24,14 +24,16 @@ constexpr std::size_t longest_node_name = 31;  // QEMU block.c: node_name[32]
 
 struct HostKind {
     std::string_view name;
-    std::array<std::string_view, 7> keys;  ///< besides kind
+    std::array<std::string_view, 8> keys;  ///< besides kind
     std::array<std::string_view, 2> needed;
 };
 constexpr std::array<HostKind, 7> host_kinds{{
     {"file", {"path", "access", "count"}, {"path"}},
     {"socket", {"path", "mode", "runtime", "address", "protocol"}, {}},
     {"tap", {"ifname", "bridge", "parent", "mac", "queues", "mtu"}, {}},
-    {"process", {"profile", "command", "path", "access", "loader", "library-path"}, {"profile", "command"}},
+    {"process",
+     {"profile", "command", "path", "access", "loader", "library-path", "uid-map", "gid-map"},
+     {"profile", "command"}},
     {"secret", {"path", "env", "credential"}, {}},
     {"seed",
      {"user", "ssh-keys", "hostname", "user-data", "user-data-text", "network-config", "instance-id"},

@@ -5,12 +5,15 @@
 
 #include <fmt/format.h>
 
+#include "config/id_map.hpp"
+
 namespace qvm::config {
 namespace {
 
 constexpr std::size_t longest_tag = 36;  // virtio-fs: struct virtio_fs_config
 
-/// virtiofsd(1). There is one user and one group in its jail, 1000: what the guest's users make is theirs.
+/// virtiofsd(1). Without a map there is one user and one group in its jail, 1000: what the guest's users make
+/// is theirs. With one the jail has the guest's ids.
 void lower_process(Lowering& lowering, const Item& share, const std::string& id) {
     const Table* said = share.inner("virtiofsd");
     const Value* binary = said == nullptr ? nullptr : said->find("binary");
@@ -18,16 +21,21 @@ void lower_process(Lowering& lowering, const Item& share, const std::string& id)
     Array command;
     command.emplace_back(Value::Data(named ? lowering.absolute(*binary).string() : std::string("virtiofsd")),
                          named ? binary->origin : share.origin);
-    for (const auto* word :
-         {"--fd={fd}", "--shared-dir={path}", "--sandbox=none", "--inode-file-handles=never",
-          "--rlimit-nofile=0", "--translate-uid", "squash-guest:0:1000:4294967295", "--translate-gid",
-          "squash-guest:0:1000:4294967295"})
-        command.emplace_back(Value::Data(std::string(word)), share.origin);
+    const auto add_words = [&](std::initializer_list<const char*> words) {
+        for (const auto* word : words) command.emplace_back(Value::Data(std::string(word)), share.origin);
+    };
+    add_words({"--fd={fd}", "--shared-dir={path}", "--sandbox=none", "--inode-file-handles=never",
+               "--rlimit-nofile=0"});
+    if (!share.says("uid-map"))
+        add_words({"--translate-uid", "squash-guest:0:1000:4294967295", "--translate-gid",
+                   "squash-guest:0:1000:4294967295"});
     Members process(share.origin);
     process.put("kind", std::string("process")).put("profile", std::string("virtiofsd"));
     process.put("command", std::move(command));
     if (const Value* path = share.value("path"))
         process.put("path", lowering.absolute(*path).string(), path->origin);
+    process.copy("uid-map", *share.table, "uid-map");
+    process.copy("gid-map", *share.table, share.says("gid-map") ? "gid-map" : "uid-map");
     if (share.flag("read-only").value_or(false))
         process.put("access", std::string("ro"), share.origin_of("read-only"));
     if (const Value* loader = said == nullptr ? nullptr : said->find("loader"); loader != nullptr)
@@ -53,6 +61,7 @@ void lower_shares(Lowering& lowering) {
             lowering.report(DiagnosticKind::Missing, share.origin, fmt::format("{} has no path", share.where),
                             {"say which directory of this host the guest gets: path = \"/srv/data\""});
         check_tag(lowering, share);
+        check_id_maps(lowering, share);
         const JailMode mode = lowering.vm().jail_mode.value;
         if (mode == JailMode::Reduced)
             lowering.report(DiagnosticKind::Conflict, share.origin,
@@ -78,7 +87,8 @@ void check_virtiofsd(Lowering& lowering, const Item& host) {
     if (is && !host.says("path"))
         lowering.report(DiagnosticKind::Missing, host.origin, fmt::format("{} has no path", host.where),
                         {"it is the directory that the guest gets"});
-    for (const char* key : {"access", "loader", "library-path"})
+    check_id_maps(lowering, host);
+    for (const char* key : {"access", "loader", "library-path", "uid-map", "gid-map"})
         if (!is && host.says(key))
             lowering.report(DiagnosticKind::Conflict, host.origin_of(key),
                             fmt::format("{}.{} is of a virtiofsd", host.where, key));

@@ -140,7 +140,8 @@ constexpr std::array virtiofsd_keys{KeyRule{"binary", string | as_path}, KeyRule
                                     KeyRule{"library-path", string | strings | as_path}};
 constexpr std::array share_keys{
     KeyRule{"path", string | as_path}, KeyRule{"tag", string},
-    KeyRule{"read-only", boolean},     KeyRule{"virtiofsd", table, {}, 0, 0, virtiofsd_keys},
+    KeyRule{"read-only", boolean},     KeyRule{"uid-map", strings},
+    KeyRule{"gid-map", strings},       KeyRule{"virtiofsd", table, {}, 0, 0, virtiofsd_keys},
     KeyRule{"device", table},          enabled_key};
 constexpr std::array console_keys{KeyRule{"type", string, console_types}, KeyRule{"log", string | as_path},
                                   enabled_key};
@@ -235,6 +236,8 @@ constexpr std::array host_keys{
     KeyRule{"command", strings},
     KeyRule{"loader", string | as_path},
     KeyRule{"library-path", string | strings | as_path},
+    KeyRule{"uid-map", strings},
+    KeyRule{"gid-map", strings},
     KeyRule{"env", string},
     KeyRule{"credential", string},
     KeyRule{"device", string},

@@ -22,8 +22,8 @@ int wait_for_go(Order& order, int&) {
 int take_ids(Order& order, int&) {
     if (order.drop_groups)
         if (const int result = sys::setgroups(0, nullptr); result < 0) return -result;
-    if (const int result = sys::setresgid(uid_inside); result < 0) return -result;
-    return -sys::setresuid(uid_inside);
+    if (const int result = sys::setresgid(own_id(order.spec)); result < 0) return -result;
+    return -sys::setresuid(own_id(order.spec));
 }
 
 /// Without a user namespace. The capabilities stay until they are dropped for good below, which needs one of
@@ -198,7 +198,29 @@ int leave_caller(Order&, int&) {
     return -sys::prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
 
-int drop_capabilities(Order& order, int&) {
+int set_capabilities(std::uint64_t held, std::uint64_t inherited) {
+    __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {};
+    for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; ++i) {
+        sets[i].effective = sets[i].permitted = static_cast<std::uint32_t>(held >> (32 * i));
+        sets[i].inheritable = static_cast<std::uint32_t>(inherited >> (32 * i));
+    }
+    return sys::capset(&header, sets);
+}
+
+/// Exec leaves those alone that are ambient: there are no files with capabilities, and no root.
+int make_ambient(std::uint64_t kept) {
+    constexpr std::uint64_t needed_here = std::uint64_t{1} << CAP_SETPCAP;
+    if (const int result = set_capabilities(kept | needed_here, kept); result < 0) return result;
+    for (unsigned capability = 0; capability < 64; ++capability)
+        if ((kept >> capability & 1) != 0)
+            if (const int result = sys::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability); result < 0)
+                return result;
+    return 0;
+}
+
+/// All but `kept`, for good.
+int drop_all_but(std::uint64_t kept, const Order& order) {
     // The bits and the bounding set need CAP_SETPCAP, so they come before the sets.
     constexpr unsigned long bits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
                                    SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
@@ -207,16 +229,30 @@ int drop_capabilities(Order& order, int&) {
     // An ordinary user has that capability in a namespace of his own only; and without members in the other
     // sets, and no way to get any, the bounding set bounds nothing.
     const bool may_lock = order.spec.mode == Mode::Strict || order.drop_groups;
-    if (may_lock)
-        if (const int result = sys::prctl(PR_SET_SECUREBITS, bits); result < 0) return -result;
     for (unsigned long capability = 0; may_lock && capability < 64; ++capability) {
+        if ((kept >> capability & 1) != 0) continue;
         const int result = sys::prctl(PR_CAPBSET_DROP, capability);
         if (result == -EINVAL) break;  // above the last one this kernel knows
         if (result < 0) return -result;
     }
-    __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
-    const __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
-    return -sys::capset(&header, none);
+    if (kept != 0)
+        if (const int result = make_ambient(kept); result < 0) return -result;
+    if (may_lock)
+        if (const int result = sys::prctl(PR_SET_SECUREBITS, bits); result < 0) return -result;
+    return -set_capabilities(kept, kept);
+}
+
+/// What is kept is the process's, which is not there yet.
+int drop_capabilities(Order& order, int&) {
+    return order.spec.capabilities == 0 ? drop_all_but(0, order) : 0;
+}
+
+int drop_those_of_stub(Order& order, int&) {
+    return order.spec.capabilities == 0 ? 0 : drop_all_but(0, order);
+}
+
+int drop_those_of_process(Order& order, int&) {
+    return order.spec.capabilities == 0 ? 0 : drop_all_but(order.spec.capabilities, order);
 }
 
 int forbid_privileges(Order&, int&) {
@@ -271,6 +307,9 @@ constexpr Step bare_steps[] = {
     {Stage::Session, start_session},
 };
 
+constexpr Step stub_steps[] = {{Stage::Capabilities, drop_those_of_stub}};
+constexpr Step process_steps[] = {{Stage::Capabilities, drop_those_of_process}};
+
 template <std::size_t N>
 void run_all(Order& order, const Step (&steps)[N]) {
     run_steps(order, steps, N);
@@ -315,7 +354,11 @@ void run_child(Order& order) {
     arguments.exit_signal = SIGCHLD;
     const int process = sys::clone3(arguments);
     if (process < 0) fail(order, Stage::Fork, 0, -process);
-    if (process == 0) run_process(order, stub);
+    if (process == 0) {
+        run_all(order, process_steps);
+        run_process(order, stub);
+    }
+    run_all(order, stub_steps);
     run_stub(order, process);
 }
 

@@ -17,6 +17,13 @@ namespace qvm::jail {
 inline constexpr std::uint32_t uid_inside =
     1000;  ///< and gid: what the process's own user is called in the jail
 
+/// The same where the jail has ids of its user's choice: above all that may be chosen.
+inline constexpr std::uint32_t uid_beside_maps = 0xfffffffe;
+
+inline std::uint32_t own_id(const Spec& spec) noexcept {
+    return spec.uid_map.empty() ? uid_inside : uid_beside_maps;
+}
+
 inline constexpr int setup_failed = 125;  ///< the exit status of who could not build the jail
 
 /// All descriptors are borrowed from the parent, whose table the child has a copy of.

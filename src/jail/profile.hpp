@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What each kind of process needs of a jail, as data.
 #pragma once
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -37,6 +38,9 @@ Spec swtpm_profile(const Program& program, Mode mode = Mode::Strict);
 
 /// The Spec of virtiofsd (the one in Rust, with --sandbox=none): it serves a directory that is bound, to a
 /// guest's one user at best, because it has no capabilities. It finds its descriptors by /proc.
+/// What a virtiofsd needs in its own user namespace to act for more than one user, and change whose a file
+/// is.
+extern const std::uint64_t capabilities_to_serve;
 Spec virtiofsd_profile(const Program& program);
 
 /// The Spec of passt(1), which builds a sandbox of its own: host network, no filter of ours. argv as above.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include <algorithm>
 #include <filesystem>
+#include <linux/capability.h>
 
 #include "jail/filter.hpp"
 #include "jail/libraries.hpp"
@@ -106,6 +107,13 @@ Spec storage_daemon_profile(const Program& program) {
 Spec swtpm_profile(const Program& program, Mode mode) {
     return helper(program, swtpm_filter(descriptor_ceiling(), mode));
 }
+
+const std::uint64_t capabilities_to_serve = [] {
+    std::uint64_t mask = 0;
+    for (const unsigned one : {CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_FSETID, CAP_SETGID, CAP_SETUID})
+        mask |= std::uint64_t{1} << one;
+    return mask;
+}();
 
 Spec virtiofsd_profile(const Program& program) {
     Spec spec = helper(program, virtiofsd_filter(descriptor_ceiling()));

@@ -236,8 +236,14 @@ class Spawner {
         // Who is not privileged may only map a group after giving setgroups(2) up, which could take a group
         // away that a file denies something to.
         if (!privileged_) write_proc("setgroups", "deny");
-        write_proc("gid_map", fmt::format("{} {} 1", uid_inside, gid));
-        write_proc("uid_map", fmt::format("{} {} 1", uid_inside, uid));
+        write_proc("gid_map", lines_of_map(gid, spec_.gid_map));
+        write_proc("uid_map", lines_of_map(uid, spec_.uid_map));
+    }
+    std::string lines_of_map(std::uint32_t own, const std::vector<IdRange>& map) const {
+        auto lines = fmt::format("{} {} 1", own_id(spec_), own);
+        for (const auto& [inside, outside, count] : map)
+            lines += fmt::format("\n{} {} {}", inside, outside, count);
+        return lines;
     }
 
     void let_go() {

@@ -52,6 +52,11 @@ struct Limit {
     std::uint64_t value = 0;  ///< soft and hard
 };
 
+/// Ids of a user namespace, and those of the host that they are.
+struct IdRange {
+    std::uint32_t inside = 0, outside = 0, count = 0;
+};
+
 /// How much of a jail there is.
 enum class Mode {
     Strict,
@@ -124,6 +129,10 @@ struct Spec {
     /// own.
     std::optional<std::uint32_t> host_uid;
     std::optional<std::uint32_t> host_gid;  ///< nothing: the same number
+    /// As root, in a strict jail: further users and groups of the host that there are in it, never root.
+    std::vector<IdRange> uid_map, gid_map;
+    /// A mask: those that the process, not the stub, keeps in its user namespace; it is nobody else's.
+    std::uint64_t capabilities = 0;
     bool may_execute = false;  ///< false: exec works once, for `executable`, and never again (needs a filter)
     bool internet = false;     ///< in a reduced jail: Landlock leaves it TCP
     bool end_with_parent = false;  ///< SIGKILL when we die

@@ -138,6 +138,12 @@ class Checker {
     }
 
     void identity() const {
+        const bool more = !spec_.uid_map.empty() || !spec_.gid_map.empty() || spec_.capabilities != 0;
+        if (more && (::geteuid() != 0 || spec_.mode != Mode::Strict))
+            refuse("only root can give a jail more than one user, and only a strict one", EPERM);
+        for (const auto* map : {&spec_.uid_map, &spec_.gid_map})
+            for (const auto& range : *map)
+                if (range.outside == 0) refuse("root cannot be a user of a jail", EPERM);
         if (::geteuid() != 0) return;
         if (!spec_.host_uid) refuse("as root, the user of the jail must be given", EINVAL);
         if (*spec_.host_uid == 0)

@@ -40,8 +40,8 @@ inline int setresuid(uid_t id) {
     return checked(
         ::syscall(SYS_setresuid, static_cast<long>(id), static_cast<long>(id), static_cast<long>(id)));
 }
-inline int prctl(int option, unsigned long argument = 0) {
-    return checked(::syscall(SYS_prctl, static_cast<long>(option), argument, 0L, 0L, 0L));
+inline int prctl(int option, unsigned long argument = 0, unsigned long second = 0) {
+    return checked(::syscall(SYS_prctl, static_cast<long>(option), argument, second, 0L, 0L));
 }
 inline int capset(void* header, const void* data) {
     return checked(::syscall(SYS_capset, header, data));

@@ -120,7 +120,9 @@ class Judge {
         // In the host's user namespace only root can empty the bounding set.
         const bool locked = (promise_.role == Role::Contained || promise_.role == Role::Stub) &&
                             !(promise_.reduced && !promise_.no_groups);
-        const std::uint64_t kept = promise_.signals ? std::uint64_t{1} << kill_capability : 0;
+        const std::uint64_t kept = promise_.signals                   ? std::uint64_t{1} << kill_capability
+                                   : promise_.role == Role::Contained ? promise_.capabilities
+                                                                      : 0;
         std::string has;
         bool more = false;
         for (const std::string set : capability_sets) {
@@ -134,7 +136,9 @@ class Judge {
             more = more || (members & ~kept) != 0;
         }
         require("capabilities", has.empty() ? "none" : has, !more,
-                kept == 0 ? "none in any set" : "none but CAP_KILL");
+                kept == 0          ? std::string("none in any set")
+                : promise_.signals ? std::string("none but CAP_KILL")
+                                   : fmt::format("none but {:016x}, in its user namespace", kept));
     }
     void filter() {
         const auto says = fmt::format("mode {}, {} filter(s)", field("Seccomp"), field("Seccomp_filters"));

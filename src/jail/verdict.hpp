@@ -31,6 +31,7 @@ struct Promise {
     std::vector<std::string> writable;   ///< mounts that may be
     std::optional<int> directory;        ///< the descriptor that may be one, in a reduced jail
     bool directories = false;            ///< any descriptor may be one
+    std::uint64_t capabilities = 0;      ///< a mask: what the process, not the stub, keeps in its namespace
     bool signals = false;                ///< Supervisor: it keeps CAP_KILL
     /// What the kernel does not show of a process, to be told: "landlock" -> "auto; ..".
     std::vector<std::pair<std::string, std::string>> unseen;

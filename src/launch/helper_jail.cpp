@@ -139,6 +139,22 @@ std::string find_virtiofsd(const std::string& program) {
     }
 }
 
+std::vector<jail::IdRange> as_of_jail(const std::vector<config::IdRange>& map) {
+    std::vector<jail::IdRange> ranges;
+    for (const auto& range : map) ranges.push_back({range.guest, range.host, range.count});
+    return ranges;
+}
+
+/// Not the directory's owner: it is to be whoever the guest says, of those that are mapped.
+void expect_apart(const std::string& name, const std::vector<config::IdRange>& map, std::uint32_t own) {
+    for (const auto& range : map)
+        if (own >= range.host && own - range.host < range.count)
+            throw Error(ExitCode::HostCannot,
+                        fmt::format("{}: {}:{}:{} has id {}, which is the VM's own", name, range.guest,
+                                    range.host, range.count, own),
+                        "leave it out of the map, or let the VM have another: jail.user, jail.uid-range");
+}
+
 void prepare_virtiofsd(Helper& helper, const StartProcess& process, const jail::Program& program) {
     std::error_code ignored;
     if (!fs::is_directory(process.path, ignored))
@@ -147,6 +163,10 @@ void prepare_virtiofsd(Helper& helper, const StartProcess& process, const jail::
     helper.spec = jail::virtiofsd_profile(program);
     helper.spec.binds.push_back(
         {.source = process.path, .target = directory_in_jail, .writable = !process.read_only});
+    if (process.uid_map.empty()) return;
+    helper.spec.uid_map = as_of_jail(process.uid_map);
+    helper.spec.gid_map = as_of_jail(process.gid_map);
+    helper.spec.capabilities = jail::capabilities_to_serve;
 }
 
 }  // namespace
@@ -197,7 +217,12 @@ Helper prepare_helper(const std::string& name, const StartProcess& process, int 
         spec.argv.push_back(
             replaced(replaced(process.argv[i], "{fd}", std::to_string(socket_number)), "{path}", inside));
     spec.fds.push_back({socket, socket_number});
-    set_ids(spec, serves_files ? owner_of(process.path, ids) : ids);
+    const bool maps = !process.uid_map.empty();
+    if (maps && ids) {
+        expect_apart(name, process.uid_map, ids->uid);
+        expect_apart(name, process.gid_map, ids->gid);
+    }
+    set_ids(spec, serves_files && !maps ? owner_of(process.path, ids) : ids);
     return helper;
 }
 

@@ -29,6 +29,8 @@ StartProcess process_of(const config::Resource& host) {
             if (word.string() != nullptr) process.argv.push_back(*word.string());
     process.read_only = text(host, "access") == "ro";
     process.loader = text(host, "loader");
+    process.uid_map = config::id_ranges(host.properties.table()->find("uid-map"));
+    process.gid_map = config::id_ranges(host.properties.table()->find("gid-map"));
     const auto* libraries = host.properties.table()->find("library-path");
     if (libraries != nullptr && libraries->array() != nullptr)
         for (const auto& directory : *libraries->array())

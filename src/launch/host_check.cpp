@@ -154,6 +154,12 @@ class HostChecker {
         const auto action = host_action(host, Access::ReadWrite);
         const auto& process = std::get<StartProcess>(action);
         if (process.profile == "virtiofsd") shared(host);
+        const Value* map = host.properties.table()->find("uid-map");
+        if (map != nullptr && ::geteuid() != 0)
+            report(DiagnosticKind::Conflict, map->origin,
+                   fmt::format("{} has a uid-map, and only root may become other users of the host",
+                               host.made_by),
+                   {"start the VM as root; without a map all belongs to the one who starts it"});
         if (process.argv.empty()) return;
         try {
             find_helper(process);

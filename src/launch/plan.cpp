@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "launch/plan.hpp"
 
+#include <fmt/format.h>
+
 #include "launch/overloaded.hpp"
 
 namespace qvm::launch {
@@ -24,6 +26,13 @@ Json describe(const NewImage& image) {
     if (!image.backing.empty()) json["backing"] = image.backing.string();
     if (!image.backing.empty()) json["backing-format"] = image.backing_format;
     if (image.ephemeral) json["ephemeral"] = true;
+    return json;
+}
+
+Json describe(const std::vector<config::IdRange>& map) {
+    Json json = Json::array();
+    for (const auto& range : map)
+        json.push_back(fmt::format("{}:{}:{}", range.guest, range.host, range.count));
     return json;
 }
 
@@ -80,6 +89,8 @@ Json describe(const HostStep& step) {
                               json["command"] = process.argv;
                               if (!process.path.empty()) json["path"] = process.path.string();
                               if (process.read_only) json["access"] = "ro";
+                              if (!process.uid_map.empty()) json["uid-map"] = describe(process.uid_map);
+                              if (!process.gid_map.empty()) json["gid-map"] = describe(process.gid_map);
                               if (!process.loader.empty()) json["loader"] = process.loader.string();
                           },
                           [&](const ReadSecret& secret) {

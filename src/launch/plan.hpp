@@ -12,6 +12,7 @@
 
 #include "base/json.hpp"
 #include "base/origin.hpp"
+#include "config/id_map.hpp"
 #include "config/resource.hpp"
 
 namespace qvm::launch {
@@ -92,6 +93,8 @@ struct StartProcess {
     /// Of a virtiofsd, as those of QEMU. Empty: the system's.
     std::filesystem::path loader = {};
     std::vector<std::filesystem::path> library_path = {};
+    /// Of a virtiofsd: whom of the host the guest's users and groups are; empty: one user.
+    std::vector<config::IdRange> uid_map = {}, gid_map = {};
 };
 
 /// Makes the disk that cloud-init reads, in memory.

@@ -7,8 +7,10 @@ import mmap
 import os
 import pathlib
 import socket
+import shutil
 import struct
 import threading
+import unittest
 
 import harness
 from test_apply import Apply
@@ -292,6 +294,47 @@ class Share(Apply):
         self.guest_sees("cat /mnt/other/of-host", "written by the host")
         self.assertIn("Read-only file system", self.ask("echo x >/mnt/other/new"))
         self.assertEqual(os.listdir(self.directory), ["of-host"])
+
+    @unittest.skipIf(harness.as_user(), "only root may become other users of the host")
+    def test_users(self):
+        """Files keep their owners, those that the map names; of all others nothing can be had or become."""
+        def check(version, qemu):
+            more = self.share('uid-map = ["0:200000:1000", "5000:300000:1"]\ngid-map = ["0:400000:1000"]')
+            os.chown(self.directory, 200000, 400000)
+            for name, owner in ("of-three", 200003), ("of-root", 0), ("of-other", OWNER):
+                (self.directory / name).write_text(f"{name}\n")
+                (self.directory / name).chmod(0o600)
+                os.chown(self.directory / name, owner, 400003 if owner == 200003 else owner)
+            self.boot(more, qemu)
+            self.mount()
+            self.guest_sees("cat /mnt/src/of-three", "of-three")
+            self.guest_sees("stat -c %u:%g /mnt/src/of-three", "3:3")
+            self.guest_sees("stat -c %u:%g /mnt/src/of-root", "65534:65534")
+            self.assertIn("denied", self.ask("cat /mnt/src/of-root"))
+            self.assertIn("denied", self.ask("cat /mnt/src/of-other"))
+            self.ask("echo x >/mnt/src/new; chown 5000:7 /mnt/src/new; mkdir /mnt/src/d; chown 12:13 /mnt/src/d; sync")
+            for name, owner in ("new", (300000, 400007)), ("d", (200012, 400013)):
+                status = (self.directory / name).stat()
+                self.assertEqual((status.st_uid, status.st_gid), owner)
+            self.assertRegex(self.ask("chown 1000 /mnt/src/new"), "chown: .*: ")
+            self.assertRegex(self.ask("chown 0 /mnt/src/of-root"), "chown: .*: ")
+            self.assertEqual((self.directory / "of-root").stat().st_uid, 0)
+            verdict = self.world.run("status", "--jail", "guest").stdout
+            self.assertNotIn("NO", verdict.split())
+            self.assertIn("CapEff 00000000000000db", verdict)
+            self.assertEqual(self.unchanged(), "guest: nothing to change\n")
+            self.leave()
+            self.world.run("kill", "guest")
+            shutil.rmtree(self.directory)
+        self.on_each_qemu(check)
+
+    def test_users_of_a_user(self):
+        more = self.share('uid-map = ["0:200000:1000"]')
+        file = self.world.write("guest/vm.toml", self.world.guest_toml(more))
+        if harness.as_user():
+            self.assertIn("only root may become other users", self.world.run("check", file, status=2).stderr)
+        file = self.world.write("guest/vm.toml", self.world.guest_toml(more.replace("0:200000", "0:0")))
+        self.assertIn("the host's root", self.world.run("check", file, status=2).stderr)
 
     def test_comes_and_goes(self):
         """A second share while the VM runs: its memory is shared already."""

@@ -281,5 +281,11 @@ TEST_CASE("what can be refused before the clone is", "[jail]") {
         because("root cannot be the user of a jail");
         spec.host_uid.reset();
         because("as root, the user of the jail must be given");
+        spec.host_uid = jail_uid;
+        spec.uid_map = {{5, 0, 1}};
+        because("root cannot be a user of a jail");
+        spec.uid_map = {{5, 6, 1}};
+        spec.mode = Mode::Reduced;
+        because("only root can give a jail more than one user");
     }
 }

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 
 #include "contained.hpp"
+#include "jail/profile.hpp"
 #include "support/catch.hpp"
 
 using namespace qvm;
@@ -84,6 +85,33 @@ TEST_CASE("from outside, the process has no rights and namespaces of its own", "
         CHECK_FALSE(theirs.empty());
         CHECK(theirs != link_of(std::string("/proc/self/ns/") + space));
     }
+    waiting.go_on();
+}
+
+TEST_CASE("further users are there with capabilities of the process alone, in its user namespace", "[jail]") {
+    if (!as_root()) return;
+    auto spec = filtered_shell(say_and_wait);
+    spec.uid_map = {{0, 64200, 10}, {1000, 64300, 1}};
+    spec.gid_map = {{0, 64400, 10}};
+    spec.capabilities = capabilities_to_serve;
+    const Waiting waiting(std::move(spec));
+    REQUIRE(waiting.hear() == "here\n");
+    const auto status = content_of(waiting.proc("status"));
+    for (const char* set : {"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"}) {
+        INFO(set);
+        CHECK(line_of(status, set) == "00000000000000db");
+    }
+    const auto stub = content_of("/proc/" + line_of(status, "PPid") + "/status");
+    for (const char* set : {"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"}) {
+        INFO(set);
+        CHECK(line_of(stub, set) == "0000000000000000");
+    }
+    const auto uid = std::to_string(jail_uid);
+    CHECK(line_of(status, "Uid") == uid + '\t' + uid + '\t' + uid + '\t' + uid);
+    CHECK(line_of(status, "Groups").empty());
+    const auto map = content_of(waiting.proc("uid_map"));
+    CHECK_THAT(map, ContainsSubstring("64200         10"));
+    CHECK_THAT(map, ContainsSubstring("64300          1"));
     waiting.go_on();
 }
 
