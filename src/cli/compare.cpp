@@ -41,7 +41,11 @@ Comparison compare(Front& front, launch::Applied applied, const std::optional<la
     comparison.running =
         launch::read_compiled(comparison.applied.compiled, front.vm.name.value, *front.probe);
     if (observed) comparison.drift = launch::drift(comparison.running, *observed);
-    if (observed) launch::note_unplugged(comparison.running, observed->unplugged);
+    if (observed) {
+        auto gone = launch::unplugged_usb(comparison.running);
+        gone.insert(observed->unplugged.begin(), observed->unplugged.end());
+        launch::note_unplugged(comparison.running, gone);
+    }
     if (fix_drift) {
         for (const auto& missing : comparison.drift.missing)
             std::erase_if(comparison.running.resources, [&](const auto& r) { return r.id == missing; });

@@ -14,6 +14,7 @@
 #include "launch/control.hpp"
 #include "launch/display_place.hpp"
 #include "launch/limits.hpp"
+#include "launch/usb_device.hpp"
 
 namespace qvm::cli {
 namespace {
@@ -49,6 +50,8 @@ ExitCode status(const std::string& word, bool json) {
         summary.condition == launch::Condition::Running || summary.condition == launch::Condition::Orphaned;
     std::set<std::string> unplugged;
     const auto guest = alive ? guest_status(vm, details, unplugged) : std::string();
+    if (alive && summary.applied)
+        unplugged.merge(launch::unplugged_usb(launch::lower_compiled(summary.applied->compiled)));
     const auto* cgroup =
         alive && summary.applied && summary.applied->cgroup ? &*summary.applied->cgroup : nullptr;
     if (json) {

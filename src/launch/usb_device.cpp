@@ -244,6 +244,25 @@ std::vector<std::string> usb_hosts_in(const Json& peripherals) {
     return ids;
 }
 
+std::set<std::string> unplugged_usb(const config::Vm& running, const HardwarePlaces& places) {
+    std::set<std::string> gone;
+    for (const auto& device : running.resources) {
+        const auto* said = is_usb_host(device) ? config::text_at(device, "hostdevice") : nullptr;
+        if (said == nullptr || !said->starts_with('@')) continue;
+        const auto* host = running.find({config::Kind::Host, said->substr(1)});
+        const auto* which = host == nullptr ? nullptr : config::text_at(*host, "device");
+        const auto name = which == nullptr ? std::nullopt : config::usb_name(*which);
+        if (!name) continue;
+        const auto search = search_for(*name, places);
+        if (search.found.size() > 1) continue;
+        const Fd file = search.found.empty() ? Fd() : open_file_of(search.found.front());
+        // The lock goes with the device's file, which is a new one with each plugging.
+        if (search.found.empty() || (file && !is_taken(search.found.front(), file)))
+            gone.insert(device.id.id);
+    }
+    return gone;
+}
+
 void note_unplugged(config::Vm& running, const std::set<std::string>& devices) {
     const std::string gone = "(unplugged)";
     for (auto& device : running.resources) {

@@ -42,6 +42,10 @@ bool is_usb_host(const config::Resource& resource);
 /// Of the devices that QEMU has, by qom-list of /machine/peripheral, those that are of this kind.
 std::vector<std::string> usb_hosts_in(const Json& peripherals);
 
+/// Of the VM's, those that this host has no more, or has anew since: QEMU itself notices only when its guest
+/// uses one.
+std::set<std::string> unplugged_usb(const config::Vm& running, const HardwarePlaces& places = {});
+
 /// The devices of these ids were unplugged from the host: what runs is not what it was made of, so that a
 /// comparison finds them changed.
 void note_unplugged(config::Vm& running, const std::set<std::string>& devices);

@@ -186,3 +186,19 @@ TEST_CASE("the jail has a way for USB devices where one is, or may come") {
     CHECK(lets_in("hotplug.usb = true"));
     CHECK_FALSE(lets_in("hotplug.usb = false"));
 }
+
+TEST_CASE("a device that was plugged anew is not the one that the VM has") {
+    const Host host;
+    host.device("1-1", "0781:5581", "Ultra");
+    Diagnostics diagnostics;
+    const auto document = config::load({{"vm.toml", "/vm/vm.toml", stick("1-1")}}, {}, diagnostics);
+    const auto vm = config::lower(document, diagnostics);
+    const Fd had = open_usb({"1-1"}, host.places());
+    CHECK(unplugged_usb(vm, host.places()).empty());
+    host.remove("sys/bus/usb/devices/1-1");
+    CHECK(unplugged_usb(vm, host.places()) == std::set<std::string>{"stick"});
+    host.device("1-1", "0781:5581", "Ultra");
+    CHECK(unplugged_usb(vm, host.places()) == std::set<std::string>{"stick"});
+    const Fd anew = open_usb({"1-1"}, host.places());
+    CHECK(unplugged_usb(vm, host.places()).empty());
+}
