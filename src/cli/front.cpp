@@ -20,6 +20,7 @@
 #include "launch/firmware.hpp"
 #include "launch/hardware.hpp"
 #include "launch/host.hpp"
+#include "launch/own_window.hpp"
 #include "launch/placement.hpp"
 #include "launch/saved_plan.hpp"
 #include "launch/saved_qemu.hpp"
@@ -124,6 +125,8 @@ void Front::check_host() {
     launch::check_host(vm, diagnostics, {state.disks(), state.known_images()});
     launch::check_hardware(vm, state.condition() != launch::Condition::Stopped,
                            launch::HardwarePlaces::of_host(vm.jail_mode.value), diagnostics);
+    if (probe)
+        launch::check_own_window(vm, probe->binary(), launch::Session::from_environment(), diagnostics);
 }
 
 bool Front::report(bool json) {

@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "config/sugar_display.hpp"
+
 namespace qvm::config {
 namespace {
 
@@ -80,6 +82,23 @@ void check_usb_host(const Resource& device, Diagnostics& diagnostics) {
                      {"[host-device.X] with usb = \"046d:c52b\" finds it outside"}});
 }
 
+/// It would need the session of who sits before it.
+void check_own_window(const Vm& vm, Diagnostics& diagnostics) {
+    const auto window = own_window(vm);
+    if (window.empty() || vm.jail_mode.value != JailMode::Strict) return;
+    const auto option = std::ranges::find(vm.options, "display", &NamedTable::name);
+    diagnostics.add(
+        {DiagnosticKind::PathInJail,
+         option->properties.find("type")->origin,
+         fmt::format("display: QEMU cannot open a window by {} in the strict jail, where there is "
+                     "nothing of your session",
+                     window),
+         {},
+         {"display = \"window\" opens one outside of it, by VNC",
+          "jail.mode = \"reduced\" lets QEMU into your session; qvm-jail(7) says what that gives "
+          "up"}});
+}
+
 }  // namespace
 
 void check_jail(const Vm& vm, const qapi::Capabilities& qemu, Diagnostics& diagnostics) {
@@ -90,6 +109,7 @@ void check_jail(const Vm& vm, const qapi::Capabilities& qemu, Diagnostics& diagn
                          "this QEMU was built without -sandbox, which jail.qemu-sandbox needs",
                          {},
                          {qemu.to_string()}});
+    check_own_window(vm, diagnostics);
     if (vm.jail_mode.value == JailMode::Off) return;
     for (const Resource& resource : vm.resources) {
         if (resource.id.kind == Kind::Netdev && vm.jail.net.value == JailNet::None)

@@ -263,8 +263,10 @@ constexpr auto devices = std::to_array<KeyDoc>({
     {"display.type",
      "vnc: for `qvm view` and any viewer of VNC. window: the same, and `qvm up` opens a window. spice: for "
      "`qvm view` and any client of SPICE, with sound and, through spice-vdagent in the guest, the clipboard; "
-     "QEMU's modules for it may be in a package of their own. none: no screen.",
-     "vnc", "", next_start, "display.type = \"window\""},
+     "QEMU's modules for it may be in a package of their own. gtk, sdl: QEMU itself opens a window, which is "
+     "there from the start to the end of the VM; it needs your session, so a reduced jail or none. none: no "
+     "screen.",
+     "vnc", "-display for gtk and sdl", next_start, "display.type = \"window\""},
     {"display.listen",
      "Where it is served: ADDRESS:PORT, or the path of a Unix socket. What others than this host can reach "
      "needs a password, and neither VNC nor SPICE without TLS protects much: ssh -L is better.",
@@ -276,6 +278,15 @@ constexpr auto devices = std::to_array<KeyDoc>({
      "-vnc password=on or -spice disable-ticketing=off, and set_password", next_start,
      "secret.vnc.env = \"VNC\"\n"
      "display = { listen = \"0.0.0.0:5901\", password = \"vnc\" }"},
+    {"display.full-screen", "Whether the window of gtk or sdl fills the screen at first.", "false",
+     "-display full-screen", next_start,
+     "jail.mode = \"reduced\"\ndisplay = { type = \"gtk\", full-screen = true }"},
+    {"display.show-cursor", "Whether the host's pointer is seen over the window of gtk or sdl.",
+     "QEMU's own: only where the guest has none", "-display show-cursor", next_start,
+     "jail.mode = \"reduced\"\ndisplay = { type = \"sdl\", show-cursor = true }"},
+    {"display.zoom-to-fit", "Whether the picture is as large as the window of gtk.", "QEMU's own",
+     "-display zoom-to-fit", next_start,
+     "jail.mode = \"reduced\"\ndisplay = { type = \"gtk\", zoom-to-fit = true }"},
     {"tpm",
      "A TPM, which swtpm(8) emulates in a process of its own. It is blank at first, without certificates of "
      "a "

@@ -86,6 +86,14 @@ const std::vector<qapi::OptionParameter>* option_of_module(std::string_view opti
             list.push_back({text, "string"});
         return list;
     }();
+    // qapi/ui.json: DisplayOptions, with what gtk and sdl add
+    static const std::vector<qapi::OptionParameter> display{
+        {"type", "string"},         {"full-screen", "boolean"}, {"window-close", "boolean"},
+        {"show-cursor", "boolean"}, {"gl", "string"},           {"grab-on-hover", "boolean"},
+        {"zoom-to-fit", "boolean"}, {"show-tabs", "boolean"},   {"show-menubar", "boolean"},
+        {"grab-mod", "string"},
+    };
+    if (option == "display") return &display;
     return option == "spice" ? &spice : nullptr;
 }
 

@@ -2,6 +2,8 @@
 #include "config/sugar_display.hpp"
 
 #include <algorithm>
+#include <array>
+#include <span>
 
 #include <fmt/format.h>
 
@@ -144,7 +146,40 @@ void lower_spice(Lowering& lowering, const Item& display) {
     if (lowering.defaults()) lower_vdagent(lowering, display);
 }
 
+/// What QEMU's own windows can be told (QAPI: DisplayOptions).
+constexpr std::array window_keys{"full-screen", "show-cursor", "zoom-to-fit"};
+
+void refuse(Lowering& lowering, const Item& display, std::span<const char* const> keys, std::string_view why,
+            const std::string& note) {
+    for (const auto* key : keys)
+        if (display.says(key))
+            lowering.report(DiagnosticKind::Conflict, display.origin_of(key),
+                            fmt::format("display.{} goes with {}", key, why), {note});
+}
+
+/// A window that QEMU itself opens.
+void lower_own_window(Lowering& lowering, const Item& display, const std::string& type) {
+    constexpr std::array server_keys{"listen", "password"};
+    refuse(lowering, display, server_keys, "type = \"vnc\" and type = \"spice\"",
+           "QEMU's own window is for who sits before it alone");
+    if (type == "sdl" && display.says("zoom-to-fit"))
+        lowering.report(DiagnosticKind::Conflict, display.origin_of("zoom-to-fit"),
+                        "display.zoom-to-fit goes with type = \"gtk\"", {"a window of sdl always does so"});
+    if (is_taken(lowering, "display")) return;
+    Members window(display.origin);
+    window.put("type", type, display.origin_of("type"));
+    for (const auto* key : window_keys) window.copy(key, *display.table, key);
+    lowering.vm().options.push_back({"display", std::move(window.table()), {}, display.origin, {}});
+}
+
 }  // namespace
+
+std::string own_window(const Vm& vm) {
+    const auto option = std::ranges::find(vm.options, "display", &NamedTable::name);
+    const Value* type = option == vm.options.end() ? nullptr : option->properties.find("type");
+    if (type == nullptr || type->string() == nullptr) return {};
+    return *type->string() == "gtk" || *type->string() == "sdl" ? *type->string() : std::string();
+}
 
 std::optional<Item> wanted_display(const Lowering& lowering) {
     auto display = lowering.single("display");
@@ -160,7 +195,14 @@ bool is_spice(const Lowering& lowering) {
 void lower_display(Lowering& lowering) {
     const auto display = wanted_display(lowering);
     if (!display) return;
-    lowering.vm().opens_window = display->text("type") == "window";
+    const auto type = display->text("type").value_or("vnc");
+    if (type == "gtk" || type == "sdl") {
+        lower_own_window(lowering, *display, type);
+        return;
+    }
+    refuse(lowering, *display, window_keys, "type = \"gtk\" and type = \"sdl\"",
+           "the viewer's own menu has it");
+    lowering.vm().opens_window = type == "window";
     if (lowering.vm().opens_window)
         for (const auto* key : {"listen", "password"})
             if (display->says(key))

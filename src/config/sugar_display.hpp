@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// display: VNC, on a socket that qvm opens and QEMU gets, or SPICE, whose clients qvm hands over.
+// display: VNC, on a socket that qvm opens and QEMU gets; SPICE, whose clients qvm hands over; or a window of
+// QEMU's own.
 #pragma once
 #include <optional>
 
@@ -12,6 +13,9 @@ namespace qvm::config {
 inline constexpr const char* display_id = "display";
 inline constexpr const char* vnc_socket = "vnc.sock";
 inline constexpr const char* spice_socket = "spice.sock";
+
+/// "gtk" or "sdl", if QEMU itself is to open a window by that; else empty.
+std::string own_window(const Vm& vm);
 
 /// The display, where the file asks for one that is more than "none".
 std::optional<Item> wanted_display(const Lowering& lowering);

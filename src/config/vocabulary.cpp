@@ -170,9 +170,14 @@ constexpr std::array video_keys{KeyRule{"model", string, video_models}, KeyRule{
 constexpr std::array<Words, 4> audio_models{"hda", "virtio", "usb", "ac97"};
 constexpr std::array audio_keys{KeyRule{"model", string, audio_models}, KeyRule{"backend", string},
                                 enabled_key};
-constexpr std::array<Words, 4> display_types{"none", "vnc", "spice", "window"};
-constexpr std::array display_keys{KeyRule{"type", string, display_types}, KeyRule{"listen", string},
-                                  KeyRule{"password", string}, enabled_key};
+constexpr std::array<Words, 6> display_types{"none", "vnc", "spice", "window", "gtk", "sdl"};
+constexpr std::array display_keys{KeyRule{"type", string, display_types},
+                                  KeyRule{"listen", string},
+                                  KeyRule{"password", string},
+                                  KeyRule{"full-screen", boolean},
+                                  KeyRule{"show-cursor", boolean},
+                                  KeyRule{"zoom-to-fit", boolean},
+                                  enabled_key};
 constexpr std::array cloud_init_keys{
     KeyRule{"user", string},           KeyRule{"ssh-keys", strings},
     KeyRule{"hostname", string},       KeyRule{"user-data", string | as_path},

@@ -92,6 +92,7 @@ struct FilterOptions {
     bool io_uring = false;     ///< whose operations no filter sees
     bool vfio = false;         ///< devices of the host's
     bool usb = false;          ///< USB devices of the host's, which come as descriptors
+    bool window = false;       ///< Reduced: it opens a window by itself, so it connects to a session
     bool unix_sockets = true;  ///< Strict: making and connecting them, which is harmless where there are none
     bool makes_files = false;  ///< Reduced: it has a directory to keep files in; Landlock says which
 };

@@ -272,6 +272,17 @@ void allow_usb(FilterBuilder& filter) {
     for (const char* call : {"timerfd_create", "timerfd_settime"}) filter.allow(call);
 }
 
+/// What gtk and sdl ask of a reduced jail. A filter cannot see where a socket is connected to.
+void allow_window(FilterBuilder& filter) {
+    filter.because("a window of its own: the session's X server or compositor",
+                   "device: a display of gtk or sdl");
+    filter.allow("socket", {{.index = 0, .value = AF_UNIX},
+                            {.index = 1, .value = SOCK_STREAM, .mask = socket_type_mask}});
+    filter.allow("connect");
+    // gtk does without memory that it shares with the X server, and that others share with it.
+    filter.refuse("shmget", ENOSYS);
+}
+
 constexpr const char* io_uring_calls[] = {"io_uring_setup", "io_uring_enter", "io_uring_register"};
 
 void add_extras(FilterBuilder& filter, const FilterOptions& options) {
@@ -287,6 +298,7 @@ void add_extras(FilterBuilder& filter, const FilterOptions& options) {
         filter.allow("ioctl", {{.index = 1, .value = ioctl_type_vfio, .mask = ioctl_type_mask}});
     }
     if (options.usb) allow_usb(filter);
+    if (options.window && options.mode == Mode::Reduced) allow_window(filter);
     if (!options.io_uring) return;
     filter.because("io_uring, past this filter: what it opens, connects and sends is not seen here");
     for (const char* call : io_uring_calls) filter.allow(call);
@@ -351,9 +363,9 @@ void add_reduced_rules(FilterBuilder& filter, const FilterOptions& options) {
         filter.allow("sched_setaffinity", {{.index = 0, .value = pid}});
     // Whatever becomes of a violation: these are tried by libraries, and at QEMU's own end.
     filter.because("Unix sockets come as descriptors, and are removed by who made them");
-    filter.refuse("socket", EACCES, {{.index = 0, .value = AF_UNIX}});
+    if (!options.window) filter.refuse("socket", EACCES, {{.index = 0, .value = AF_UNIX}});
     if (!options.internet && !options.usb) filter.refuse("bind", EACCES);
-    if (!options.internet) filter.refuse("connect", EACCES);
+    if (!options.internet && !options.window) filter.refuse("connect", EACCES);
 }
 
 }  // namespace

@@ -30,7 +30,7 @@ std::vector<PathRule> path_rules(const Spec& spec, int executable) {
 LandlockScope landlock_scope(const Spec& spec) noexcept {
     const bool reduced = spec.mode == Mode::Reduced;
     return {.tcp = reduced ? !spec.internet : spec.namespaces.net,
-            .abstract_sockets = true,
+            .abstract_sockets = !(reduced && spec.window),
             .signals = reduced || spec.namespaces.pid};
 }
 

@@ -28,6 +28,9 @@ struct Program {
 /// QEMU's arguments. Throws SetupError.
 Spec qemu_profile(const Program& program, bool kvm, Filter filter = qemu_filter(descriptor_ceiling()));
 
+/// The files of QEMU's loadable parts; none for one that is made of one piece.
+std::vector<std::filesystem::path> modules_of(const Program& program);
+
 /// The Spec of qemu-storage-daemon(1): QEMU's jail without its data. It takes no descriptors for its files
 /// (version 7.2), so they are bound.
 Spec storage_daemon_profile(const Program& program);

@@ -58,7 +58,8 @@ std::vector<fs::path> files_in(const fs::path& directory) {
     return files;
 }
 
-/// QEMU's loadable parts: its display devices, and on some systems the accelerator itself.
+}  // namespace
+
 std::vector<fs::path> modules_of(const Program& program) {
     auto places = library_directories(program);
     for (auto& place : places) place /= "qemu";
@@ -71,6 +72,8 @@ std::vector<fs::path> modules_of(const Program& program) {
     }
     return modules;
 }
+
+namespace {
 
 void add_files(Spec& spec, const Program& program) {
     add_library_files(spec, program, modules_of(program));

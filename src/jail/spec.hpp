@@ -135,6 +135,7 @@ struct Spec {
     std::uint64_t capabilities = 0;
     bool may_execute = false;  ///< false: exec works once, for `executable`, and never again (needs a filter)
     bool internet = false;     ///< in a reduced jail: Landlock leaves it TCP
+    bool window = false;       ///< in a reduced jail: Landlock leaves it abstract sockets, as X servers have
     bool end_with_parent = false;  ///< SIGKILL when we die
     bool inherit_streams = false;  ///< stdin, stdout, stderr, umask and the terminal are ours; needs no log
     Mode mode = Mode::Strict;

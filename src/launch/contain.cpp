@@ -5,9 +5,11 @@
 
 #include <fmt/format.h>
 
+#include "config/sugar_display.hpp"
 #include "jail/profile.hpp"
 #include "jail/reduced.hpp"
 #include "launch/hardware.hpp"
+#include "launch/own_window.hpp"
 #include "launch/passed_device.hpp"
 #include "launch/usb_device.hpp"
 
@@ -52,7 +54,8 @@ jail::FilterOptions filter_options(const config::Vm& vm) {
             .internet = vm.jail.net.value == config::JailNet::Host,
             .io_uring = vm.jail.io_uring.value,
             .vfio = !passed_devices(vm).empty(),
-            .usb = lets_usb_in(vm)};
+            .usb = lets_usb_in(vm),
+            .window = !config::own_window(vm).empty()};
 }
 
 void set_ids(jail::Spec& spec, const std::optional<HostIds>& ids) {
@@ -96,6 +99,7 @@ jail::Spec contain(const config::Vm& vm, const Plan& plan, const FdOf& fd_of,
     for (const auto& device : passed_devices(vm)) let_in(spec, device);
     if (locks_memory(vm)) spec.limits.push_back({RLIMIT_MEMLOCK, RLIM_INFINITY});
     spec.mode = mode_of(vm.jail_mode.value);
+    let_window_in(spec, config::own_window(vm), Session::from_environment());
     for (const auto& word : plan.argv()) spec.argv.push_back(word);
     for (const auto& step : plan.steps) {
         if (const auto* inherit = std::get_if<InheritStep>(&step.action))

@@ -310,6 +310,18 @@ TEST_CASE("the requests of USB devices are allowed to who has one", "[jail]") {
     CHECK(answer_of(reduced, SYS_socket, {AF_UNIX, SOCK_STREAM, 0}) == errno_of(EACCES));
 }
 
+TEST_CASE("a window connects to its session from a reduced jail", "[jail]") {
+    const auto filter = qemu_filter(exec_fd, Violation::Errno, {.mode = Mode::Reduced, .window = true});
+    CHECK(answer_of(filter, SYS_socket, {AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0}) == allowed);
+    CHECK(answer_of(filter, SYS_socket, {AF_UNIX, SOCK_DGRAM, 0}) == errno_of(EPERM));
+    CHECK(answer_of(filter, SYS_socket, {AF_INET, SOCK_STREAM, 0}) == errno_of(EPERM));
+    CHECK(answer_of(filter, SYS_connect) == allowed);
+    CHECK(answer_of(filter, SYS_bind) == errno_of(EACCES));
+    CHECK(answer_of(filter, SYS_shmget) == errno_of(ENOSYS));
+    // A strict jail has no window.
+    CHECK(answer_of(qemu_filter(exec_fd, Violation::Errno, {.window = true}), SYS_shmget) == errno_of(EPERM));
+}
+
 TEST_CASE("io_uring is allowed to who asks for it", "[jail]") {
     const auto filter = qemu_filter(exec_fd, Violation::Errno, {.io_uring = true});
     for (const long call : {SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register}) {
@@ -431,8 +443,8 @@ TEST_CASE("what a filter says of itself is what it does") {
     }
     const std::vector<std::string> kinds = {"libc", "kvm", "device", "error", "build"};
     bool exec = false;
-    for (const auto& rule :
-         qemu_filter_rules(exec_fd, {.internet = true, .io_uring = true, .vfio = true, .usb = true})) {
+    for (const auto& rule : qemu_filter_rules(
+             exec_fd, {.internet = true, .io_uring = true, .vfio = true, .usb = true, .window = true})) {
         INFO(rule.call);
         CHECK_FALSE(rule.reason.empty());
         if (!rule.unseen.empty()) {
