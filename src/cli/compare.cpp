@@ -44,12 +44,15 @@ Comparison compare(Front& front, launch::Applied applied, const std::optional<la
     if (observed) {
         auto gone = launch::unplugged_usb(comparison.running);
         gone.insert(observed->unplugged.begin(), observed->unplugged.end());
-        launch::note_unplugged(comparison.running, gone);
+        for (const auto& device : gone)
+            for (const auto& host : launch::usb_of(comparison.running, device))
+                comparison.broken.emplace(host, "it was unplugged from the host");
     }
     if (fix_drift) {
         for (const auto& missing : comparison.drift.missing)
             std::erase_if(comparison.running.resources, [&](const auto& r) { return r.id == missing; });
-        for (const auto& [helper, how] : comparison.drift.ended) comparison.renewed.insert(helper);
+        for (const auto& [helper, how] : comparison.drift.ended)
+            comparison.broken.emplace(helper, "its process has ended");
     }
     const auto spare = front.vm.spare_pcie_ports.value;
     const auto why =
@@ -89,7 +92,7 @@ launch::Side Comparison::running_side() const {
             nullptr,
             applied.accel,
             applied.cgroup ? jail::controllers_of(*applied.cgroup) : std::set<std::string>(),
-            renewed};
+            broken};
 }
 
 launch::Observed observe(Attached& attached) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A VM's file against what runs as that VM: what plan, apply and up have in common.
 #pragma once
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -19,7 +20,7 @@ struct Comparison {
     launch::Compiled wanted;
     launch::Difference difference;
     launch::Drift drift;
-    std::set<config::ResourceId> renewed;  ///< see launch::Side::ended
+    std::map<config::ResourceId, std::string> broken;  ///< as launch::Side has it
 
     launch::Side running_side() const;
     launch::Side wanted_side(const Front& front) const { return {front.vm, wanted, &front.document, {}, {}}; }

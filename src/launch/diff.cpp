@@ -175,11 +175,12 @@ void Differ::judge_each() {
             node.fate = Fate::Add;
         else if (node.after == nullptr)
             node.fate = Fate::Remove;
-        else if (is_same(*node.before, *node.after) && !running_.ended.contains(id))
+        else if (is_same(*node.before, *node.after) && !running_.broken.contains(id))
             continue;
         else
             node.fate = Fate::Replug;
-        if (running_.ended.contains(id)) node.why = "its process has ended";
+        if (const auto broken = running_.broken.find(id); broken != running_.broken.end())
+            node.why = broken->second;
         if (at_start.contains(id)) {
             put_off(node, "the machine was started with it");
             continue;

@@ -2,6 +2,7 @@
 // What lies between a VM that runs and its file: one action for each resource and each setting. Pure and
 // deterministic.
 #pragma once
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -67,8 +68,9 @@ struct Side {
     const config::Document* document = nullptr;
     // Of what runs:
     std::string accel = {};
-    std::set<std::string> limits = {};        ///< controllers whose limits can be changed
-    std::set<config::ResourceId> ended = {};  ///< helpers that are to be made anew
+    std::set<std::string> limits = {};  ///< controllers whose limits can be changed
+    /// What is to be made anew although the file says nothing new of it, and why.
+    std::map<config::ResourceId, std::string> broken = {};
 };
 
 /// Both are placed (the wanted one with `running` in mind) and checked.

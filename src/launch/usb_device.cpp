@@ -263,17 +263,13 @@ std::set<std::string> unplugged_usb(const config::Vm& running, const HardwarePla
     return gone;
 }
 
-void note_unplugged(config::Vm& running, const std::set<std::string>& devices) {
-    const std::string gone = "(unplugged)";
-    for (auto& device : running.resources) {
-        if (!is_usb_host(device) || !devices.contains(device.id.id)) continue;
-        for (const auto& use : device.host_uses) {
-            if (use.host.empty()) device.arguments[use.member.front()] = gone;
-            for (auto& host : running.resources)
-                if (host.id == config::ResourceId{config::Kind::Host, use.host})
-                    host.properties.table()->set("device", {}, config::Value(gone, {}));
-        }
-    }
+std::vector<config::ResourceId> usb_of(const config::Vm& vm, const std::string& device) {
+    std::vector<config::ResourceId> hosts;
+    const auto* resource = vm.find({config::Kind::Device, device});
+    if (resource == nullptr || !is_usb_host(*resource)) return hosts;
+    for (const auto& use : resource->host_uses)
+        if (!use.host.empty()) hosts.push_back({config::Kind::Host, use.host});
+    return hosts;
 }
 
 Fd open_usb(const OpenUsb& wanted, const HardwarePlaces& places) {

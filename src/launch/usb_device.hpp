@@ -46,9 +46,8 @@ std::vector<std::string> usb_hosts_in(const Json& peripherals);
 /// uses one.
 std::set<std::string> unplugged_usb(const config::Vm& running, const HardwarePlaces& places = {});
 
-/// The devices of these ids were unplugged from the host: what runs is not what it was made of, so that a
-/// comparison finds them changed.
-void note_unplugged(config::Vm& running, const std::set<std::string>& devices);
+/// The [host.X] that the device of this id has.
+std::vector<config::ResourceId> usb_of(const config::Vm& vm, const std::string& device);
 
 /// For reading and writing. Throws Error (HostCannot) if there is none, or more than one, of the name, and if
 /// somebody else has it; SystemError if it cannot be opened.
