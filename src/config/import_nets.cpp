@@ -176,6 +176,22 @@ void Translator::put_bridge(Draft::Part& part, Backend& backend) {
 }
 
 /// The backend as it is, for the schema to judge.
+/// A switch's socket. How often and how long it is tried is qvm's own matter.
+void Translator::put_vhost_user(Draft::Part& part, Backend& backend, Chardev& chardev) {
+    part.put("type", "vhost-user");
+    part.put("socket", chardev.pairs.take("path").value_or(""));
+    if (chardev.pairs.take_flag("server").value_or(false)) part.put("mode", "server");
+    for (const char* usual : {"wait", "reconnect", "reconnect-ms"}) chardev.pairs.take(usual);
+    leave_out_rest("chardev " + chardev.id, chardev.pairs,
+                   "the socket of a vhost-user nic has no such setting");
+    if (const auto queues = backend.pairs.take("queues"))
+        part.put("queues", typed_value("queues", *queues, ValueFor::Qapi));
+    backend.pairs.take("vhostforce");
+    leave_out_rest("net." + part.path[1], backend.pairs, "a vhost-user nic has no such setting");
+    if (!chardev.shown.empty()) part.comments.push_back(chardev.shown);
+    chardev.taken = true;
+}
+
 void Translator::put_other(Draft::Part& part, Backend& backend) {
     Table netdev = backend.json;
     netdev.set("type", {}, Value(backend.type, {}));
@@ -195,6 +211,16 @@ void Translator::put_other(Draft::Part& part, Backend& backend) {
     part.merge_into("netdev", std::move(netdev));
 }
 
+/// The chardev of a vhost-user nic that is a Unix socket by its path; null where there is none.
+Translator::Chardev* Translator::switch_of(Backend& backend) {
+    const auto* name = backend.type == "vhost-user" ? backend.pairs.find("chardev") : nullptr;
+    Chardev* chardev = name == nullptr ? nullptr : chardev_named(*name);
+    if (chardev == nullptr || chardev->type != "socket" || chardev->pairs.find("path") == nullptr)
+        return nullptr;
+    backend.pairs.take("chardev");
+    return chardev;
+}
+
 void Translator::put_backend(Draft::Part& part, Backend& backend) {
     const auto lost = std::ranges::find(lost_types, backend.type, &Lost::type);
     const auto* isolated = backend.pairs.find("restrict");
@@ -206,6 +232,8 @@ void Translator::put_backend(Draft::Part& part, Backend& backend) {
         put_user(part, backend);
     else if (backend.type == "tap")
         put_tap(part, backend);
+    else if (Chardev* chardev = switch_of(backend); chardev != nullptr)
+        put_vhost_user(part, backend, *chardev);
     else if (backend.type == "bridge")
         put_bridge(part, backend);
     else

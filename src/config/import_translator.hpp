@@ -123,7 +123,7 @@ class Translator {
     struct Chardev {
         std::string type, id, shown;
         OptionPairs pairs;
-        bool taken = false;  ///< by the console
+        bool taken = false;  ///< by a table that makes it
     };
     struct Device {
         std::string driver, id, shown;
@@ -186,6 +186,8 @@ class Translator {
     void put_backend(Draft::Part& part, Backend& backend);
     void put_user(Draft::Part& part, Backend& backend);
     void put_tap(Draft::Part& part, Backend& backend);
+    Chardev* switch_of(Backend& backend);
+    void put_vhost_user(Draft::Part& part, Backend& backend, Chardev& chardev);
     void put_bridge(Draft::Part& part, Backend& backend);
     void put_other(Draft::Part& part, Backend& backend);
     void put_none(Draft::Part& part, const Backend& backend, std::string_view why);

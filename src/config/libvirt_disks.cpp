@@ -227,6 +227,11 @@ bool LibvirtDomain::interface_source(Node nic, Draft::Part& part, const std::str
         if (std::string_view(source.attribute("mode").value()) == "bridge") take(source, "mode");
     } else if (type == "ethernet") {
         part.put("type", "tap");
+    } else if (type == "vhostuser") {
+        part.put("type", "vhost-user").put("socket", take(source, "path").value_or(""));
+        if (take(source, "mode") == "server") part.put("mode", "server");
+        take(source, "type");
+        if (const Node again = source.child("reconnect")) drop(again);  // qvm's own matter
     } else {
         return false;
     }
@@ -236,7 +241,7 @@ bool LibvirtDomain::interface_source(Node nic, Draft::Part& part, const std::str
 void LibvirtDomain::interface(Node nic) {
     const std::string type = nic.attribute("type").value();
     constexpr auto known =
-        std::to_array<std::string_view>({"bridge", "network", "user", "direct", "ethernet"});
+        std::to_array<std::string_view>({"bridge", "network", "user", "direct", "ethernet", "vhostuser"});
     if (std::ranges::find(known, std::string_view(type)) == known.end()) {
         leave_out(nic, "a [netdev.X] and a [device.X] can say it");
         return;
