@@ -113,13 +113,17 @@ void print_waiting(const launch::ApplyOutcome& outcome, const std::string& name)
     for (const auto& refused : outcome.refused) fmt::print("{}: {}\n", name, escape_controls(refused));
 }
 
-void print_applied(launch::Rest rest, const std::string& name) {
+const char* replug_command(bool fix_drift) {
+    return fix_drift ? "apply --fix-drift --replug" : "apply --replug";
+}
+
+void print_applied(launch::Rest rest, const std::string& name, bool fix_drift) {
     switch (rest) {
         case launch::Rest::Nothing:
             fmt::print("{}: applied\n", name);
             return;
         case launch::Rest::Replugs:
-            fmt::print("{}: applied; `apply --replug` does the rest\n", name);
+            fmt::print("{}: applied; `{}` does the rest\n", name, replug_command(fix_drift));
             return;
         case launch::Rest::NextStart:
             fmt::print("{}: applied; `qvm restart {}` does the rest\n", name, name);
@@ -127,11 +131,13 @@ void print_applied(launch::Rest rest, const std::string& name) {
     }
 }
 
-void print_outcome(const launch::ApplyOutcome& outcome, launch::Rest rest, const std::string& name) {
+void print_outcome(const launch::ApplyOutcome& outcome, launch::Rest rest, const std::string& name,
+                   bool fix_drift) {
     const bool stopped = !outcome.failed.empty() || outcome.cancelled;
     if (stopped) print_failure(outcome, name);
     print_waiting(outcome, name);
-    if (!stopped && launch::exit_code_of(outcome, rest) != ExitCode::UnplugPending) print_applied(rest, name);
+    if (!stopped && launch::exit_code_of(outcome, rest) != ExitCode::UnplugPending)
+        print_applied(rest, name, fix_drift);
 }
 
 /// QEMU is started anew as `up` did it.
@@ -186,11 +192,11 @@ bool wanted(const Arguments& arguments, const launch::Difference& difference, co
     return false;
 }
 
-std::string nothing_live(const launch::Difference& difference, const std::string& name) {
-    return fmt::format("{}: nothing can be changed while it runs{}\n", name,
-                       difference.has(launch::Action::Replug)
-                           ? " without the guest seeing it: `apply --replug` does it"
-                           : "");
+std::string nothing_live(const launch::Difference& difference, const std::string& name, bool fix_drift) {
+    if (!difference.has(launch::Action::Replug))
+        return fmt::format("{}: nothing can be changed while it runs\n", name);
+    return fmt::format("{}: nothing can be changed while it runs without the guest seeing it: `{}` does it\n",
+                       name, replug_command(fix_drift));
 }
 
 /// True, and reported, when the files cannot be applied.
@@ -238,7 +244,8 @@ ExitCode apply(const Arguments& given, launch::ApplyReport& report) {
         return ExitCode::Ok;
     }
     if (!difference.has_live(arguments.plan.replug)) {
-        say(arguments, launch::to_text(difference) + nothing_live(difference, vm.name()));
+        say(arguments,
+            launch::to_text(difference) + nothing_live(difference, vm.name(), arguments.plan.fix_drift));
         return ExitCode::NextStart;
     }
     if (!wanted(arguments, difference, vm.name())) return ExitCode::Usage;
@@ -249,7 +256,7 @@ ExitCode apply(const Arguments& given, launch::ApplyReport& report) {
     for (const auto& image : missing)
         if (std::filesystem::exists(image.path))
             say(arguments, fmt::format("{}: {}\n", vm.name(), image.once_made()));
-    if (!arguments.json) print_outcome(report.outcome, rest, vm.name());
+    if (!arguments.json) print_outcome(report.outcome, rest, vm.name(), arguments.plan.fix_drift);
     warn_of_restarts(comparison, report.outcome, vm.name());
     return launch::exit_code_of(report.outcome, rest);
 }

@@ -15,6 +15,7 @@
 #include "config/stable.hpp"
 #include "jail/cgroup_change.hpp"
 #include "launch/compiled.hpp"
+#include "launch/memory_parts.hpp"
 #include "launch/processors.hpp"
 #include "launch/state.hpp"
 
@@ -65,7 +66,10 @@ bool settle(Subject& subject, const config::Vm* other) {
         return true;
     }
     if (front.diagnostics.has_errors()) return !front.report(false);
-    if (other != nullptr) launch::place_processors(front.vm, *other, {});
+    if (other != nullptr) {
+        launch::place_processors(front.vm, *other, {});
+        launch::place_memory(front.vm, *other);
+    }
     front.check(other);
     return !front.report(false);
 }

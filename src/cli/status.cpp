@@ -95,7 +95,8 @@ ExitCode status(const std::string& word, bool json) {
         row("jail", applied.jail);
         row("attach", applied.attach);
         if (applied.restarts > 0 && alive)
-            row("restarts", fmt::format("{}, after reboots of the guest", applied.restarts));
+            row("restarts",
+                fmt::format("{}, after reboots of the guest or deaths of helpers", applied.restarts));
         if (cgroup != nullptr) {
             row("limits", launch::describe_limits(*cgroup));
             for (const auto& sentence : cgroup->missing) row("", sentence);

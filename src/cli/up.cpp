@@ -153,7 +153,7 @@ void print_made(const launch::VmState& vm, const std::vector<launch::MissingImag
 }
 
 void print_running_again(const launch::VmState& vm) {
-    fmt::print("{}: running again, after the guest's reboot\n", vm.name());
+    fmt::print("{}: running again\n", vm.name());
     std::fflush(stdout);
 }
 

@@ -5,11 +5,15 @@
 
 namespace qvm::config {
 
+bool tells_balloon(const StartCommand& command) {
+    return command.execute.value == balloon_command;
+}
+
 std::optional<std::int64_t> balloon_size(const Vm& vm) {
     std::optional<std::int64_t> bytes;
     for (const auto& command : vm.commands) {
         const Value* value = command.arguments.find("value");
-        if (command.execute.value == balloon_command && value != nullptr && value->integer() != nullptr)
+        if (tells_balloon(command) && value != nullptr && value->integer() != nullptr)
             bytes = *value->integer();
     }
     return bytes;

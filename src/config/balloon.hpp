@@ -11,6 +11,9 @@ namespace qvm::config {
 /// QMP's command that asks for it; `value` is in bytes, and what is more than all is all.
 inline constexpr const char* balloon_command = "balloon";
 
+/// Is it that command?
+bool tells_balloon(const StartCommand& command);
+
 /// The size that the last such command of the file says, in bytes; nothing: all.
 std::optional<std::int64_t> balloon_size(const Vm& vm);
 

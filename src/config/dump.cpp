@@ -144,8 +144,8 @@ std::string command_text(const StartCommand& command) {
 std::string memory_text(const Vm& vm) {
     const auto size = format_size(vm.memory.value);
     if (!vm.memory_max) return line("memory", size);
-    return fmt::format("memory = {{ size = \"{}\", max = \"{}\", via = \"none\" }}\n", size,
-                       format_size(vm.memory_max->value));
+    return fmt::format("memory = {{ size = \"{}\", max = \"{}\", via = \"{}\" }}\n", size,
+                       format_size(vm.memory_max->value), vm.memory_in_dimms ? "dimm" : "none");
 }
 
 std::string cpus_text(const Smp& smp) {

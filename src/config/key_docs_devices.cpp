@@ -163,7 +163,8 @@ constexpr auto devices = std::to_array<KeyDoc>({
     {"balloon", "A device by which the guest gives back memory that it does not use.", "none",
      "device balloon0 (virtio-balloon-pci)", "", "balloon = true"},
     {"balloon.size",
-     "How much of its memory the guest is asked to keep. Its driver gives back the rest in its own time, and "
+     "How much of its memory the guest is asked to keep, what virtio-mem gives not counted. Its driver gives "
+     "back the rest in its own time, and "
      "may take it again: it is a request, not a limit. `qvm qmp NAME query-balloon` tells what it has.",
      "all", "the command balloon, before the guest runs", live,
      "memory = \"2G\"\nballoon = { size = \"1G\" }"},

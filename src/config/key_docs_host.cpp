@@ -28,7 +28,7 @@ constexpr auto keeping = std::to_array<KeyDoc>({
      "What becomes of the VM when a process dies that serves it (passt, swtpm, virtiofsd): it runs on "
      "without, and `qvm status` tells (report), it is stopped as by `qvm stop`, or it is stopped so and "
      "started again with all its helpers (restart). A QEMU that runs takes no new helper in the old one's "
-     "place.",
+     "place. Where the process that would start it again is gone, it is only stopped.",
      "report", "", "while the VM runs, but to and from restart at the next start",
      "lifecycle.on-helper-death = \"restart\""},
     {"lifecycle.hooks",

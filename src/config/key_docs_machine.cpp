@@ -39,8 +39,9 @@ constexpr auto machine = std::to_array<KeyDoc>({
      "The guest's memory: how much of it, how much there may ever be, and what it is made of on the host.",
      "512M", "-m", "", "memory = \"4G\""},
     {"memory.size",
-     "How much memory the guest has. At least 1M; a number without a unit counts bytes. With max, a multiple "
-     "of 2M. With numa, the sum of the nodes', and it may be left out.",
+     "How much memory the guest has. At least 1M; a number without a unit counts bytes. With virtio-mem a "
+     "multiple of 2M; a DIMM has a multiple of 128M. With numa, the sum of the nodes', and it may be left "
+     "out.",
      "512M", "-m",
      "while the VM runs, between what it was started with and max; the guest takes and gives it in its own "
      "time. Else at the next start",
@@ -49,7 +50,7 @@ constexpr auto machine = std::to_array<KeyDoc>({
      "The most memory that the VM may ever have, size included. What is above size comes and goes by a "
      "virtio-mem device, for which the guest needs the driver (Linux 5.8, Windows with virtio-win), or as "
      "memory.via says.",
-     "size", "-m maxmem, object and device memory.hot (virtio-mem-pci)", next_start,
+     "size", "-m maxmem; as memory.via says, object and device memory.hot (virtio-mem-pci)", next_start,
      "memory = { size = \"2G\", max = \"8G\" }"},
     {"memory.hugepages",
      "Takes the memory from the host's huge pages: of a size such as \"2M\" or \"1G\", or true for the "

@@ -9,6 +9,7 @@
 
 #include "base/tcp_address.hpp"
 #include "base/text.hpp"
+#include "config/balloon.hpp"
 #include "config/sugar_cloud_init.hpp"
 #include "config/sugar_host_device.hpp"
 #include "config/sugar_secret.hpp"
@@ -134,6 +135,11 @@ void lower_commands(Lowering& lowering) {
         else if (!item.says("execute"))
             lowering.report(DiagnosticKind::Missing, item.origin, "this [[qmp]] has no execute",
                             {"say execute = \"COMMAND\", for example \"balloon\""});
+        const auto& commands = lowering.vm().commands;
+        if (command.execute.value == balloon_command &&
+            std::ranges::find(commands, "balloon", &StartCommand::made_by) != commands.end())
+            lowering.report(DiagnosticKind::Conflict, command.execute.origin,
+                            "this [[qmp]] and balloon.size say the same", {"leave one of the two out"});
         if (const Table* arguments = item.inner("arguments")) command.arguments = *arguments;
         lowering.vm().commands.push_back(std::move(command));
     }

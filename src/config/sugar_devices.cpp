@@ -23,12 +23,13 @@ void lower_balloon_size(Lowering& lowering, const Item& balloon) {
     if (!size) return;
     Vm& vm = lowering.vm();
     const Origin origin = balloon.origin_of("size");
-    const auto most = vm.memory_max ? vm.memory_max->value : vm.memory.value;
+    const auto most = vm.memory_in_dimms ? vm.memory_max->value : vm.memory.value;
     if (static_cast<std::uint64_t>(*size) > most)
-        lowering.report(DiagnosticKind::Conflict, origin,
-                        fmt::format("balloon.size is {}, but the VM has no more than {}",
-                                    format_size(static_cast<std::uint64_t>(*size)), format_size(most)),
-                        {"it is what the guest is to keep of its memory"});
+        lowering.report(
+            DiagnosticKind::Conflict, origin,
+            fmt::format("balloon.size is {}, but the VM has no more than {} that a balloon takes from",
+                        format_size(static_cast<std::uint64_t>(*size)), format_size(most)),
+            {"it is what the guest is to keep of its memory"});
     Table arguments;
     arguments.set("value", origin, Value(*size, origin));
     vm.commands.push_back(

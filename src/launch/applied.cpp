@@ -112,7 +112,10 @@ Applied load(const Json& saved) {
     applied.ends_with_supervisor = saved.value("ends-with-supervisor", false);
     const auto on_helper_death =
         config::choice_named<config::OnHelperDeath>(saved.value("on-helper-death", ""));
-    applied.on_helper_death = on_helper_death.value_or(config::OnHelperDeath::Report);
+    // Earlier versions knew one way more than to report.
+    const bool stops = saved.value("stop-on-helper-death", false);
+    applied.on_helper_death =
+        on_helper_death.value_or(stops ? config::OnHelperDeath::Stop : config::OnHelperDeath::Report);
     applied.restart_on_crash = saved.value("restart-on-crash", false);
     applied.console = saved.at("console").get<std::string>();
     applied.ended = saved.at("ended");

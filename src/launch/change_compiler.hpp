@@ -2,6 +2,7 @@
 // How compile_changes() works: one object for each run, in two files. compile_changes.cpp knows of what comes
 // and goes, compile_in_place.cpp of what stays and changes.
 #pragma once
+#include <cstdint>
 #include <optional>
 #include <set>
 #include <string>
@@ -42,7 +43,9 @@ class ChangeCompiler {
         auto& operations = plan_.operations;
         raise_limits(operations.additions);
         release_boot_indexes(operations.additions);
+        hold_balloon(operations.additions);
         add(added_, operations.additions);
+        tell_balloon(operations.changes);
         in_place(operations.changes);
         reopen(operations.changes);
         other_backends(operations.changes);
@@ -86,7 +89,10 @@ class ChangeCompiler {
     void reopen(std::vector<Operation>& to) const;
     void other_backends(std::vector<Operation>& to);
     void media(std::vector<Operation>& to);
-    void balloon(std::vector<Operation>& to) const;
+    std::optional<Operation> told_balloon(const config::Vm& vm, std::int64_t more) const;
+    static std::int64_t dimms_in(const Ids& which, const config::Vm& vm);
+    void hold_balloon(std::vector<Operation>& to) const;
+    void tell_balloon(std::vector<Operation>& to) const;
     void settings(std::vector<Operation>& to);
     jail::CgroupLimits wanted_limits() const;
     jail::CgroupLimits raised_limits() const;

@@ -166,6 +166,8 @@ void ChangeCompiler::add(const Ids& which, std::vector<Operation>& to) {
             plugs && size && balloon != nullptr && balloon->id.id == id) {
             to.push_back(command(config::balloon_command, {{"value", *size}}));
             to.back().resource = balloon->id.to_string();
+            to.back().undo.push_back(to.back());
+            to.back().undo.back().may_fail = true;
         }
     }
 }

@@ -2,6 +2,7 @@
 // compile_changes: what stays and changes.
 #include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <limits>
 
 #include <fmt/format.h>
@@ -10,6 +11,7 @@
 #include "config/dump.hpp"
 #include "launch/change_compiler.hpp"
 #include "launch/limits.hpp"
+#include "launch/memory_parts.hpp"
 
 namespace qvm::launch {
 
@@ -298,19 +300,47 @@ void ChangeCompiler::settle_limits(std::vector<Operation>& to) {
     to.back().record.settings = config::settings_to_toml(made_);
 }
 
-/// A balloon that comes is told when it is there.
-void ChangeCompiler::balloon(std::vector<Operation>& to) const {
+/// Tells the balloon that stays how much the guest of `vm` is to keep, and `more` bytes.
+std::optional<Operation> ChangeCompiler::told_balloon(const config::Vm& vm, std::int64_t more) const {
     const auto* before = config::balloon_device(running_.vm);
     const auto* after = config::balloon_device(wanted_.vm);
-    if (before == nullptr || after == nullptr || replugged_.contains(after->id)) return;
-    const auto told = [&](const config::Vm& vm) {
-        // QEMU takes what is more than all for all.
-        const auto all = std::numeric_limits<std::int64_t>::max();
-        return command(config::balloon_command, {{"value", config::balloon_size(vm).value_or(all)}});
-    };
-    to.push_back(told(wanted_.vm));
-    to.back().resource = after->id.to_string();
-    to.back().undo.push_back(told(running_.vm));
+    if (before == nullptr || after == nullptr || before->id != after->id || replugged_.contains(after->id))
+        return std::nullopt;
+    // QEMU takes what is more than all for all.
+    const auto all = std::numeric_limits<std::int64_t>::max();
+    const auto size = config::balloon_size(vm);
+    auto told = command(config::balloon_command, {{"value", size ? *size + more : all}});
+    told.resource = after->id.to_string();
+    return told;
+}
+
+/// The bytes of the DIMMs among `which`.
+std::int64_t ChangeCompiler::dimms_in(const Ids& which, const config::Vm& vm) {
+    std::int64_t bytes = 0;
+    for (const auto& resource : vm.resources)
+        if (which.contains(resource.id) && resource.driver() == "pc-dimm")
+            bytes += static_cast<std::int64_t>(memory_held(vm, resource));
+    return bytes;
+}
+
+/// QEMU counts what the guest is to give, from what it has when it is told: with a DIMM that comes, what it
+/// keeps would be more. So it is told again after that, and before it, too: there an undo ends.
+void ChangeCompiler::hold_balloon(std::vector<Operation>& to) const {
+    auto told = told_balloon(running_.vm, 0);
+    if (!told || !config::balloon_size(running_.vm) || dimms_in(added_, wanted_.vm) == 0) return;
+    told->undo.push_back(*told);
+    to.push_back(std::move(*told));
+}
+
+/// What goes, goes from a guest that was given room for it.
+void ChangeCompiler::tell_balloon(std::vector<Operation>& to) const {
+    const auto leaving = dimms_in(removed_, running_.vm);
+    auto told = told_balloon(wanted_.vm, leaving);
+    const auto before = config::balloon_size(running_.vm), after = config::balloon_size(wanted_.vm);
+    const bool counts_anew = leaving != 0 || dimms_in(added_, wanted_.vm) != 0;
+    if (!told || (before == after && !(after && counts_anew))) return;
+    told->undo.push_back(*told_balloon(running_.vm, 0));
+    to.push_back(std::move(*told));
 }
 
 void ChangeCompiler::settings(std::vector<Operation>& to) {
@@ -321,8 +351,8 @@ void ChangeCompiler::settings(std::vector<Operation>& to) {
         if (change.action != Action::InPlace) continue;
         if (change.way == Way::Balloon) {
             any = true;
-            made.commands = wanted.commands;
-            balloon(to);
+            std::erase_if(made.commands, config::tells_balloon);
+            std::ranges::copy_if(wanted.commands, std::back_inserter(made.commands), config::tells_balloon);
         }
         if (change.way != Way::Link && (change.way != Way::Setting || !change.resource.id.empty())) continue;
         if (is_limit(change)) continue;

@@ -10,12 +10,14 @@
 
 #include <fmt/format.h>
 
+#include "config/balloon.hpp"
 #include "config/rules_buses.hpp"
 #include "config/shared_memory.hpp"
 #include "launch/client_door.hpp"
 #include "launch/command_line.hpp"
 #include "launch/diff_members.hpp"
 #include "launch/diff_settings.hpp"
+#include "launch/memory_parts.hpp"
 #include "launch/passed_device.hpp"
 #include "launch/placement.hpp"
 #include "launch/processors.hpp"
@@ -47,6 +49,8 @@ struct Node {
     std::vector<Change> in_place;
     std::string why;
 };
+
+constexpr const char* with_machine = "the machine was started with it";
 
 /// Does a [[qmp]] use that [host.ID]?
 bool is_for_command(const config::Vm& vm, const std::string& id) {
@@ -165,11 +169,12 @@ class Differ {
     std::map<ResourceId, Node> nodes_;
     Edges needs_before_, needed_before_, needs_after_, needed_after_;
     std::map<std::string, Placement, std::less<>> places_before_, places_after_;
+    std::set<ResourceId> at_start_;
 };
 
 void Differ::judge_each() {
-    auto at_start = named_at_start(running_.vm);
-    at_start.merge(named_at_start(wanted_.vm));
+    at_start_ = named_at_start(running_.vm);
+    at_start_.merge(named_at_start(wanted_.vm));
     for (auto& [id, node] : nodes_) {
         if (node.before == nullptr)
             node.fate = Fate::Add;
@@ -181,10 +186,14 @@ void Differ::judge_each() {
             node.fate = Fate::Replug;
         if (const auto broken = running_.broken.find(id); broken != running_.broken.end())
             node.why = broken->second;
-        if (at_start.contains(id)) {
-            put_off(node, "the machine was started with it");
+        if (at_start_.contains(id)) {
+            put_off(node, with_machine);
             continue;
         }
+        if (const auto* balloon = config::balloon_device(running_.vm);
+            node.fate == Fate::Add && balloon != nullptr && balloon->id != id &&
+            config::balloon_device(wanted_.vm) == node.after)
+            put_off(node, "QEMU has no more than one balloon, and has " + balloon->id.to_string());
         if (id.kind == Kind::Audiodev) put_off(node, "QEMU takes an audiodev only on its command line");
         if (id.kind == Kind::Host &&
             (is_for_command(running_.vm, id.id) || is_for_command(wanted_.vm, id.id)))
@@ -242,13 +251,16 @@ void Differ::judge_each() {
 /// of it does not come back by asking.
 void Differ::judge_memory(Node& node, const ResourceId& id) {
     const auto is_memory = [](const Resource* device) {
-        return device != nullptr && (device->driver().starts_with("virtio-mem-") ||
-                                     device->driver() == "pc-dimm" || device->driver() == "nvdimm");
+        return device != nullptr && takes_room_for_memory(*device);
     };
     const auto room = [](const config::Vm& vm) { return vm.memory_max ? vm.memory_max->value : 0; };
-    if (id.kind != Kind::Device || (!is_memory(node.before) && !is_memory(node.after))) return;
+    if (!is_memory(node.before) && !is_memory(node.after)) return;
     if (node.before != nullptr && node.before->driver().starts_with("virtio-mem-"))
         put_off(node, "QEMU does not let a virtio-mem device go");
+    else if (node.after == nullptr || is_hot_dimm(id))
+        return;  // it makes room, or place_memory() has found some for it
+    else if (running_.vm.memory_in_dimms && node.after->made_by == "memory")
+        put_off(node, "the room was meant for DIMMs when it was started");
     else if (room(running_.vm) != room(wanted_.vm))
         put_off(node, "the machine was started with other room for memory");
 }
@@ -370,6 +382,7 @@ bool Differ::spread_replugs() {
             if (there.fate != Fate::Same && there.fate != Fate::InPlace) continue;
             there.fate = Fate::Replug;
             there.why = "it needs " + id.to_string();
+            if (at_start_.contains(user)) put_off(there, with_machine);
             if (is_fixed(there, user))
                 put_off(there, "it needs " + id.to_string() + ", and cannot be unplugged");
             judge_memory(there, user);

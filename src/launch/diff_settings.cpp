@@ -84,18 +84,21 @@ std::vector<Change> diff_settings(const Side& running, const Side& wanted) {
     const auto compare = [&](const std::vector<std::string>& key, const Json& old_value,
                              const Json& new_value) {
         const std::string name = fmt::format("{}", fmt::join(key, "."));
-        if (old_value == new_value || name == "link-down" || name == "memory.via") return;
-        if (name == "qmp" && without_balloon(old_value) == without_balloon(new_value)) {
-            changes.push_back({Action::InPlace,
-                               {},
-                               "balloon",
-                               "balloon.size",
-                               Way::Balloon,
-                               told_balloon(running.vm),
-                               told_balloon(wanted.vm),
-                               origin_in(wanted.document, {"balloon", "size"}),
-                               {}});
-            return;
+        if (old_value == new_value || name == "link-down") return;
+        // Where DIMMs do not come into it, devices tell.
+        if (name == "memory.via" && old_value != "dimm" && new_value != "dimm") return;
+        if (name == "qmp") {
+            if (told_balloon(running.vm) != told_balloon(wanted.vm))
+                changes.push_back({Action::InPlace,
+                                   {},
+                                   "balloon",
+                                   "balloon.size",
+                                   Way::Balloon,
+                                   told_balloon(running.vm),
+                                   told_balloon(wanted.vm),
+                                   origin_in(wanted.document, {"balloon", "size"}),
+                                   {}});
+            if (without_balloon(old_value) == without_balloon(new_value)) return;
         }
         Change change{Action::NextStart,
                       {},

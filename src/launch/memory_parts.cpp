@@ -2,6 +2,7 @@
 #include "launch/memory_parts.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -54,12 +55,20 @@ void keep_booted(config::Vm& vm, const config::Vm& running) {
     }
 }
 
+/// What devices hold in the room for more memory.
+std::uint64_t plugged_memory(const config::Vm& vm) {
+    std::uint64_t bytes = 0;
+    for (const Resource& device : vm.resources)
+        if (takes_room_for_memory(device)) bytes += memory_held(vm, device);
+    return bytes;
+}
+
 /// DIMMs of qvm's that run, in the order in which they came.
 std::vector<const Resource*> dimms_in(const config::Vm& vm) {
     std::vector<const Resource*> dimms;
     for (const Resource& device : vm.resources)
-        if (device.id.kind == Kind::Device && device.driver() == "pc-dimm" &&
-            device.id.id.starts_with(config::hot_dimm) && vm.find({Kind::Object, device.id.id}) != nullptr)
+        if (device.driver() == "pc-dimm" && is_hot_dimm(device.id) &&
+            vm.find({Kind::Object, device.id.id}) != nullptr)
             dimms.push_back(&device);
     return dimms;
 }
@@ -121,8 +130,10 @@ std::string no_dimm(const config::Vm& vm, const config::Vm& running, std::uint64
     if (!fits_nodes(vm, running)) return "memory that comes while it runs is in node 0";
     if (bytes % config::guests_block != 0)
         return fmt::format("a DIMM has a multiple of {}", format_size(config::guests_block));
-    if (vm.memory.value > running.memory_max->value)
-        return fmt::format("it has room for {}", format_size(running.memory_max->value));
+    if (const auto there = running.memory.value + plugged_memory(running);
+        bytes > 0 && there + bytes > running.memory_max->value)
+        return fmt::format("it has room for {}, and has {}", format_size(running.memory_max->value),
+                           format_size(there));
     if (bytes > 0 && std::ranges::count_if(running.resources, in_slot) >= dimm_slots)
         return fmt::format("all {} slots for DIMMs are taken", dimm_slots);
     return {};
@@ -162,22 +173,31 @@ std::string place_dimms(config::Vm& vm, const config::Vm& running) {
 
 }  // namespace
 
+bool takes_room_for_memory(const Resource& resource) {
+    constexpr std::array<std::string_view, 4> drivers{"pc-dimm", "nvdimm", "virtio-mem-", "virtio-pmem-"};
+    const auto driver = resource.driver();
+    return resource.id.kind == Kind::Device &&
+           std::ranges::any_of(drivers, [&](auto name) { return driver.starts_with(name); });
+}
+
+std::uint64_t memory_held(const config::Vm& vm, const Resource& device) {
+    const Json memdev = device.arguments.value("memdev", Json());
+    if (!memdev.is_string()) return 0;
+    const Resource* object = vm.find({Kind::Object, memdev.get<std::string>()});
+    return object == nullptr ? 0 : object->arguments.value("size", std::uint64_t{0});
+}
+
+bool is_hot_dimm(const config::ResourceId& id) {
+    return (id.kind == Kind::Device || id.kind == Kind::Object) && id.id.starts_with(config::hot_dimm);
+}
+
 std::uint64_t room_for_memory(const config::Vm& vm) {
-    std::uint64_t bytes = vm.memory.value;
-    for (const Resource& device : vm.resources) {
-        const bool plugs = device.id.kind == Kind::Device &&
-                           (device.driver().starts_with("virtio-mem-") || device.driver() == "pc-dimm");
-        const Json* memdev =
-            plugs && device.arguments.contains("memdev") ? &device.arguments["memdev"] : nullptr;
-        if (memdev == nullptr || !memdev->is_string()) continue;
-        const Resource* object = vm.find({Kind::Object, memdev->get<std::string>()});
-        if (object != nullptr) bytes += object->arguments.value("size", std::uint64_t{0});
-    }
-    return vm.memory_max ? std::max(bytes, vm.memory_max->value) : vm.memory.value;
+    if (!vm.memory_max) return vm.memory.value;
+    return std::max(vm.memory.value + plugged_memory(vm), vm.memory_max->value);
 }
 
 std::string place_memory(config::Vm& vm, const config::Vm& running) {
-    if (vm.memory_in_dimms && running.memory_max) return place_dimms(vm, running);
+    if (running.memory_in_dimms && running.memory_max) return place_dimms(vm, running);
     const Resource* before = hot_device(running);
     const Resource* room = running.find({Kind::Object, config::hot_memory});
     Resource* object = vm.find({Kind::Object, config::hot_memory});

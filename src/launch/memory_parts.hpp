@@ -11,6 +11,15 @@ namespace qvm::launch {
 /// Places for DIMMs of a machine that has room for more memory.
 inline constexpr unsigned dimm_slots = 16;
 
+/// A DIMM, virtio-mem or the like: what it holds is in the machine's room for more memory.
+bool takes_room_for_memory(const config::Resource& resource);
+
+/// How many bytes such a device holds; 0 where its object is none of the VM's.
+std::uint64_t memory_held(const config::Vm& vm, const config::Resource& device);
+
+/// A DIMM that place_memory() makes, or its object.
+bool is_hot_dimm(const config::ResourceId& id);
+
 /// How much the machine must have room for: Vm::memory_max, or more where its devices bring more. The VM is
 /// checked.
 std::uint64_t room_for_memory(const config::Vm& vm);

@@ -54,7 +54,7 @@ numa.1 = {{ cpus = 1, memory = "64M", distance = [30, 10] }}
         self.on_each_qemu(check)
 
     def test_dimms(self):
-        """They come and go whole; a guest that has its kernel's memory there keeps the DIMM, and that is told."""
+        """They come and go whole. What the guest is to keep stays the same, whatever comes and goes."""
         def check(version, qemu):
             self.boot(qemu=[*qemu, "--set", "memory.max=2G", "--set", 'memory.via="dimm"'], memory="256M")
             self.ask("echo online_movable > /sys/devices/system/memory/auto_online_blocks")
@@ -65,11 +65,19 @@ numa.1 = {{ cpus = 1, memory = "64M", distance = [30, 10] }}
             self.unchanged()
             out = self.apply("", status=4, memory="512M").stdout
             self.assertIn("its DIMMs (128M, 256M) go whole, the last one first", out)
-            self.apply("", memory="384M")
+            self.apply("", "--unplug-timeout", "60s", memory="384M")
             harness.wait_until(lambda: self.seen() - before < 130, "the guest to have let it go", 60)
             self.unchanged()
             sizes = [dimm["data"]["size"] for dimm in self.world.qmp("guest", "query-memory-devices")]
             self.assertEqual(sizes, [128 << 20])
+            balloon = 'balloon = { size = "208M" }\n'
+            self.apply(balloon, memory="384M")
+            self.keeps(208)
+            self.apply(balloon, memory="512M")
+            self.keeps(208)
+            self.apply(balloon, "--unplug-timeout", "60s", memory="384M")
+            self.keeps(208)
+            self.unchanged()
         self.on_each_qemu(check)
 
     def test_balloon(self):

@@ -11,7 +11,6 @@
 #include "launch/compile_changes.hpp"
 #include "launch/memory_parts.hpp"
 #include "launch/processors.hpp"
-#include "launch/usb_device.hpp"
 
 using namespace qvm;
 using namespace qvm::launch;
@@ -171,6 +170,18 @@ TEST_CASE("a device of the host's comes with the next start, for which it takes 
     CHECK(in_short(off, off + gpu) == Lines{"+ device.gpu"});
 }
 
+TEST_CASE("a TPM whose process has ended waits for the next start") {
+    const std::string tpm = "tpm = true\n";
+    const Half running = half(tpm), wanted = half(tpm, &running);
+    Side side = running.side();
+    for (const auto& resource : running.vm.resources)
+        if (resource.driver() == "process") side.broken = {{resource.id, "its process has ended"}};
+    REQUIRE(side.broken.size() == 1);
+    const auto changes = diff(side, wanted.side(), test::saved_qemu()).changes;
+    REQUIRE_FALSE(changes.empty());
+    CHECK(std::ranges::all_of(changes, [](const auto& c) { return c.action == Action::NextStart; }));
+}
+
 TEST_CASE("a USB device of the host's comes and goes where the jail has a way for it") {
     const std::string stick = "[host-device.stick]\nusb = \"3-1\"\n", hotplug = "hotplug.usb = true\n";
     CHECK(in_short(hotplug, hotplug + stick) == Lines{"+ device.usb0", "+ host.stick", "+ device.stick"});
@@ -179,9 +190,13 @@ TEST_CASE("a USB device of the host's comes and goes where the jail has a way fo
     CHECK(in_short(stick, stick + other) == Lines{"+ host.key", "+ device.key"});
     CHECK(in_short("", stick) == Lines{"! device.usb0", "! host.stick", "! device.stick"});
     // Unplugged from the host, and put back.
-    Half running = half(stick);
-    note_unplugged(running.vm, {"stick"});
-    CHECK(in_short(running, half(stick, &running)) == Lines{"-/+ host.stick", "-/+ device.stick"});
+    const Half running = half(stick), wanted = half(stick, &running);
+    Side side = running.side();
+    side.broken = {{{config::Kind::Host, "stick"}, "it was unplugged from the host"}};
+    const auto again = diff(side, wanted.side(), test::saved_qemu());
+    REQUIRE(again.changes.size() == 2);
+    CHECK(again.changes[0].why == "it was unplugged from the host");
+    CHECK(again.changes[1].action == Action::Replug);
     const std::string off = "jail.mode = \"off\"\n";
     CHECK(in_short(off, off + stick) == Lines{"+ device.usb0", "+ host.stick", "+ device.stick"});
 }
@@ -540,7 +555,19 @@ TEST_CASE("memory comes and goes in DIMMs") {
     CHECK(why("1536M", more) ==
           "it was started with 1G, and its DIMMs (1G, 256M) go whole, the last one first");
     CHECK(why("1100M", booted) == "a DIMM has a multiple of 128M");
-    CHECK(why("6G", two, "8G") == "it has room for 4G");
+    CHECK(why("6G", two, "8G") == "it has room for 4G, and has 2G");
+    // What fills the room was settled when it was started.
+    const Half hot = half("memory = { size = '2G', max = '4G', share = true }\n", &more);
+    CHECK(in_short(more, hot) == Lines{"! memory.via", "! object.memory.hot", "! device.memory.hot",
+                                       "- device.memory.dimm1", "- object.memory.dimm1"});
+    CHECK(in_short(half("memory = { size = '1G', max = '4G' }\n"), booted).front() == "! memory.via");
+    CHECK(in_short(two, half(memory("3G", "8G"), &two)) ==
+          Lines{"! memory.max", "+ object.memory.dimm1", "+ device.memory.dimm1"});
+    // With a balloon the count begins anew, before and after; an undo ends as it was.
+    const std::string balloon = "balloon = { size = '768M' }\n";
+    CHECK(operations(memory("1G") + balloon, memory("2G") + balloon) ==
+          Lines{"additions:", "balloon device.balloon0", "object-add object.memory.dimm0",
+                "device_add device.memory.dimm0", "changes:", "balloon device.balloon0"});
     CHECK(why("512M", two) == "it was started with 1G");
     Half full = half(memory("1G", "16G"));
     for (const auto* size : {"2G", "3G", "4G", "5G", "6G", "7G", "8G", "9G", "10G", "11G", "12G", "13G",
@@ -562,8 +589,12 @@ TEST_CASE("what the guest is to keep of its memory changes while it runs") {
     CHECK(times_told(operations("memory = '1G'\n", half_of_it)) == 1);
     CHECK(times_told(operations(half_of_it, "memory = '1G'\n")) == 0);
     CHECK(times_told(operations(half_of_it, balloon("{ size = '256M', deflate-on-oom = true }"), true)) == 1);
-    CHECK(in_short(half_of_it, balloon("{ size = '512M' }") + "[[qmp]]\nexecute = 'stop'\n") ==
-          Lines{"! qmp"});
+    const std::string stop = "[[qmp]]\nexecute = 'stop'\n";
+    CHECK(in_short(half_of_it, half_of_it + stop) == Lines{"! qmp"});
+    CHECK(in_short(half_of_it, all + stop) == Lines{"~ balloon.size", "! qmp"});
+    // QEMU has no more than one.
+    const auto other = "memory = '1G'\ndevice.b = { driver = 'virtio-balloon-pci' }\n";
+    CHECK(in_short(all, other) == Lines{"! device.b", "- device.balloon0"});
 }
 
 TEST_CASE("memory that comes is in node 0, and what is moved between nodes waits for the next start") {
