@@ -34,7 +34,7 @@ struct Helper {
     std::string profile;
     std::string share = {};  ///< the directory that a virtiofsd serves
     bool read_only = false;
-    bool maps_users = false;
+    std::vector<config::IdRange> uid_map = {}, gid_map = {};
 };
 
 class Audit {
@@ -112,8 +112,10 @@ class Audit {
         promise_.writable = {"/proc"};
         if (!helper.read_only) promise_.writable.emplace_back(launch::directory_in_jail);
         if (::geteuid() != 0) return;
-        if (helper.maps_users) {
+        if (!helper.uid_map.empty()) {
             promise_.capabilities = jail::capabilities_to_serve;
+            promise_.uid = config::host_id(helper.uid_map, 0).value_or(0);
+            promise_.gid = config::host_id(helper.gid_map, 0).value_or(0);
             return;
         }
         const auto owner = launch::owner_of(
@@ -153,8 +155,8 @@ Helper helper_of(const std::string& name, const config::Vm& running) {
         const std::string* value = config::text_at(*said, key);
         return value == nullptr ? std::string() : *value;
     };
-    const bool maps_users = said->properties.table()->find("uid-map") != nullptr;
-    return {text("profile"), text("path"), text("access") == "ro", maps_users};
+    const auto map = [&](const char* key) { return config::id_ranges(said->properties.table()->find(key)); };
+    return {text("profile"), text("path"), text("access") == "ro", map("uid-map"), map("gid-map")};
 }
 
 Json to_json(const Judged& process) {

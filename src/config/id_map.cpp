@@ -9,11 +9,12 @@
 namespace qvm::config {
 namespace {
 
-/// What a user namespace takes (user_namespaces(7)), but for the line of the process's own.
-constexpr std::size_t most_ranges = 339;
+/// What a user namespace takes (user_namespaces(7)): less than a page of text, too.
+constexpr std::size_t most_ranges = 340;
+constexpr std::size_t page = 4096;
 
-/// The two above: what the process itself is called in its namespace, and what chown(2) takes for none.
-constexpr std::uint64_t highest_id = 0xfffffffd;
+/// The one above is what chown(2) takes for none.
+constexpr std::uint64_t highest_id = 0xfffffffe;
 
 bool meet(std::uint64_t one, std::uint64_t other, const IdRange& a, const IdRange& b) {
     return one < other + b.count && other < one + a.count;
@@ -47,10 +48,17 @@ void check_map(Lowering& lowering, const Item& item, const char* key) {
                                   other.host, other.count));
         before.push_back(*range);
     }
-    if (before.size() > most_ranges)
+    std::size_t bytes = 0;
+    for (const auto& range : before)
+        bytes += fmt::formatted_size("{} {} {}\n", range.guest, range.host, range.count);
+    if (before.size() > most_ranges || bytes >= page)
         lowering.report(DiagnosticKind::BadValue, list->origin,
-                        fmt::format("{}.{} has {} ranges; the kernel takes {}", item.where, key,
-                                    before.size(), most_ranges));
+                        fmt::format("{}.{} has {} ranges in {} bytes; the kernel takes {} in {}", item.where,
+                                    key, before.size(), bytes, most_ranges, page - 1));
+    if (!before.empty() && !host_id(before, 0))
+        lowering.report(DiagnosticKind::BadValue, list->origin,
+                        fmt::format("{}.{} has nobody for the guest's root", item.where, key),
+                        {"virtiofsd is whoever that is: begin with \"0:HOST:COUNT\""});
 }
 
 }  // namespace
@@ -75,6 +83,13 @@ std::variant<IdRange, std::string> parse_id_range(std::string_view text) {
         if (first + range.count - 1 > highest_id)
             return fmt::format("'{}' goes beyond {}, the highest id", text, highest_id);
     return range;
+}
+
+std::optional<std::uint32_t> host_id(const std::vector<IdRange>& map, std::uint32_t guest) {
+    for (const auto& range : map)
+        if (guest >= range.guest && guest - range.guest < range.count)
+            return range.host + (guest - range.guest);
+    return std::nullopt;
 }
 
 std::vector<IdRange> id_ranges(const Value* list) {

@@ -2,6 +2,7 @@
 // Which users of the host those of a guest are: uid-map and gid-map of a share.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -18,6 +19,9 @@ struct IdRange {
 
 /// "GUEST:HOST:COUNT"; or why it is none.
 std::variant<IdRange, std::string> parse_id_range(std::string_view text);
+
+/// Whom of the host the guest's `guest` is; nothing where nobody.
+std::optional<std::uint32_t> host_id(const std::vector<IdRange>& map, std::uint32_t guest);
 
 /// Of a list that was checked.
 std::vector<IdRange> id_ranges(const Value* list);

@@ -123,8 +123,9 @@ constexpr auto shares = std::to_array<KeyDoc>({
      "Which users of the host those of the guest are: a list of \"GUEST:HOST:COUNT\", each so many ids from "
      "one on. "
      "Then a file belongs to its user on the host, and chown works among these; those of all others belong "
-     "to "
-     "nobody in the guest. Only root can start such a VM, and root is none of them.",
+     "to nobody in the guest. The guest's root has to be somebody, and nobody may be the host's. Only root "
+     "can "
+     "start such a VM.",
      "there is one user", "host resource X.virtiofsd: uid-map", replug,
      "share.src = { path = \"/srv/data\", uid-map = [\"0:100000:65536\"] }"},
     {"share.gid-map", "The same of groups.", "uid-map", "host resource X.virtiofsd: gid-map", replug,

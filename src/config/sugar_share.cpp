@@ -26,7 +26,10 @@ void lower_process(Lowering& lowering, const Item& share, const std::string& id)
     };
     add_words({"--fd={fd}", "--shared-dir={path}", "--sandbox=none", "--inode-file-handles=never",
                "--rlimit-nofile=0"});
-    if (!share.says("uid-map"))
+    // As root of its namespace it would ask for more than the jail leaves it.
+    if (share.says("uid-map"))
+        add_words({"--modcaps=-mknod:-setfcap"});
+    else
         add_words({"--translate-uid", "squash-guest:0:1000:4294967295", "--translate-gid",
                    "squash-guest:0:1000:4294967295"});
     Members process(share.origin);

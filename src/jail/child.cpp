@@ -22,8 +22,8 @@ int wait_for_go(Order& order, int&) {
 int take_ids(Order& order, int&) {
     if (order.drop_groups)
         if (const int result = sys::setgroups(0, nullptr); result < 0) return -result;
-    if (const int result = sys::setresgid(own_id(order.spec)); result < 0) return -result;
-    return -sys::setresuid(own_id(order.spec));
+    if (const int result = sys::setresgid(own_gid(order.spec)); result < 0) return -result;
+    return -sys::setresuid(own_uid(order.spec));
 }
 
 /// Without a user namespace. The capabilities stay until they are dropped for good below, which needs one of

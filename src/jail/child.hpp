@@ -17,11 +17,19 @@ namespace qvm::jail {
 inline constexpr std::uint32_t uid_inside =
     1000;  ///< and gid: what the process's own user is called in the jail
 
-/// The same where the jail has ids of its user's choice: above all that may be chosen.
-inline constexpr std::uint32_t uid_beside_maps = 0xfffffffe;
-
-inline std::uint32_t own_id(const Spec& spec) noexcept {
-    return spec.uid_map.empty() ? uid_inside : uid_beside_maps;
+/// What the host's `outside` is called in a jail with such a map. spec_check has found it there.
+inline std::uint32_t id_in(const std::vector<IdRange>& map, std::uint32_t outside) noexcept {
+    for (const auto& range : map)
+        if (outside >= range.outside && outside - range.outside < range.count)
+            return range.inside + (outside - range.outside);
+    return uid_inside;
+}
+inline std::uint32_t own_uid(const Spec& spec) noexcept {
+    return spec.uid_map.empty() ? uid_inside : id_in(spec.uid_map, spec.host_uid.value_or(0));
+}
+inline std::uint32_t own_gid(const Spec& spec) noexcept {
+    return spec.gid_map.empty() ? uid_inside
+                                : id_in(spec.gid_map, spec.host_gid.value_or(spec.host_uid.value_or(0)));
 }
 
 inline constexpr int setup_failed = 125;  ///< the exit status of who could not build the jail

@@ -39,11 +39,14 @@ Spec storage_daemon_profile(const Program& program);
 /// writable. `mode`: that of the jail, which it does not choose.
 Spec swtpm_profile(const Program& program, Mode mode = Mode::Strict);
 
-/// The Spec of virtiofsd (the one in Rust, with --sandbox=none): it serves a directory that is bound, to a
-/// guest's one user at best, because it has no capabilities. It finds its descriptors by /proc.
 /// What a virtiofsd needs in its own user namespace to act for more than one user, and change whose a file
 /// is.
 extern const std::uint64_t capabilities_to_serve;
+/// The same, and the one without which it cannot give up the others; it gives that up, too, before it serves.
+extern const std::uint64_t capabilities_to_begin;
+
+/// The Spec of virtiofsd (the one in Rust, with --sandbox=none): it serves a directory that is bound, to a
+/// guest's one user at best, because it has no capabilities. It finds its descriptors by /proc.
 Spec virtiofsd_profile(const Program& program);
 
 /// The Spec of passt(1), which builds a sandbox of its own: host network, no filter of ours. argv as above.

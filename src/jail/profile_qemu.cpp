@@ -118,6 +118,8 @@ const std::uint64_t capabilities_to_serve = [] {
     return mask;
 }();
 
+const std::uint64_t capabilities_to_begin = capabilities_to_serve | std::uint64_t{1} << CAP_SETPCAP;
+
 Spec virtiofsd_profile(const Program& program) {
     Spec spec = helper(program, virtiofsd_filter(descriptor_ceiling()));
     spec.proc = true;

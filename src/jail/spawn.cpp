@@ -239,10 +239,11 @@ class Spawner {
         write_proc("gid_map", lines_of_map(gid, spec_.gid_map));
         write_proc("uid_map", lines_of_map(uid, spec_.uid_map));
     }
-    std::string lines_of_map(std::uint32_t own, const std::vector<IdRange>& map) const {
-        auto lines = fmt::format("{} {} 1", own_id(spec_), own);
+    static std::string lines_of_map(std::uint32_t own, const std::vector<IdRange>& map) {
+        if (map.empty()) return fmt::format("{} {} 1", uid_inside, own);
+        std::string lines;
         for (const auto& [inside, outside, count] : map)
-            lines += fmt::format("\n{} {} {}", inside, outside, count);
+            lines += fmt::format("{} {} {}\n", inside, outside, count);
         return lines;
     }
 

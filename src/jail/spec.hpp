@@ -129,7 +129,8 @@ struct Spec {
     /// own.
     std::optional<std::uint32_t> host_uid;
     std::optional<std::uint32_t> host_gid;  ///< nothing: the same number
-    /// As root, in a strict jail: further users and groups of the host that there are in it, never root.
+    /// As root, in a strict jail: the users and groups of the host that there are in it, never root; host_uid
+    /// and host_gid among them.
     std::vector<IdRange> uid_map, gid_map;
     /// A mask: those that the process, not the stub, keeps in its user namespace; it is nobody else's.
     std::uint64_t capabilities = 0;

@@ -146,6 +146,14 @@ class Checker {
                 if (range.outside == 0) refuse("root cannot be a user of a jail", EPERM);
         if (::geteuid() != 0) return;
         if (!spec_.host_uid) refuse("as root, the user of the jail must be given", EINVAL);
+        const auto has = [](const std::vector<IdRange>& map, std::uint32_t id) {
+            return std::ranges::any_of(map, [&](const auto& range) {
+                return id >= range.outside && id - range.outside < range.count;
+            });
+        };
+        if (more && (!has(spec_.uid_map, *spec_.host_uid) ||
+                     !has(spec_.gid_map, spec_.host_gid.value_or(*spec_.host_uid))))
+            refuse("the user and the group of a jail with more than one must be among them", EINVAL);
         if (*spec_.host_uid == 0)
             refuse("root cannot be the user of a jail", EPERM, "choose a uid of its own for it");
         if (spec_.host_gid == 0U)

@@ -145,7 +145,7 @@ std::vector<jail::IdRange> as_of_jail(const std::vector<config::IdRange>& map) {
     return ranges;
 }
 
-/// Not the directory's owner: it is to be whoever the guest says, of those that are mapped.
+/// The VM's QEMU has none of the files.
 void expect_apart(const std::string& name, const std::vector<config::IdRange>& map, std::uint32_t own) {
     for (const auto& range : map)
         if (own >= range.host && own - range.host < range.count)
@@ -166,7 +166,7 @@ void prepare_virtiofsd(Helper& helper, const StartProcess& process, const jail::
     if (process.uid_map.empty()) return;
     helper.spec.uid_map = as_of_jail(process.uid_map);
     helper.spec.gid_map = as_of_jail(process.gid_map);
-    helper.spec.capabilities = jail::capabilities_to_serve;
+    helper.spec.capabilities = jail::capabilities_to_begin;
 }
 
 }  // namespace
@@ -222,7 +222,11 @@ Helper prepare_helper(const std::string& name, const StartProcess& process, int 
         expect_apart(name, process.uid_map, ids->uid);
         expect_apart(name, process.gid_map, ids->gid);
     }
-    set_ids(spec, serves_files && !maps ? owner_of(process.path, ids) : ids);
+    if (maps && ids)
+        set_ids(spec, HostIds{config::host_id(process.uid_map, 0).value_or(0),
+                              config::host_id(process.gid_map, 0).value_or(0)});
+    else
+        set_ids(spec, serves_files ? owner_of(process.path, ids) : ids);
     return helper;
 }
 

@@ -312,6 +312,11 @@ class Share(Apply):
             self.guest_sees("stat -c %u:%g /mnt/src/of-root", "65534:65534")
             self.assertIn("denied", self.ask("cat /mnt/src/of-root"))
             self.assertIn("denied", self.ask("cat /mnt/src/of-other"))
+            self.ask("echo x >/mnt/src/of-guests-root")
+            status = (self.directory / "of-guests-root").stat()
+            self.assertEqual((status.st_uid, status.st_gid), (200000, 400000))
+            self.guest_sees("stat -c %u:%g /mnt/src/of-guests-root", "0:0")
+            self.assertRegex(self.ask("chown 4294967294 /mnt/src/of-guests-root"), "chown: .*: ")
             self.ask("echo x >/mnt/src/new; chown 5000:7 /mnt/src/new; mkdir /mnt/src/d; chown 12:13 /mnt/src/d; sync")
             for name, owner in ("new", (300000, 400007)), ("d", (200012, 400013)):
                 status = (self.directory / name).stat()

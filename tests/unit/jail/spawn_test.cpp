@@ -93,6 +93,8 @@ TEST_CASE("further users are there with capabilities of the process alone, in it
     auto spec = filtered_shell(say_and_wait);
     spec.uid_map = {{0, 64200, 10}, {1000, 64300, 1}};
     spec.gid_map = {{0, 64400, 10}};
+    spec.host_uid = 64200;
+    spec.host_gid = 64400;
     spec.capabilities = capabilities_to_serve;
     const Waiting waiting(std::move(spec));
     REQUIRE(waiting.hear() == "here\n");
@@ -106,8 +108,8 @@ TEST_CASE("further users are there with capabilities of the process alone, in it
         INFO(set);
         CHECK(line_of(stub, set) == "0000000000000000");
     }
-    const auto uid = std::to_string(jail_uid);
-    CHECK(line_of(status, "Uid") == uid + '\t' + uid + '\t' + uid + '\t' + uid);
+    CHECK(line_of(status, "Uid") == "64200\t64200\t64200\t64200");
+    CHECK(line_of(status, "Gid") == "64400\t64400\t64400\t64400");
     CHECK(line_of(status, "Groups").empty());
     const auto map = content_of(waiting.proc("uid_map"));
     CHECK_THAT(map, ContainsSubstring("64200         10"));
