@@ -139,6 +139,16 @@ std::vector<Fd> HostResources::make_place(const PlaceSocket& socket) {
     return {};
 }
 
+int HostResources::place_of(const std::filesystem::path& directory) const {
+    for (const auto& place : places_)
+        if (directory_for(place.socket()) == directory) return place.directory();
+    return -1;
+}
+
+void HostResources::give_up_places() {
+    places_.clear();
+}
+
 bool HostResources::publish_sockets() {
     places_.remove_if([&](SocketPlace& place) {
         if (!place.publish()) return false;

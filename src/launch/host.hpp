@@ -60,6 +60,10 @@ class HostResources {
     }
     /// Gives the sockets that QEMU has made in their places their names. False while one is missing.
     bool publish_sockets();
+    /// The descriptor of such a place, of which `directory` is the path; -1 where it is none.
+    int place_of(const std::filesystem::path& directory) const;
+    /// Removes the places of sockets that will not come.
+    void give_up_places();
     /// To wait for; they stay ours.
     std::vector<std::pair<std::string, jail::Child>>& processes() { return helpers_; }
     /// From now on helpers and sockets outlive this object.

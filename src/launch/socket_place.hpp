@@ -33,14 +33,20 @@ class SocketPlace {
     ~SocketPlace();
 
     /// False while QEMU has not made it. Who may make files in the socket's directory may connect to it: it
-    /// becomes the owner's of that directory, and its group's where that may write there. Throws SystemError.
+    /// becomes the owner's of that directory, and its group's where that may write there. Throws SystemError,
+    /// also where QEMU has made anything else.
     bool publish();
     const std::filesystem::path& socket() const { return socket_; }
+    /// The directory that QEMU has for it.
+    int directory() const { return directory_.get(); }
 
   private:
-    void give_to_directory() const;
+    /// False if it is not there any more, or has something else in it.
+    bool remove() const;
+    void give_to_directory(int made) const;
 
     std::filesystem::path socket_;
+    Fd parent_;
     Fd directory_;  ///< not open: there is none any more
 };
 

@@ -78,10 +78,12 @@ std::vector<std::size_t> awaited_peers(const Plan& plan) {
 /// QEMU makes them as soon as it reads its options; or has ended.
 qmp::net::awaitable<void> publish_sockets(Started& vm) {
     for (auto left = greeting_deadline / between_looks; left > 0; --left) {
-        if (vm.host->publish_sockets() || vm.qemu->wait(0)) co_return;
+        if (vm.host->publish_sockets()) co_return;
+        if (vm.qemu->wait(0)) co_return vm.host->give_up_places();
         auto pause = qmp::sleep_for(between_looks);
         co_await std::move(pause);
     }
+    vm.host->give_up_places();
 }
 
 /// Nothing in QEMU's answers tells which of several is missing.
@@ -184,6 +186,10 @@ qmp::net::awaitable<Started> start(qmp::net::io_context& context, StartOrder ord
         const auto fd_of = [&](const std::string& name) { return vm.host->fd(name); };
         jail::Spec spec =
             contain(order.vm, order.plan, fd_of, order.binary, order.host_ids, std::move(order.filter));
+        // By the descriptor, where the path may have become another's.
+        for (auto& bind : spec.binds)
+            if (const int place = vm.host->place_of(bind.source); place >= 0 && ::geteuid() == 0)
+                bind.source = fmt::format("/proc/self/fd/{}", place);
         spec.stub = stub_for(state, order.vm_lock, files);
         const auto announce = [&](const PidFd& stub) {
             // The kernel takes long for it; meanwhile QEMU starts.
