@@ -123,9 +123,10 @@ void Front::check(const config::Vm* running) {
 void Front::check_host() {
     const launch::VmState state(launch::Directories::from_environment(), vm.name.value);
     launch::check_host(vm, diagnostics, {state.disks(), state.known_images()});
-    launch::check_hardware(vm, state.condition() != launch::Condition::Stopped,
-                           launch::HardwarePlaces::of_host(vm.jail_mode.value), diagnostics);
-    if (probe)
+    const bool runs = state.condition() != launch::Condition::Stopped;
+    launch::check_hardware(vm, runs, launch::HardwarePlaces::of_host(vm.jail_mode.value), diagnostics);
+    // A window comes with the next start only.
+    if (probe && !runs)
         launch::check_own_window(vm, probe->binary(), launch::Session::from_environment(), diagnostics);
 }
 

@@ -85,8 +85,17 @@ void check_own_window(const config::Vm& vm, const fs::path& binary, const Sessio
                fmt::format("display: a window of {} needs a graphical session, and DISPLAY and "
                            "WAYLAND_DISPLAY are not set",
                            window),
-               {"start the VM from a terminal in your session, or through ssh -X",
+               {"start the VM from a terminal in your session",
                 "display = \"vnc\" needs none; `qvm view` opens a window to it wherever there is one"});
+    if (vm.jail_mode.value == config::JailMode::Reduced && vm.jail.net.value != config::JailNet::Host &&
+        session.wayland.empty() && session.display.find(':') > 0 && !session.display.starts_with("unix:") &&
+        !session.display.starts_with('/') && !session.display.empty())
+        report(DiagnosticKind::BadValue,
+               fmt::format("display: DISPLAY is '{}', to which QEMU would connect over the network, and the "
+                           "jail has none",
+                           session.display),
+               {"ssh -X sets that: jail.net = \"host\" lets QEMU connect",
+                "display = \"vnc\" needs no such thing; `qvm view` opens a window to it"});
     if (vm.jail_mode.value == config::JailMode::Reduced && !vm.jail.user &&
         is_kept_from_qemu(session.authority))
         report(

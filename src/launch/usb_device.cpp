@@ -3,10 +3,13 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <fcntl.h>
 #include <fstream>
 #include <map>
 #include <sys/file.h>
+#include <thread>
+#include <tuple>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -132,10 +135,21 @@ Search search_for(const config::UsbName& name, const HardwarePlaces& places) {
     return search;
 }
 
-/// By a driver's name while the guest uses it; from before that on, by the lock on its open file.
-bool is_taken(const UsbDevice& device, const Fd& file) {
+/// By a driver's name while the guest uses it; from before that on, by the lock on its open file. `lock`:
+/// LOCK_SH to look, LOCK_EX to take it.
+bool is_taken(const UsbDevice& device, const Fd& file, int lock) {
     return std::ranges::find(device.drivers, claimed) != device.drivers.end() ||
-           (file && ::flock(file.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK);
+           (file && ::flock(file.get(), lock | LOCK_NB) != 0 && errno == EWOULDBLOCK);
+}
+
+/// Somebody may be looking just now.
+bool cannot_take(const UsbDevice& device, const Fd& file) {
+    constexpr int looks = 5;
+    for (int i = 1; i < looks; ++i) {
+        if (!is_taken(device, file, LOCK_EX)) return false;
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    return is_taken(device, file, LOCK_EX);
 }
 
 Fd open_file_of(const UsbDevice& device) {
@@ -150,15 +164,31 @@ std::string who_has(const UsbDevice& device) {
     return fmt::format("as root: `fuser -v {}` tells which", device.file.string());
 }
 
-/// Where the file systems of these disks are, by the disk.
-std::map<std::string, std::string> mounted(const std::vector<std::string>& disks,
-                                           const HardwarePlaces& places) {
-    std::map<std::string, std::string> at;
-    std::ifstream mounts(places.proc / "self/mounts");
-    for (std::string source, place, rest; mounts >> source >> place && std::getline(mounts, rest);)
-        for (const auto& disk : disks)
-            if (source == "/dev/" + disk) at.emplace(disk, escape_controls(place));
-    return at;
+/// What the host does with one of a device's disks, and what ends it.
+struct DiskUse {
+    std::string what, way_out;
+};
+
+/// File systems, swap, and what stands on a disk: LUKS, LVM, MD.
+std::vector<DiskUse> uses_of(const std::vector<std::string>& disks, const HardwarePlaces& places) {
+    std::vector<DiskUse> uses;
+    for (const auto& [file, what, way_out] :
+         {std::tuple{"self/mounts", "mounted", "umount"}, {"swaps", "the host's swap", "swapoff"}}) {
+        std::ifstream lines(places.proc / file);
+        for (std::string source, place, rest; lines >> source >> place && std::getline(lines, rest);)
+            for (const auto& disk : disks)
+                if (source == "/dev/" + disk)
+                    uses.push_back({fmt::format("'{}' of it is {}", source, what),
+                                    fmt::format("`{} {}` before the VM takes it", way_out,
+                                                way_out == std::string_view("umount") ? escape_controls(place)
+                                                                                      : source)});
+    }
+    for (const auto& disk : disks)
+        for (const auto& holder : entries(places.sys / "class/block" / disk / "holders"))
+            uses.push_back({fmt::format("'{}' stands on '/dev/{}' of it", holder.filename().string(), disk),
+                            "close that before the VM takes it: `cryptsetup close`, `vgchange -an` or "
+                            "`mdadm --stop`"});
+    return uses;
 }
 
 std::vector<std::string> ways_to_open(const UsbDevice& device, bool by_port) {
@@ -189,7 +219,9 @@ class Checker {
         };
         const auto search = search_for(*name, places_);
         if (!search.trouble.empty()) {
-            report(search.trouble, search.notes, search.label);
+            // What a VM that runs has may be unplugged, and is no matter of all that changes otherwise. What
+            // comes to it is opened first.
+            if (!runs_) report(search.trouble, search.notes, search.label);
             return;
         }
         const auto& device = search.found.front();
@@ -198,16 +230,16 @@ class Checker {
             report(fmt::format("{} is what {} has", described(device), first->second), {});
             return;
         }
-        for (const auto& [disk, place] : mounted(device.disks, places_))
-            report(fmt::format("{} is a disk of this host, and '{}' of it is mounted", described(device),
-                               "/dev/" + disk),
-                   {fmt::format("`umount {}` before the VM takes it", place)});
+        if (runs_) return;
+        for (const auto& use : uses_of(device.disks, places_))
+            report(fmt::format("{} is a disk of this host, and {}", described(device), use.what),
+                   {use.way_out});
         const Fd file = open_file_of(device);
         if (!file)
             report(fmt::format("{} cannot be used: '{}': {}", described(device), device.file.string(),
                                errno_text(errno)),
                    ways_to_open(device, name->by_port()));
-        if (!runs_ && is_taken(device, file)) report(taken_text(device), {who_has(device)});
+        if (is_taken(device, file, LOCK_SH)) report(taken_text(device), {who_has(device)});
     }
 
   private:
@@ -257,7 +289,7 @@ std::set<std::string> unplugged_usb(const config::Vm& running, const HardwarePla
         if (search.found.size() > 1) continue;
         const Fd file = search.found.empty() ? Fd() : open_file_of(search.found.front());
         // The lock goes with the device's file, which is a new one with each plugging.
-        if (search.found.empty() || (file && !is_taken(search.found.front(), file)))
+        if (search.found.empty() || (file && !is_taken(search.found.front(), file, LOCK_SH)))
             gone.insert(device.id.id);
     }
     return gone;
@@ -279,17 +311,16 @@ Fd open_usb(const OpenUsb& wanted, const HardwarePlaces& places) {
     if (!search.trouble.empty())
         throw Error(ExitCode::HostCannot, search.trouble, fmt::format("{}", fmt::join(search.notes, "\n")));
     const auto& device = search.found.front();
-    if (const auto at = mounted(device.disks, places); !at.empty())
+    if (const auto uses = uses_of(device.disks, places); !uses.empty())
         throw Error(ExitCode::HostCannot,
-                    fmt::format("{} is a disk of this host, and '/dev/{}' of it is mounted",
-                                described(device), at.begin()->first),
-                    fmt::format("`umount {}` before the VM takes it", at.begin()->second));
+                    fmt::format("{} is a disk of this host, and {}", described(device), uses.front().what),
+                    uses.front().way_out);
     Fd file = open_file_of(device);
     if (!file)
         throw SystemError(fmt::format("open '{}' of the USB device {}", device.file.string(), wanted.device),
                           errno, fmt::format("{}", fmt::join(ways_to_open(device, name->by_port()), "\n")),
                           ExitCode::HostCannot);
-    if (is_taken(device, file)) throw Error(ExitCode::HostCannot, taken_text(device), who_has(device));
+    if (cannot_take(device, file)) throw Error(ExitCode::HostCannot, taken_text(device), who_has(device));
     return file;
 }
 

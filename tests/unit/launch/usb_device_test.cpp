@@ -202,3 +202,16 @@ TEST_CASE("a device that was plugged anew is not the one that the VM has") {
     const Fd anew = open_usb({"1-1"}, host.places());
     CHECK(unplugged_usb(vm, host.places()).empty());
 }
+
+TEST_CASE("a disk that something of the host's stands on is not taken away") {
+    const Host host;
+    host.device("1-1", "0781:5581", "Ultra");
+    host.write("sys/bus/usb/devices/1-1/1-1:1.0/host6/target6:0:0/6:0:0:0/block/sdb/sdb1/partition", "1");
+    host.write("proc/swaps", "Filename Type Size Used Priority\n/dev/sdb1 partition 1 0 -2");
+    CHECK_THAT(host.says(stick("1-1")), ContainsSubstring("'/dev/sdb1' of it is the host's swap"));
+    CHECK_THAT(host.open_error("1-1"), ContainsSubstring("`swapoff /dev/sdb1`"));
+    host.write("proc/swaps", "Filename Type Size Used Priority");
+    host.write("sys/class/block/sdb1/holders/dm-3/dev", "254:3");
+    CHECK_THAT(host.says(stick("1-1")), ContainsSubstring("'dm-3' stands on '/dev/sdb1' of it"));
+    CHECK_THAT(host.open_error("1-1"), ContainsSubstring("cryptsetup close"));
+}
