@@ -15,6 +15,7 @@ UNSTARTABLE = {
     "kvm-name": "wants a tap", "mux": "waits for a client", "nbd": "wants a server", "net-legacy": "for an i386 QEMU", "numa": "wants two memory nodes",
     "own-build": "a QEMU of one's own", "scsi-cd": "no machine takes if=scsi", "scsi-plain": "no machine takes if=scsi", "tap": "wants a tap",
     "sound": "wants a sound server", "sound-two": "wants a sound server", "spice-unix": "wants a directory in /run", "tpm-share": "wants a swtpm", "unknown": "no options of QEMU's", "user-more": "wants a forward that no slirp takes",
+    "usb-host": "wants USB devices", "vhost-user": "waits for a switch",
 }
 # Here they run on this machine, at its loopback, and on a kernel that is there.
 REPLACED = (
