@@ -9,6 +9,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "base/shell_word.hpp"
 #include "cli/attach.hpp"
 #include "cli/reference.hpp"
 #include "cli/terminal.hpp"
@@ -60,15 +61,11 @@ ExitCode pass_connection(const launch::VmState& vm) {
     return ExitCode::Ok;
 }
 
-/// A word of ssh's that a shell runs, with ssh's own %h and the like.
-std::string for_proxy_command(const std::string& word) {
-    std::string text = "'";
-    for (const char c : word)
-        if (c == '\'')
-            text += "'\\''";
-        else
-            text += c == '%' ? std::string("%%") : std::string(1, c);
-    return text + '\'';
+/// A word of a command that ssh gives to a shell, once it has put in what its own %h and the like stand for.
+std::string for_proxy_command(std::string word) {
+    for (auto at = word.find('%'); at != std::string::npos; at = word.find('%', at + 2))
+        word.insert(at, 1, '%');
+    return quote_shell(word);
 }
 
 /// Where ssh is to connect to: by itself, or through us.

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/shell_word.hpp"
 #include "base/text.hpp"
 #include "config/toml_text.hpp"
 
@@ -55,16 +56,6 @@ NodePlace place_of(const config::Resource& blockdev) {
     const std::string raw = blockdev.id.to_string();
     if (blockdev.made_by == raw) return {"blockdev." + config::toml_key(blockdev.id.id), {}};
     return {blockdev.made_by, {"blockdev"}};
-}
-
-std::string shell_word(const std::string& text) {
-    const bool plain = !text.empty() && std::ranges::all_of(text, [](char c) {
-        return is_plain(c) || std::string_view("_-./:=,+@%").find(c) != std::string_view::npos;
-    });
-    if (plain) return text;
-    std::string quoted = "'";
-    for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    return quoted + '\'';
 }
 
 bool has_protocol(const std::string& backing) {

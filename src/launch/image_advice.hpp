@@ -19,9 +19,6 @@ struct NodePlace {
 
 NodePlace place_of(const config::Resource& blockdev);
 
-/// A word of a shell's command line, in quotes if it needs them.
-std::string shell_word(const std::string& text);
-
 /// json:{..}, nbd://..: not the name of a file (QEMU block.c: path_has_protocol).
 bool has_protocol(const std::string& backing);
 

@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/hash.hpp"
+#include "base/shell_word.hpp"
 #include "config/document.hpp"
 
 namespace qvm::launch {
@@ -21,16 +22,6 @@ Json without_origins(Json changes) {
     for (auto& change : changes)
         if (change.is_object()) change.erase("origin");
     return changes;
-}
-
-/// As a POSIX shell reads it back.
-std::string shell_word(const std::string& word) {
-    constexpr std::string_view plain =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
-    if (!word.empty() && word.find_first_not_of(plain) == std::string::npos) return word;
-    std::string quoted = "'";
-    for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    return quoted + "'";
 }
 
 Json to_json(const std::vector<SavedFile>& files) {

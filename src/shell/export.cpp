@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "base/shell_word.hpp"
 #include "shell/json_lines.hpp"
 #include "shell/json_text.hpp"
 #include "shell/messages.hpp"
@@ -330,17 +331,6 @@ std::string export_items(const std::vector<const Item*>& items, ExportFormat for
             return export_iotest(items);
     }
     return {};
-}
-
-std::string quote_shell(std::string_view text) {
-    std::string out = "'";
-    for (const char c : text) {
-        if (c == '\'')
-            out += "'\\''";
-        else
-            out += c;
-    }
-    return out + "'";
 }
 
 std::string python_expression(std::string_view json) {

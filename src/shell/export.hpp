@@ -26,9 +26,6 @@ std::optional<ExportFormat> export_format_named(std::string_view name);
 /// comment where one has to be filled in. qmp_capabilities is left out, as each of the programs sends it
 /// itself.
 std::string export_items(const std::vector<const Item*>& items, ExportFormat format);
-
-/// In single quotes for sh(1).
-std::string quote_shell(std::string_view text);
 /// A JSON value as a Python expression in ASCII.
 std::string python_expression(std::string_view json);
 

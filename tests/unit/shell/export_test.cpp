@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "base/json.hpp"
+#include "base/shell_word.hpp"
 #include "hostile.hpp"
 #include "shell/json_diff.hpp"
 #include "shell/messages.hpp"
@@ -12,6 +13,7 @@
 #include "support/temporary_directory.hpp"
 
 using namespace qvm::shell;
+using qvm::quote_shell;
 
 namespace {
 
