@@ -226,8 +226,9 @@ ExitCode apply(const Arguments& given, launch::ApplyReport& report) {
     running_state(front, vm);
     const Fd lock = lock_when_settled(vm, patience);
     Attached attached(vm);
+    const auto applied = running_state(front, vm);
     const Comparison comparison =
-        compare(front, running_state(front, vm), observe(attached), arguments.plan.fix_drift);
+        compare(front, applied, observe(attached, applied.compiled), arguments.plan.fix_drift);
     const auto now = plan_of(front, comparison, arguments.plan);
     report.generation = now.generation;
     report.revision = now.revision;

@@ -41,13 +41,10 @@ Comparison compare(Front& front, launch::Applied applied, const std::optional<la
     comparison.running =
         launch::read_compiled(comparison.applied.compiled, front.vm.name.value, *front.probe);
     if (observed) comparison.drift = launch::drift(comparison.running, *observed);
-    if (observed) {
-        auto gone = launch::unplugged_usb(comparison.running);
-        gone.insert(observed->unplugged.begin(), observed->unplugged.end());
-        for (const auto& device : gone)
+    if (observed)
+        for (const auto& device : observed->unplugged)
             for (const auto& host : launch::usb_of(comparison.running, device))
                 comparison.broken.emplace(host, "it was unplugged from the host");
-    }
     if (fix_drift) {
         for (const auto& missing : comparison.drift.missing)
             std::erase_if(comparison.running.resources, [&](const auto& r) { return r.id == missing; });
@@ -95,16 +92,15 @@ launch::Side Comparison::running_side() const {
             broken};
 }
 
-launch::Observed observe(Attached& attached) {
+launch::Observed observe(Attached& attached, const launch::Compiled& running) {
     const auto ask = [&](const char* command, const Json& arguments) {
         return attached.execute(command, arguments);
     };
-    const auto peripherals = ask("qom-list", launch::Observed::peripherals_question());
-    auto observed =
-        launch::Observed::from_replies(peripherals, ask("qom-list", launch::Observed::objects_question()),
-                                       ask("query-chardev", Json::object()),
-                                       ask("query-named-block-nodes", {{"flat", true}}), cpus(attached));
-    observed.unplugged = unplugged_devices(attached, peripherals);
+    auto observed = launch::Observed::from_replies(
+        ask("qom-list", launch::Observed::peripherals_question()),
+        ask("qom-list", launch::Observed::objects_question()), ask("query-chardev", Json::object()),
+        ask("query-named-block-nodes", {{"flat", true}}), cpus(attached));
+    observed.unplugged = unplugged_devices(attached, running);
     const Json state = ask(launch::control::state, Json::object());
     const Json helpers = state.value("helpers", Json::object());
     for (const auto& [name, how] : helpers.items())
@@ -112,11 +108,17 @@ launch::Observed observe(Attached& attached) {
     return observed;
 }
 
-std::set<std::string> unplugged_devices(Attached& attached, const Json& peripherals) {
-    std::set<std::string> gone;
-    for (const auto& id : launch::usb_hosts_in(peripherals)) {
-        const Json question = {{"path", "/machine/peripheral/" + id}, {"property", "attached"}};
-        if (attached.execute("qom-get", question) == Json(false)) gone.insert(id);
+std::set<std::string> unplugged_devices(Attached& attached, const launch::Compiled& running) {
+    const auto vm = launch::lower_compiled(running);
+    auto gone = launch::unplugged_usb(vm);
+    for (const auto& device : vm.resources) {
+        if (!launch::is_usb_host(device)) continue;
+        const Json question = {{"path", "/machine/peripheral/" + device.id.id}, {"property", "attached"}};
+        try {
+            if (attached.execute("qom-get", question) == Json(false)) gone.insert(device.id.id);
+        } catch (const qmp::ExecuteError&) {
+            continue;  // QEMU does not have it: that is drift
+        }
     }
     return gone;
 }

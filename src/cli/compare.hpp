@@ -33,11 +33,12 @@ struct Comparison {
 Comparison compare(Front& front, launch::Applied applied,
                    const std::optional<launch::Observed>& observed = std::nullopt, bool fix_drift = false);
 
-/// Asks a running QEMU which of the USB devices that it has of this host are gone from it.
-std::set<std::string> unplugged_devices(Attached& attached, const Json& peripherals);
+/// Of the USB devices of this host that a VM was made with (`running`), the ids of those that were unplugged
+/// from it: as the host says, and as QEMU does, which notices when its guest uses one.
+std::set<std::string> unplugged_devices(Attached& attached, const launch::Compiled& running);
 
-/// Asks a running QEMU.
-launch::Observed observe(Attached& attached);
+/// Asks a running QEMU, and its supervisor.
+launch::Observed observe(Attached& attached, const launch::Compiled& running);
 /// A warning for each difference between what was made and what is there.
 void warn_of_drift(const launch::Drift& drift, const std::string& name, bool fix_drift);
 

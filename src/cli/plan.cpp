@@ -29,8 +29,9 @@ void save(const launch::SavedPlan& plan, const Arguments& arguments) {
 /// What `apply` would do to a VM that runs.
 ExitCode plan_changes(const Arguments& arguments, Front& front, const launch::VmState& vm) {
     Attached attached(vm);
+    const auto applied = vm.applied().value();
     const Comparison comparison =
-        compare(front, vm.applied().value(), observe(attached), arguments.options.fix_drift);
+        compare(front, applied, observe(attached, applied.compiled), arguments.options.fix_drift);
     if (!arguments.look.no_host) front.check_host();
     if (front.report(false)) return ExitCode::Invalid;
     warn_of_drift(comparison.drift, vm.name(), arguments.options.fix_drift);

@@ -14,22 +14,21 @@
 #include "launch/control.hpp"
 #include "launch/display_place.hpp"
 #include "launch/limits.hpp"
-#include "launch/usb_device.hpp"
 
 namespace qvm::cli {
 namespace {
 
 /// QEMU's own word for what the guest does ("running", "paused"), or why it could not be had.
-std::string guest_status(const launch::VmState& vm, Json& details, std::set<std::string>& unplugged) {
+std::string guest_status(const launch::VmState& vm, const Summary& summary, Json& details) {
     try {
         Attached attached(vm);
-        const auto peripherals =
-            attached.execute("qom-list", launch::Observed::peripherals_question(), std::chrono::seconds(5));
-        unplugged = unplugged_devices(attached, peripherals);
         if (attached.orphaned())
             return attached.execute("query-status", Json::object(), std::chrono::seconds(5))
                 .value("status", "unknown");
         details = attached.execute(launch::control::state, Json::object(), std::chrono::seconds(5));
+        if (summary.applied)
+            if (const auto gone = unplugged_devices(attached, summary.applied->compiled); !gone.empty())
+                details["unplugged"] = gone;
         return details.value("status", "unknown");
     } catch (const Error& error) {
         return fmt::format("unknown ({})", error.what());
@@ -48,10 +47,7 @@ ExitCode status(const std::string& word, bool json) {
     Json details = Json::object();
     const bool alive =
         summary.condition == launch::Condition::Running || summary.condition == launch::Condition::Orphaned;
-    std::set<std::string> unplugged;
-    const auto guest = alive ? guest_status(vm, details, unplugged) : std::string();
-    if (alive && summary.applied)
-        unplugged.merge(launch::unplugged_usb(launch::lower_compiled(summary.applied->compiled)));
+    const auto guest = alive ? guest_status(vm, summary, details) : std::string();
     const auto* cgroup =
         alive && summary.applied && summary.applied->cgroup ? &*summary.applied->cgroup : nullptr;
     if (json) {
@@ -62,7 +58,7 @@ ExitCode status(const std::string& word, bool json) {
         if (details.contains("hooks")) all["hooks"] = details["hooks"];
         if (details.contains("applying")) all["applying"] = details["applying"];
         if (details.contains("pending")) all["pending"] = details["pending"];
-        if (!unplugged.empty()) all["unplugged"] = unplugged;
+        if (details.contains("unplugged")) all["unplugged"] = details["unplugged"];
         if (details.contains("attach-clients")) all["attach-clients"] = details["attach-clients"];
         if (cgroup != nullptr) all["limits"] = launch::limits_json(*cgroup);
         if (alive)
@@ -117,10 +113,10 @@ ExitCode status(const std::string& word, bool json) {
                                        pending.value("asked", false)
                                            ? "the guest was asked to let it go, and has not yet"
                                            : "the guest is asked to let it go when it runs"));
-        for (const auto& id : unplugged)
+        for (const auto& id : details.value("unplugged", Json::array()))
             row("unplugged", fmt::format("device.{}: not at this host any more; once it is, `qvm apply "
                                          "--replug` brings it back",
-                                         id));
+                                         id.get<std::string>()));
         row("qmp socket", vm.socket("qmp.sock").string());
         if (!summary.applied->console.empty()) row("console", "qvm console " + vm.name());
         if (const auto place = launch::display_place(vm, summary.applied->compiled))

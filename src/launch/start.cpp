@@ -104,7 +104,7 @@ StartError no_peer(const Plan& plan, const std::vector<std::size_t>& awaited, co
           {},
           {}}},
         "have the switch connect there, as Open vSwitch does for a port of type dpdkvhostuserclient, and try "
-        "again; QEMU was ended, nothing is left behind");
+        "again; QEMU was ended");
 }
 
 StartError refusal(const StepError& error, const VmState& state) {

@@ -269,13 +269,6 @@ bool lets_usb_in(const config::Vm& vm) {
     return vm.usb_hotplug.value || std::ranges::any_of(vm.resources, is_usb_host);
 }
 
-std::vector<std::string> usb_hosts_in(const Json& peripherals) {
-    std::vector<std::string> ids;
-    for (const auto& child : peripherals)
-        if (child.value("type", "") == "child<usb-host>") ids.push_back(child.value("name", ""));
-    return ids;
-}
-
 std::set<std::string> unplugged_usb(const config::Vm& running, const HardwarePlaces& places) {
     std::set<std::string> gone;
     for (const auto& device : running.resources) {

@@ -39,11 +39,7 @@ bool lets_usb_in(const config::Vm& vm);
 
 bool is_usb_host(const config::Resource& resource);
 
-/// Of the devices that QEMU has, by qom-list of /machine/peripheral, those that are of this kind.
-std::vector<std::string> usb_hosts_in(const Json& peripherals);
-
-/// Of the VM's, those that this host has no more, or has anew since: QEMU itself notices only when its guest
-/// uses one.
+/// Of the VM's, those that this host has no more, or has anew since.
 std::set<std::string> unplugged_usb(const config::Vm& running, const HardwarePlaces& places = {});
 
 /// The [host.X] that the device of this id has.
