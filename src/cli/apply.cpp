@@ -194,7 +194,7 @@ bool wanted(const Arguments& arguments, const launch::Difference& difference, co
 
 std::string nothing_live(const launch::Difference& difference, const std::string& name, bool fix_drift) {
     if (!difference.has(launch::Action::Replug))
-        return fmt::format("{}: nothing can be changed while it runs\n", name);
+        return fmt::format("{0}: nothing can be changed while it runs; `qvm restart {0}` does it\n", name);
     return fmt::format("{}: nothing can be changed while it runs without the guest seeing it: `{}` does it\n",
                        name, replug_command(fix_drift));
 }
